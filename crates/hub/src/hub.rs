@@ -1,0 +1,385 @@
+//! The rules of the JSON protocol.
+
+use std::collections::HashMap;
+use std::mem;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use wigwag_protocol::json::{
+    ClientMessage, ListedPeer, PeerId, PeerMessage, PeerStatus, PeerStatusChange, ProtocolVersion,
+    Role, Roles, ServerMessage, SessionId,
+};
+
+use crate::limits::{Full, Policy, Violation};
+use crate::outbox::Outbox;
+use crate::peer::Peer;
+use crate::registry::Registry;
+use crate::sessions::{Sessions, Side};
+
+/// Who is connected, and who talks to whom. The crate's page has the contract.
+#[derive(Debug)]
+pub struct Hub {
+    policy: Policy,
+    random: StdRng,
+    peers: HashMap<PeerId, Peer>,
+    producers: Registry,
+    consumers: Registry,
+    listeners: Registry,
+    sessions: Sessions,
+}
+
+impl Hub {
+    /// An empty hub. Ids are drawn from a cryptographic generator that starts at `seed`: a server
+    /// takes it from the operating system, a test repeats one.
+    pub fn new(policy: Policy, seed: [u8; 32]) -> Self {
+        Self {
+            policy,
+            random: StdRng::from_seed(seed),
+            peers: HashMap::new(),
+            producers: Registry::default(),
+            consumers: Registry::default(),
+            listeners: Registry::default(),
+            sessions: Sessions::default(),
+        }
+    }
+
+    /// Peers connected now.
+    pub fn peer_count(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Producers connected now.
+    pub fn producer_count(&self) -> usize {
+        self.producers.len()
+    }
+
+    /// Sessions running now.
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Takes a new connection, and returns its id. The owner sends [`ServerMessage::Welcome`] with it
+    /// before anything else, once it has a queue under that id.
+    ///
+    /// # Errors
+    ///
+    /// The hub is full.
+    pub fn connect(&mut self) -> Result<PeerId, Full> {
+        if self.peers.len() >= self.policy.max_peers {
+            return Err(Full::Peers {
+                limit: self.policy.max_peers,
+            });
+        }
+        let id = PeerId::from(self.random_uuid());
+        self.peers.insert(id.clone(), Peer::default());
+        Ok(id)
+    }
+
+    /// Takes a message from a peer.
+    ///
+    /// # Errors
+    ///
+    /// The peer passed a limit and is to be disconnected.
+    pub fn handle<O: Outbox>(
+        &mut self,
+        from: &PeerId,
+        message: ClientMessage,
+        out: &mut O,
+    ) -> Result<(), Violation> {
+        let Some(sender) = self.peers.get_mut(from) else {
+            return Ok(());
+        };
+        let first = !mem::replace(&mut sender.spoke, true);
+        match message {
+            ClientMessage::SetProtocolVersion { version } => {
+                if first {
+                    sender.version = version;
+                } else {
+                    let details = format!(
+                        "Protocol version selection for peer '{from}' must be first message"
+                    );
+                    out.send(from, ServerMessage::Error { details });
+                }
+            }
+            ClientMessage::SetPeerStatus(status) => self.set_status(from, status, out)?,
+            ClientMessage::StartSession { peer_id, offer } => {
+                self.start_session(from, &peer_id, offer, out)?;
+            }
+            ClientMessage::EndSession { session_id } => {
+                self.end_session(from, &session_id, None, out);
+            }
+            ClientMessage::EndSessionV1_1 { session_id, error } => {
+                self.end_session(from, &session_id, error, out);
+            }
+            ClientMessage::Peer(message) => self.forward(from, message, out),
+            ClientMessage::List => {
+                let producers = self.listed(&self.producers);
+                out.send(from, ServerMessage::List { producers });
+            }
+            ClientMessage::ListConsumers => {
+                let consumers = self.listed(&self.consumers);
+                out.send(from, ServerMessage::ListConsumers { consumers });
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets a peer: its sessions end and every listener is told.
+    pub fn disconnect<O: Outbox>(&mut self, id: &PeerId, out: &mut O) {
+        let Some(mut peer) = self.peers.remove(id) else {
+            return;
+        };
+        self.producers.update(id, &mut peer.as_producer, false);
+        self.consumers.update(id, &mut peer.as_consumer, false);
+        self.listeners.update(id, &mut peer.as_listener, false);
+
+        let produced = peer.sessions.produced.into_values();
+        for session_id in produced.chain(peer.sessions.consumed.into_values()) {
+            self.close_session(id, &session_id, None, out);
+        }
+
+        // Also for a peer that never declared anything: real listeners count on hearing of it.
+        let gone = PeerStatusChange {
+            roles: Roles::NONE,
+            meta: peer.meta,
+            peer_id: id.clone(),
+        };
+        out.broadcast(
+            self.listeners.iter(),
+            ServerMessage::PeerStatusChanged(gone),
+        );
+    }
+
+    fn set_status<O: Outbox>(
+        &mut self,
+        from: &PeerId,
+        status: PeerStatus,
+        out: &mut O,
+    ) -> Result<(), Violation> {
+        if let Some(bytes) = status.meta.as_ref().map(|meta| meta.as_json().len())
+            && bytes > self.policy.max_meta_bytes
+        {
+            return Err(Violation::MetaTooLarge {
+                bytes,
+                limit: self.policy.max_meta_bytes,
+            });
+        }
+        let Some(peer) = self.peers.get_mut(from) else {
+            return Ok(());
+        };
+        if peer.has_status(from, &status) {
+            return Ok(());
+        }
+        let PeerStatus { roles, meta, .. } = status;
+        let produces = roles.contains(Role::Producer);
+        let consumes = roles.contains(Role::Consumer);
+        if produces && consumes {
+            let details =
+                format!("Cannot register peer {from} as both producer and passive consumer");
+            out.send(from, ServerMessage::Error { details });
+            return Ok(());
+        }
+
+        let lost = if peer.as_producer.is_some() && !produces {
+            mem::take(&mut peer.sessions.produced)
+        } else if peer.as_consumer.is_some() && !consumes {
+            mem::take(&mut peer.sessions.consumed)
+        } else {
+            Default::default()
+        };
+        self.producers.update(from, &mut peer.as_producer, produces);
+        self.consumers.update(from, &mut peer.as_consumer, consumes);
+        let listens = roles.contains(Role::Listener);
+        self.listeners.update(from, &mut peer.as_listener, listens);
+        peer.roles = roles;
+        peer.meta.clone_from(&meta);
+        peer.declared = true;
+
+        for session_id in lost.into_values() {
+            self.close_session(from, &session_id, None, out);
+        }
+        let change = PeerStatusChange {
+            roles,
+            meta,
+            peer_id: from.clone(),
+        };
+        out.broadcast(
+            self.listeners.iter(),
+            ServerMessage::PeerStatusChanged(change),
+        );
+        Ok(())
+    }
+
+    fn start_session<O: Outbox>(
+        &mut self,
+        from: &PeerId,
+        to: &PeerId,
+        offer: Option<String>,
+        out: &mut O,
+    ) -> Result<(), Violation> {
+        let Some(caller) = self.peers.get(from) else {
+            return Ok(());
+        };
+        let Some(called) = self.peers.get(to) else {
+            let details = format!("Peer with ID '{to}' not found");
+            out.send(from, ServerMessage::Error { details });
+            return Ok(());
+        };
+        let may_call_consumers =
+            caller.as_producer.is_some() || !self.policy.only_producers_call_consumers;
+        let (producer, consumer, side) = if called.as_producer.is_some() {
+            (to, from, Side::Consumer)
+        } else if called.as_consumer.is_some() && may_call_consumers {
+            (from, to, Side::Producer)
+        } else {
+            let details = format!(
+                "Missing a producer or a consumer: id {from} roles {:?}, id {to} roles {:?}",
+                caller.roles, called.roles
+            );
+            out.send(from, ServerMessage::Error { details });
+            return Ok(());
+        };
+        self.check_room_for_session(caller)?;
+
+        let session_id = SessionId::from(self.random_uuid());
+        let number =
+            self.sessions
+                .start(session_id.clone(), producer.clone(), consumer.clone(), side);
+        if let Some(peer) = self.peers.get_mut(producer) {
+            peer.sessions.produced.insert(number, session_id.clone());
+        }
+        if let Some(peer) = self.peers.get_mut(consumer) {
+            peer.sessions.consumed.insert(number, session_id.clone());
+        }
+        if let Some(peer) = self.peers.get_mut(from) {
+            peer.sessions.started += 1;
+        }
+
+        // The consumer first: it must know the session before the producer's offer can arrive.
+        out.send(
+            consumer,
+            ServerMessage::SessionStarted {
+                peer_id: producer.clone(),
+                session_id: session_id.clone(),
+            },
+        );
+        // The offer goes to the producer even if the producer made it; clients know that.
+        out.send(
+            producer,
+            ServerMessage::StartSession {
+                peer_id: consumer.clone(),
+                session_id,
+                offer,
+            },
+        );
+        Ok(())
+    }
+
+    fn check_room_for_session(&self, caller: &Peer) -> Result<(), Violation> {
+        if caller.sessions.started >= self.policy.max_sessions_per_caller {
+            return Err(Violation::TooManySessions {
+                limit: self.policy.max_sessions_per_caller,
+            });
+        }
+        if self.sessions.len() >= self.policy.max_sessions {
+            return Err(Violation::Full(Full::Sessions {
+                limit: self.policy.max_sessions,
+            }));
+        }
+        Ok(())
+    }
+
+    fn forward<O: Outbox>(&mut self, from: &PeerId, message: PeerMessage, out: &mut O) {
+        // A session that just ended is a race, not a fault: an error would stop GStreamer clients.
+        let Some(session) = self.sessions.get(&message.session_id) else {
+            return;
+        };
+        let Some(partner) = session.partner_of(from) else {
+            let details = format!("Peer {from} is not part of {}", message.session_id);
+            out.send(from, ServerMessage::Error { details });
+            return;
+        };
+        if message.body.is_offer() && *from != session.producer {
+            let details = format!(
+                "cannot forward offer from {from:?} to {partner:?} as {from:?} is not the producer"
+            );
+            out.send(from, ServerMessage::Error { details });
+            return;
+        }
+        out.send(partner, ServerMessage::Peer(message));
+    }
+
+    fn end_session<O: Outbox>(
+        &mut self,
+        from: &PeerId,
+        session_id: &SessionId,
+        error: Option<String>,
+        out: &mut O,
+    ) {
+        let Some(session) = self.sessions.get(session_id) else {
+            return;
+        };
+        if session.partner_of(from).is_none() {
+            let details = format!("Peer {from} is not part of {session_id}");
+            out.send(from, ServerMessage::Error { details });
+            return;
+        }
+        self.close_session(from, session_id, error, out);
+    }
+
+    /// Ends a session that `by` is or was a member of, and tells the other member.
+    fn close_session<O: Outbox>(
+        &mut self,
+        by: &PeerId,
+        session_id: &SessionId,
+        error: Option<String>,
+        out: &mut O,
+    ) {
+        let Some(session) = self.sessions.end(session_id) else {
+            return;
+        };
+        if let Some(peer) = self.peers.get_mut(&session.producer) {
+            peer.sessions.produced.remove(&session.number);
+        }
+        if let Some(peer) = self.peers.get_mut(&session.consumer) {
+            peer.sessions.consumed.remove(&session.number);
+        }
+        if let Some(peer) = self.peers.get_mut(session.caller()) {
+            peer.sessions.started -= 1;
+        }
+        let Some(partner) = session.partner_of(by) else {
+            return;
+        };
+        let Some(told) = self.peers.get(partner) else {
+            return;
+        };
+        let session_id = session_id.clone();
+        let message = if told.version >= ProtocolVersion::V1_1 {
+            ServerMessage::EndSessionV1_1 { session_id, error }
+        } else {
+            ServerMessage::EndSession { session_id }
+        };
+        out.send(partner, message);
+    }
+
+    fn listed(&self, registry: &Registry) -> Vec<ListedPeer> {
+        registry
+            .iter()
+            .filter_map(|id| {
+                let peer = self.peers.get(id)?;
+                Some(ListedPeer {
+                    id: id.clone(),
+                    meta: peer.meta.clone(),
+                })
+            })
+            .collect()
+    }
+
+    fn random_uuid(&mut self) -> String {
+        let mut bytes = [0; 16];
+        self.random.fill_bytes(&mut bytes);
+        uuid::Builder::from_random_bytes(bytes)
+            .into_uuid()
+            .to_string()
+    }
+}

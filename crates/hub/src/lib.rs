@@ -1,0 +1,29 @@
+//! The signalling server as a pure state machine: who is connected, and who talks to whom.
+//!
+//! No sockets, no clock, no threads. Whoever owns a [`Hub`] tells it of connections, messages and
+//! disconnections; the hub answers, at once and in order, through an [`Outbox`].
+//!
+//! # Contract
+//!
+//! * [`Hub::connect`] when a connection is up, [`Hub::handle`] for each of its messages in the order
+//!   of arrival, [`Hub::disconnect`] once when it is gone, for whatever reason.
+//! * What the hub puts into the outbox during one call must reach the queue of each peer in that
+//!   order, and before what it puts there during the next call. An owner with several threads keeps
+//!   its lock until the outbox has taken everything.
+//! * The outbox must not block and must not call the hub.
+//! * When `handle` returns a [`Violation`], the peer is to be disconnected, with the violation's text
+//!   as the reason; the state of the hub is as if the message had not come.
+//! * Calls for a peer that is gone do nothing: a message may be on its way when the owner gives up
+//!   on the peer.
+
+mod hub;
+mod limits;
+mod outbox;
+mod peer;
+mod registry;
+mod sessions;
+
+pub use hub::Hub;
+pub use limits::{Full, Policy, Violation};
+pub use outbox::Outbox;
+pub use wigwag_protocol::json;

@@ -1,0 +1,70 @@
+//! What peers may do at the most, and what is said when they do more.
+
+/// Limits and choices of a [`Hub`](crate::Hub).
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Peers connected at once.
+    pub max_peers: usize,
+    /// Sessions at once that one peer started. Sessions that others started with it do not count: a
+    /// producer is not at fault for its viewers.
+    pub max_sessions_per_caller: usize,
+    /// Sessions at once in all.
+    pub max_sessions: usize,
+    /// Bytes of one peer's meta as compact JSON. Every listener hears it on every change.
+    pub max_meta_bytes: usize,
+    /// Whether only a producer may call a passive consumer. The reference lets anyone.
+    pub only_producers_call_consumers: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            max_peers: 65_536,
+            max_sessions_per_caller: 4_096,
+            max_sessions: 262_144,
+            max_meta_bytes: 256 * 1024,
+            only_producers_call_consumers: false,
+        }
+    }
+}
+
+/// A peer did more than it may, and is to be disconnected with this as the reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// More sessions at once than [`Policy::max_sessions_per_caller`].
+    #[error("more than {limit} sessions at once; end some before starting more")]
+    TooManySessions {
+        /// The limit.
+        limit: usize,
+    },
+    /// A meta larger than [`Policy::max_meta_bytes`].
+    #[error("meta of {bytes} bytes; {limit} at the most")]
+    MetaTooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The hub is full, which is not this peer's fault.
+    #[error(transparent)]
+    Full(#[from] Full),
+}
+
+/// The hub can take no more; the same may succeed later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Full {
+    /// [`Policy::max_peers`] are connected.
+    #[error("the server is full ({limit} peers); try again later")]
+    Peers {
+        /// The limit.
+        limit: usize,
+    },
+    /// [`Policy::max_sessions`] are running.
+    #[error("the server is full ({limit} sessions); try again later")]
+    Sessions {
+        /// The limit.
+        limit: usize,
+    },
+}

@@ -1,0 +1,92 @@
+//! All sessions, and which peer takes part in which.
+
+use std::collections::{BTreeMap, HashMap};
+
+use wigwag_protocol::json::{PeerId, SessionId};
+
+/// Sessions are numbered in the order of their start, so that they also end in that order when a
+/// peer leaves.
+pub(crate) type SessionNumber = u64;
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) number: SessionNumber,
+    pub(crate) producer: PeerId,
+    pub(crate) consumer: PeerId,
+    pub(crate) caller: Side,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Producer,
+    Consumer,
+}
+
+/// The sessions of one peer.
+#[derive(Debug, Default)]
+pub(crate) struct SessionsOfPeer {
+    pub(crate) produced: BTreeMap<SessionNumber, SessionId>,
+    pub(crate) consumed: BTreeMap<SessionNumber, SessionId>,
+    /// How many of them it started itself.
+    pub(crate) started: usize,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    next_number: SessionNumber,
+    running: HashMap<SessionId, Session>,
+}
+
+impl Session {
+    /// The member that `peer` talks to; none if it is no member. A peer that called itself talks to
+    /// itself.
+    pub(crate) fn partner_of(&self, peer: &PeerId) -> Option<&PeerId> {
+        if *peer == self.producer {
+            Some(&self.consumer)
+        } else if *peer == self.consumer {
+            Some(&self.producer)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn caller(&self) -> &PeerId {
+        match self.caller {
+            Side::Producer => &self.producer,
+            Side::Consumer => &self.consumer,
+        }
+    }
+}
+
+impl Sessions {
+    pub(crate) fn len(&self) -> usize {
+        self.running.len()
+    }
+
+    pub(crate) fn get(&self, id: &SessionId) -> Option<&Session> {
+        self.running.get(id)
+    }
+
+    pub(crate) fn start(
+        &mut self,
+        id: SessionId,
+        producer: PeerId,
+        consumer: PeerId,
+        caller: Side,
+    ) -> SessionNumber {
+        let number = self.next_number;
+        self.next_number += 1;
+        let session = Session {
+            number,
+            producer,
+            consumer,
+            caller,
+        };
+        self.running.insert(id, session);
+        number
+    }
+
+    pub(crate) fn end(&mut self, id: &SessionId) -> Option<Session> {
+        self.running.remove(id)
+    }
+}

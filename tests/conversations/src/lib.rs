@@ -1,0 +1,88 @@
+//! Recorded conversations with a signalling server, and how to replay them against another one.
+//!
+//! The recordings in `tests/vectors/` were made with the real servers: one JSON object a line with
+//! `name`, `about` and `steps`. A step is `{"connect": "A"}`, `{"send": "A", "msg": …}`,
+//! `{"close": "A"}` or `{"recv": "A", "msg": …}`. `$A` stands for the id that the server gave peer A,
+//! `$S1` for the first session id. What a peer receives between two actions must be exactly what is
+//! recorded, in that order; between peers the order is free.
+
+mod placeholders;
+mod replay;
+mod websocket;
+
+use serde_json::Value;
+
+pub use placeholders::Placeholders;
+pub use replay::{Replayed, replay};
+pub use websocket::{Barrier, WebSocketPeers};
+
+/// One recorded conversation.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    /// Its name, unique in its file.
+    pub name: String,
+    /// What happens and then what must follow.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a [`Conversation`]; peers are named.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// The peer connects.
+    Connect(String),
+    /// The peer sends a message: an object, or as a string any text.
+    Send(String, Value),
+    /// The peer closes its connection.
+    Close(String),
+    /// The peer receives a message.
+    Receive(String, Value),
+}
+
+/// A server with peers that a conversation is replayed against.
+pub trait Peers {
+    /// Connects a peer under a name.
+    fn connect(&mut self, peer: &str);
+    /// Lets the peer send a text.
+    fn send(&mut self, peer: &str, text: &str);
+    /// Closes the peer's connection.
+    fn close(&mut self, peer: &str);
+    /// Waits until the server has nothing more to say, and takes what the peers received, each
+    /// peer's messages in order.
+    fn settle(&mut self) -> Vec<(String, Value)>;
+}
+
+/// The recorded conversations with the JSON signalling server.
+pub fn json_protocol() -> Vec<Conversation> {
+    include_str!("../../vectors/json-protocol.jsonl")
+        .lines()
+        .map(read_conversation)
+        .collect()
+}
+
+fn read_conversation(line: &str) -> Conversation {
+    let recorded: Value = serde_json::from_str(line).expect("a line is one JSON object");
+    let steps = recorded["steps"].as_array().expect("steps is an array");
+    Conversation {
+        name: text(&recorded["name"]),
+        steps: steps.iter().map(read_step).collect(),
+    }
+}
+
+fn read_step(step: &Value) -> Step {
+    let message = || step["msg"].clone();
+    if let Some(peer) = step.get("connect") {
+        Step::Connect(text(peer))
+    } else if let Some(peer) = step.get("send") {
+        Step::Send(text(peer), message())
+    } else if let Some(peer) = step.get("close") {
+        Step::Close(text(peer))
+    } else if let Some(peer) = step.get("recv") {
+        Step::Receive(text(peer), message())
+    } else {
+        panic!("unknown step {step}")
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a string").to_owned()
+}

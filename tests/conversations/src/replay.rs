@@ -1,0 +1,61 @@
+//! Replaying a conversation step by step.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::Value;
+
+use crate::{Conversation, Peers, Placeholders, Step};
+
+/// How a replay went: `Err` says in which step what differed.
+pub type Replayed = Result<(), String>;
+
+/// Replays `conversation` against a server that nobody else uses.
+///
+/// # Errors
+///
+/// A peer received something else than recorded.
+pub fn replay(conversation: &Conversation, peers: &mut impl Peers) -> Replayed {
+    let mut placeholders = Placeholders::default();
+    let mut inboxes: BTreeMap<String, VecDeque<Value>> = BTreeMap::new();
+    for (number, step) in conversation.steps.iter().enumerate() {
+        let place = || format!("{}, step {}", conversation.name, number + 1);
+        if let Step::Receive(peer, recorded) = step {
+            let received = inboxes.get_mut(peer).and_then(VecDeque::pop_front);
+            let matches = received
+                .as_ref()
+                .is_some_and(|received| placeholders.matches(recorded, received));
+            if !matches {
+                return Err(format!(
+                    "{}: {peer} should receive {recorded}, received {received:?}",
+                    place()
+                ));
+            }
+            continue;
+        }
+        nothing_left(&inboxes).map_err(|left| format!("before {}: {left}", place()))?;
+        act(step, &placeholders, peers);
+        for (peer, message) in peers.settle() {
+            inboxes.entry(peer).or_default().push_back(message);
+        }
+    }
+    nothing_left(&inboxes).map_err(|left| format!("at the end of {}: {left}", conversation.name))
+}
+
+fn act(step: &Step, placeholders: &Placeholders, peers: &mut impl Peers) {
+    match step {
+        Step::Connect(peer) => peers.connect(peer),
+        Step::Send(peer, Value::String(text)) => peers.send(peer, text),
+        Step::Send(peer, message) => peers.send(peer, &placeholders.fill(message).to_string()),
+        Step::Close(peer) => peers.close(peer),
+        Step::Receive(..) => {}
+    }
+}
+
+fn nothing_left(inboxes: &BTreeMap<String, VecDeque<Value>>) -> Replayed {
+    for (peer, inbox) in inboxes {
+        if let Some(message) = inbox.front() {
+            return Err(format!("{peer} also received {message}"));
+        }
+    }
+    Ok(())
+}
