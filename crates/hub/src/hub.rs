@@ -6,8 +6,8 @@ use std::mem;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use wigwag_protocol::json::{
-    ClientMessage, ListedPeer, PeerId, PeerMessage, PeerStatus, PeerStatusChange, ProtocolVersion,
-    Role, Roles, ServerMessage, SessionId,
+    ClientMessage, ListedPeer, Meta, PeerId, PeerMessage, PeerStatus, PeerStatusChange,
+    ProtocolVersion, Role, Roles, ServerMessage, SessionId,
 };
 
 use crate::limits::{Full, Policy, Violation};
@@ -26,6 +26,8 @@ pub struct Hub {
     consumers: Registry,
     listeners: Registry,
     sessions: Sessions,
+    /// Of all peers together.
+    meta_bytes: usize,
 }
 
 impl Hub {
@@ -40,6 +42,7 @@ impl Hub {
             consumers: Registry::default(),
             listeners: Registry::default(),
             sessions: Sessions::default(),
+            meta_bytes: 0,
         }
     }
 
@@ -132,6 +135,7 @@ impl Hub {
         self.producers.update(id, &mut peer.as_producer, false);
         self.consumers.update(id, &mut peer.as_consumer, false);
         self.listeners.update(id, &mut peer.as_listener, false);
+        self.meta_bytes -= size(peer.meta.as_ref());
 
         let produced = peer.sessions.produced.into_values();
         for session_id in produced.chain(peer.sessions.consumed.into_values()) {
@@ -156,14 +160,6 @@ impl Hub {
         status: PeerStatus,
         out: &mut O,
     ) -> Result<(), Violation> {
-        if let Some(bytes) = status.meta.as_ref().map(|meta| meta.as_json().len())
-            && bytes > self.policy.max_meta_bytes
-        {
-            return Err(Violation::MetaTooLarge {
-                bytes,
-                limit: self.policy.max_meta_bytes,
-            });
-        }
         let Some(peer) = self.peers.get_mut(from) else {
             return Ok(());
         };
@@ -180,6 +176,13 @@ impl Hub {
             return Ok(());
         }
 
+        let meta_bytes = check_room_for_meta(
+            &self.policy,
+            self.meta_bytes,
+            peer.meta.as_ref(),
+            meta.as_ref(),
+        )?;
+
         let lost = if peer.as_producer.is_some() && !produces {
             mem::take(&mut peer.sessions.produced)
         } else if peer.as_consumer.is_some() && !consumes {
@@ -193,6 +196,7 @@ impl Hub {
         self.listeners.update(from, &mut peer.as_listener, listens);
         peer.roles = roles;
         peer.meta.clone_from(&meta);
+        self.meta_bytes = meta_bytes;
         peer.declared = true;
 
         for session_id in lost.into_values() {
@@ -382,4 +386,32 @@ impl Hub {
             .into_uuid()
             .to_string()
     }
+}
+
+/// How many bytes all metas take once `new` replaced `old`.
+fn check_room_for_meta(
+    policy: &Policy,
+    in_all: usize,
+    old: Option<&Meta>,
+    new: Option<&Meta>,
+) -> Result<usize, Violation> {
+    let bytes = size(new);
+    if bytes > policy.max_meta_bytes {
+        return Err(Violation::MetaTooLarge {
+            bytes,
+            limit: policy.max_meta_bytes,
+        });
+    }
+    let in_all = in_all - size(old) + bytes;
+    // Less than before is always welcome.
+    if bytes > size(old) && in_all > policy.max_meta_bytes_in_all {
+        return Err(Violation::Full(Full::Meta {
+            limit: policy.max_meta_bytes_in_all,
+        }));
+    }
+    Ok(in_all)
+}
+
+fn size(meta: Option<&Meta>) -> usize {
+    meta.map_or(0, |meta| meta.as_json().len())
 }

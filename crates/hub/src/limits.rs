@@ -12,6 +12,8 @@ pub struct Policy {
     pub max_sessions: usize,
     /// Bytes of one peer's meta as compact JSON. Every listener hears it on every change.
     pub max_meta_bytes: usize,
+    /// Bytes of all metas together. A list of all producers is that long.
+    pub max_meta_bytes_in_all: usize,
     /// Whether only a producer may call a passive consumer. The reference lets anyone.
     pub only_producers_call_consumers: bool,
 }
@@ -23,6 +25,7 @@ impl Default for Policy {
             max_sessions_per_caller: 4_096,
             max_sessions: 262_144,
             max_meta_bytes: 256 * 1024,
+            max_meta_bytes_in_all: 32 * 1024 * 1024,
             only_producers_call_consumers: false,
         }
     }
@@ -64,6 +67,12 @@ pub enum Full {
     /// [`Policy::max_sessions`] are running.
     #[error("the server is full ({limit} sessions); try again later")]
     Sessions {
+        /// The limit.
+        limit: usize,
+    },
+    /// [`Policy::max_meta_bytes_in_all`] are stored.
+    #[error("the server is full ({limit} bytes of meta); try again later")]
+    Meta {
         /// The limit.
         limit: usize,
     },

@@ -360,6 +360,25 @@ fn meta_is_bounded() {
 }
 
 #[test]
+fn meta_in_all_is_bounded() {
+    let mut hub = hub(Policy {
+        max_meta_bytes_in_all: 20,
+        ..Policy::default()
+    });
+    let status = |meta: &str| format!(r#"{{"type":"setPeerStatus","roles":[],"meta":"{meta}"}}"#);
+    let (first, second) = (connect(&mut hub), connect(&mut hub));
+    send(&mut hub, &first, &status("12345678"));
+    send(&mut hub, &second, &status("12345678"));
+    assert_eq!(
+        try_send(&mut hub, &second, &status("123456789")),
+        Err(Violation::Full(Full::Meta { limit: 20 }))
+    );
+    send(&mut hub, &second, &status("87654321"));
+    disconnect(&mut hub, &first);
+    send(&mut hub, &second, &status("123456789012345678"));
+}
+
+#[test]
 fn a_peer_that_is_gone_is_silent() {
     let mut hub = hub(Policy::default());
     let peer = producer(&mut hub);

@@ -1,0 +1,28 @@
+//! `wigwag`: WebRTC for GStreamer people.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// WebRTC for GStreamer people.
+#[derive(Parser)]
+#[command(name = "wigwag", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the signalling server.
+    Serve(wigwag::ServeArguments),
+}
+
+fn main() -> ExitCode {
+    match wigwag::parse::<Arguments>() {
+        Ok(Arguments {
+            command: Command::Serve(arguments),
+        }) => wigwag::run_serve(arguments),
+        Err(code) => code,
+    }
+}

@@ -1,0 +1,74 @@
+//! `wigwag serve`.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use wigwag_server::{Config, Policy, Server, TlsFiles};
+
+/// What `wigwag serve` is told.
+#[derive(Args, Debug)]
+pub struct ServeArguments {
+    /// Address or name to listen on ("::" is every address, IPv4 and IPv6)
+    #[arg(long, default_value = "0.0.0.0")]
+    host: String,
+
+    /// TCP port; 0 lets the system choose one, which is printed
+    #[arg(short, long, default_value_t = 8443)]
+    port: u16,
+
+    /// Certificate and chain (PEM): serves wss and https
+    #[arg(short, long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+
+    /// Private key of the certificate (PEM, not encrypted)
+    #[arg(short, long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+
+    /// Lets only producers call passive consumers; the reference lets any peer
+    #[arg(long)]
+    only_producers_call_consumers: bool,
+}
+
+/// Serves until the process is told to end (SIGINT, SIGTERM).
+pub(crate) fn run(arguments: ServeArguments) -> Result<(), Box<dyn Error>> {
+    // Many systems start a process with 1,024 descriptors, and every client is one.
+    let descriptors = rlimit::increase_nofile_limit(rlimit::INFINITY)?;
+    tracing::debug!(descriptors, "may use this many descriptors");
+    Runtime::new()?.block_on(serve(arguments))
+}
+
+async fn serve(arguments: ServeArguments) -> Result<(), Box<dyn Error>> {
+    let server = Server::bind(arguments.into()).await?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    // For people and for scripts that chose port 0. That nobody listens is no reason to stop.
+    let _ = writeln!(io::stdout(), "signalling at {}", server.url());
+    let told_to_stop = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    server.run(told_to_stop).await;
+    Ok(())
+}
+
+impl From<ServeArguments> for Config {
+    fn from(arguments: ServeArguments) -> Self {
+        let tls = arguments.cert.zip(arguments.key);
+        Self {
+            host: arguments.host,
+            port: arguments.port,
+            tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+            policy: Policy {
+                only_producers_call_consumers: arguments.only_producers_call_consumers,
+                ..Policy::default()
+            },
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Accepting connections, and the HTTP part of each.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::http::Permit;
+use crate::limits::Limits;
+
+/// The first wait after an accept failed, and the longest.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+/// What every connection needs.
+#[derive(Clone)]
+pub(crate) struct Front {
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) router: Router,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) stopping: CancellationToken,
+}
+
+/// Accepts until it is dropped. An error never ends it: when descriptors run out, it waits for some
+/// to come back.
+pub(crate) async fn accept_all(listener: TcpListener, front: Front) {
+    let mut back_off = BACK_OFF.0;
+    loop {
+        let permits = Arc::clone(&front.permits);
+        let Ok(permit) = permits.acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                back_off = BACK_OFF.0;
+                let permit = Permit(Arc::new(permit));
+                tokio::spawn(serve(stream, permit, front.clone()));
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, ?back_off, "cannot accept connections; waiting");
+                sleep(back_off).await;
+                back_off = (back_off * 2).min(BACK_OFF.1);
+            }
+        }
+    }
+}
+
+/// Whether only the connection that was about to be accepted is gone.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+async fn serve(stream: TcpStream, permit: Permit, front: Front) {
+    // Messages are short and people wait for them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot turn off Nagle's algorithm");
+    }
+    let Some(tls) = front.tls.clone() else {
+        return serve_http(stream, permit, front).await;
+    };
+    match timeout(front.limits.handshake_timeout, tls.accept(stream)).await {
+        Ok(Ok(stream)) => serve_http(stream, permit, front).await,
+        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+        Err(_) => tracing::debug!("TLS handshake took too long"),
+    }
+}
+
+async fn serve_http<S>(stream: S, permit: Permit, front: Front)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let router = front.router;
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(permit.clone());
+        router.clone().oneshot(request.map(Body::new))
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(front.limits.handshake_timeout)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = front.stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "HTTP connection failed");
+    }
+}

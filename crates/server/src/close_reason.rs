@@ -1,0 +1,69 @@
+//! Why the server closes a WebSocket, as close code (RFC 6455, 7.4.1) and text.
+
+use std::time::Duration;
+
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use wigwag_hub::{Full, Violation};
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CloseReason {
+    #[error("the server is shutting down")]
+    ShuttingDown,
+    #[error("does not read: {queued} messages were waiting")]
+    DoesNotRead { queued: usize },
+    #[error("no answer to a ping for {} s", .0.as_secs())]
+    NoPong(Duration),
+    #[error("a message of more than {limit} bytes")]
+    MessageTooLarge { limit: usize },
+    #[error(transparent)]
+    Violation(Violation),
+    #[error(transparent)]
+    Full(Full),
+}
+
+impl CloseReason {
+    pub(crate) fn code(&self) -> CloseCode {
+        match self {
+            Self::ShuttingDown => CloseCode::Away,
+            Self::MessageTooLarge { .. } => CloseCode::Size,
+            Self::Full(_) | Self::Violation(Violation::Full(_)) => CloseCode::Again,
+            Self::DoesNotRead { .. } | Self::NoPong(_) | Self::Violation(_) => CloseCode::Policy,
+        }
+    }
+
+    pub(crate) fn frame(&self) -> CloseFrame {
+        CloseFrame {
+            code: self.code(),
+            reason: self.to_string().into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The most that a control frame can carry beside the code (RFC 6455, 5.5).
+    const MAX_TEXT_BYTES: usize = 123;
+
+    #[test]
+    fn every_reason_fits_into_a_close_frame() {
+        let reasons = [
+            CloseReason::ShuttingDown,
+            CloseReason::DoesNotRead { queued: usize::MAX },
+            CloseReason::NoPong(Duration::MAX),
+            CloseReason::MessageTooLarge { limit: usize::MAX },
+            CloseReason::Violation(Violation::TooManySessions { limit: usize::MAX }),
+            CloseReason::Violation(Violation::MetaTooLarge {
+                bytes: usize::MAX,
+                limit: usize::MAX,
+            }),
+            CloseReason::Full(Full::Peers { limit: usize::MAX }),
+        ];
+        for reason in reasons {
+            assert!(reason.to_string().len() <= MAX_TEXT_BYTES, "{reason}");
+            assert!([1001, 1008, 1009, 1013].contains(&u16::from(reason.frame().code)));
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What a server is told at its start.
+
+use std::path::PathBuf;
+
+use wigwag_hub::Policy;
+
+use crate::limits::Limits;
+
+/// How to run a [`Server`](crate::Server).
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Address or name to listen on; an IPv6 address with or without brackets.
+    pub host: String,
+    /// TCP port; 0 lets the system choose one.
+    pub port: u16,
+    /// Serves `wss` and `https` instead of `ws` and `http`.
+    pub tls: Option<TlsFiles>,
+    /// Limits of connections.
+    pub limits: Limits,
+    /// Limits and choices of the protocol.
+    pub policy: Policy,
+}
+
+/// Where the server's certificate is.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// PEM file with the certificate and the chain up to the authority.
+    pub certificate: PathBuf,
+    /// PEM file with the private key, not encrypted.
+    pub key: PathBuf,
+}
+
+/// The reference's address and port, without TLS.
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            host: "0.0.0.0".to_owned(),
+            port: 8443,
+            tls: None,
+            limits: Limits::default(),
+            policy: Policy::default(),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Why a server does not start.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a server does not start. Whoever starts it is to mend the configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The certificate or its key cannot be used. The server never falls back to plain text.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The name cannot be resolved.
+    #[error("cannot find an address for host \"{host}\": {source}")]
+    Resolve {
+        /// The configured host.
+        host: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The port cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address and port.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// What is wrong with a certificate or a key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The certificate file holds no certificate.
+    #[error("{path} holds no certificate in PEM form", path = path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key file holds no private key.
+    #[error(
+        "{path} holds no private key in PEM form that is not encrypted",
+        path = path.display()
+    )]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A part of a file is damaged.
+    #[error("{path} is damaged: {reason}", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// In which way.
+        reason: String,
+    },
+    /// The certificate is not valid now.
+    #[error("the certificate in {path} is valid from {from} to {to}, not now", path = path.display())]
+    NotValidNow {
+        /// The file.
+        path: PathBuf,
+        /// The first moment of its validity.
+        from: String,
+        /// The last moment of its validity.
+        to: String,
+    },
+    /// Certificate and key do not belong together, or the key is of no use for TLS.
+    #[error("{certificate} and {key} cannot be used together: {source}",
+        certificate = certificate.display(), key = key.display())]
+    Mismatch {
+        /// The certificate file.
+        certificate: PathBuf,
+        /// The key file.
+        key: PathBuf,
+        /// What the TLS library says.
+        source: rustls::Error,
+    },
+}

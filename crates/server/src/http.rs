@@ -1,0 +1,87 @@
+//! What is served on the one port: the page, the health check, and the JSON protocol at every path
+//! that nothing else takes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, UPGRADE};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio_tungstenite::tungstenite::handshake::server::create_response;
+
+use crate::connection;
+use crate::limits::Limits;
+use crate::page;
+use crate::switchboard::Switchboard;
+
+/// What keeps a connection counted; it goes along with an upgrade.
+#[derive(Clone, Debug)]
+pub(crate) struct Permit(
+    #[allow(dead_code, reason = "held, not read")] pub(crate) Arc<tokio::sync::OwnedSemaphorePermit>,
+);
+
+#[derive(Clone, Debug)]
+struct Shared {
+    switchboard: Arc<Switchboard>,
+    limits: Arc<Limits>,
+}
+
+pub(crate) fn router(switchboard: Arc<Switchboard>, limits: Arc<Limits>) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        // Kept for the text protocol: a client of that must not meet this one.
+        .route("/text", get(StatusCode::NOT_FOUND))
+        .fallback(page_or_protocol)
+        .with_state(Shared {
+            switchboard,
+            limits,
+        })
+}
+
+async fn page_or_protocol(State(shared): State<Shared>, request: Request) -> Response {
+    if asks_for_websocket(request.headers()) {
+        return upgrade(shared, request);
+    }
+    if request.uri().path() != "/" {
+        let hint = "nothing is here; WebSocket clients may connect at any path\n";
+        return (StatusCode::NOT_FOUND, hint).into_response();
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
+    let body = page::page(shared.switchboard.counts());
+    let headers = [
+        (CONTENT_TYPE.as_str(), "text/html; charset=utf-8"),
+        ("content-security-policy", page::CONTENT_SECURITY_POLICY),
+        ("x-content-type-options", "nosniff"),
+        ("cache-control", "no-store"),
+    ];
+    (headers, body).into_response()
+}
+
+fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    headers
+        .get(UPGRADE)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+fn upgrade(shared: Shared, request: Request) -> Response {
+    // Checks the headers (RFC 6455, 4.2.1). No sub-protocol is ever chosen, as in the reference.
+    let (mut parts, _) = request.into_parts();
+    let on_upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
+    let permit = parts.extensions.remove::<Permit>();
+    let response = create_response(&Request::from_parts(parts, ()));
+    let (Ok(response), Some(on_upgrade)) = (response, on_upgrade) else {
+        return (StatusCode::BAD_REQUEST, "not a WebSocket handshake\n").into_response();
+    };
+    tokio::spawn(async move {
+        match on_upgrade.await {
+            Ok(stream) => connection::serve(stream, shared.switchboard, shared.limits).await,
+            Err(error) => tracing::debug!(%error, "a client left during its upgrade"),
+        }
+        drop(permit);
+    });
+    response.map(|()| axum::body::Body::empty())
+}

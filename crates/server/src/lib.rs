@@ -1,0 +1,40 @@
+//! A signalling server: sockets, TLS and limits around [`wigwag_hub`].
+//!
+//! # The way of a message
+//!
+//! Each connection is one task. It reads a message, parses it, and takes the lock of the switchboard
+//! for as long as the hub needs to decide; what the hub wants to say goes, still under the lock and
+//! without waiting, into the bounded outbound queue of each peer. The peer's own task writes its
+//! queue to its socket. So no task ever waits for another peer: one that stops reading fills its own
+//! queue, is disconnected with a reason, and nobody else notices.
+//!
+//! # Example
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), wigwag_server::StartError> {
+//! let server = wigwag_server::Server::bind(wigwag_server::Config::default()).await?;
+//! println!("signalling at {}", server.url());
+//! server.run(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod accept;
+mod close_reason;
+mod config;
+mod connection;
+mod error;
+mod http;
+mod limits;
+mod liveness;
+mod outbound;
+mod page;
+mod server;
+mod switchboard;
+mod tls;
+
+pub use config::{Config, TlsFiles};
+pub use error::{StartError, TlsError};
+pub use limits::Limits;
+pub use server::Server;
+pub use wigwag_hub::Policy;

@@ -1,0 +1,143 @@
+//! A server from its start to its end.
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, lookup_host};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::accept::{Front, accept_all};
+use crate::close_reason::CloseReason;
+use crate::config::Config;
+use crate::error::StartError;
+use crate::http::router;
+use crate::switchboard::Switchboard;
+use crate::tls;
+
+/// A server that listens. Its clients are served by [`run`](Self::run).
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    front: Front,
+    switchboard: Arc<Switchboard>,
+}
+
+impl Server {
+    /// Reads the certificate and listens.
+    ///
+    /// # Errors
+    ///
+    /// Anything that is wrong with the configuration; the server never starts in a lesser way than it
+    /// was told to.
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let listener = listen(&config.host, config.port).await?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| listen_error(&config.host, config.port, source))?;
+        let limits = Arc::new(config.limits);
+        let switchboard = Arc::new(Switchboard::new(config.policy, (*limits).clone()));
+        let front = Front {
+            tls,
+            router: router(Arc::clone(&switchboard), Arc::clone(&limits)),
+            permits: Arc::new(Semaphore::new(limits.max_connections)),
+            limits,
+            stopping: CancellationToken::new(),
+        };
+        Ok(Self {
+            listener,
+            address,
+            front,
+            switchboard,
+        })
+    }
+
+    /// Where it listens; with the port that the system chose, if it was asked to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The signalling address for a client on this machine.
+    pub fn url(&self) -> String {
+        let scheme = if self.front.tls.is_some() {
+            "wss"
+        } else {
+            "ws"
+        };
+        let mut address = self.address;
+        if address.ip().is_unspecified() {
+            let loopback = match address.ip() {
+                IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
+                IpAddr::V6(_) => IpAddr::from(std::net::Ipv6Addr::LOCALHOST),
+            };
+            address.set_ip(loopback);
+        }
+        format!("{scheme}://{address}/")
+    }
+
+    /// Serves until `stop` is ready; then everyone is told (close code 1001) and given a moment.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let Self {
+            listener,
+            front,
+            switchboard,
+            address,
+        } = self;
+        tracing::info!(%address, tls = front.tls.is_some(), "serving");
+        tokio::select! {
+            () = accept_all(listener, front.clone()) => {}
+            () = stop => {}
+        }
+        tracing::info!("stopping");
+        front.stopping.cancel();
+        let limits = &front.limits;
+        let all_gone = async {
+            // A client may have been on its way into the switchboard when the others were told.
+            while front.permits.available_permits() < limits.max_connections {
+                switchboard.close_all(&CloseReason::ShuttingDown);
+                tokio::time::sleep(SHUTDOWN_POLL).await;
+            }
+        };
+        if timeout(limits.shutdown_timeout, all_gone).await.is_err() {
+            tracing::warn!("some clients did not close in time");
+        }
+    }
+}
+
+/// How often a stopping server looks whether everyone is gone.
+const SHUTDOWN_POLL: std::time::Duration = std::time::Duration::from_millis(10);
+
+async fn listen(host: &str, port: u16) -> Result<TcpListener, StartError> {
+    let name = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    let resolve_error = |source| StartError::Resolve {
+        host: host.to_owned(),
+        source,
+    };
+    let addresses = lookup_host((name, port)).await.map_err(resolve_error)?;
+    let mut last_error = None;
+    for address in addresses {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last_error = Some(error),
+        }
+    }
+    Err(match last_error {
+        Some(source) => listen_error(name, port, source),
+        None => resolve_error(std::io::ErrorKind::NotFound.into()),
+    })
+}
+
+fn listen_error(host: &str, port: u16, source: std::io::Error) -> StartError {
+    let address = if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    };
+    StartError::Listen { address, source }
+}

@@ -1,0 +1,142 @@
+//! A server in this process, and plain blocking clients.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a module of several test files, each of which uses a part"
+)]
+
+use std::net::{SocketAddr, TcpStream};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tungstenite::{Message, WebSocket};
+use wigwag_server::{Config, Server};
+
+/// How long anything may take before a test fails.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+pub struct Running {
+    pub address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Starts a server on a free port of the loopback interface.
+    pub fn start(config: Config) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let config = Config {
+            host: "127.0.0.1".to_owned(),
+            port: 0,
+            ..config
+        };
+        let server = runtime.block_on(Server::bind(config)).expect("it starts");
+        let address = server.address();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = thread::spawn(move || {
+            runtime.block_on(server.run(async {
+                let _ = stopped.await;
+            }));
+        });
+        Self {
+            address,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// Tells the server to stop, and does not wait.
+    pub fn tell_to_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Waits for the server to end.
+    pub fn join(&mut self) {
+        self.tell_to_stop();
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the server ends without a panic");
+        }
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("the server accepts");
+        stream.set_nodelay(true).expect("a socket option");
+        stream
+            .set_read_timeout(Some(DEADLINE))
+            .expect("a socket option");
+        stream
+    }
+
+    /// A WebSocket that was welcomed, and its id.
+    pub fn peer(&self) -> Peer {
+        let mut peer = Peer {
+            socket: self.websocket("/"),
+            id: String::new(),
+        };
+        let welcome = peer.receive();
+        assert_eq!(welcome["type"], "welcome");
+        peer.id = welcome["peerId"].as_str().expect("an id").to_owned();
+        peer
+    }
+
+    pub fn websocket(&self, path: &str) -> WebSocket<TcpStream> {
+        let url = format!("ws://{}{path}", self.address);
+        let (socket, _) = tungstenite::client(url, self.connect()).expect("an upgrade");
+        socket
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.tell_to_stop();
+    }
+}
+
+pub struct Peer {
+    pub socket: WebSocket<TcpStream>,
+    pub id: String,
+}
+
+impl Peer {
+    pub fn send(&mut self, text: impl Into<String>) {
+        self.socket
+            .send(Message::text(text.into()))
+            .expect("the server takes it");
+    }
+
+    /// The next message of the protocol.
+    pub fn receive(&mut self) -> Value {
+        loop {
+            match self.socket.read().expect("the server speaks") {
+                Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
+                Message::Close(frame) => panic!("closed: {frame:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads until the server closes, and returns code and text.
+    pub fn closed(&mut self) -> (u16, String) {
+        loop {
+            match self.socket.read().expect("the server says why") {
+                Message::Close(Some(frame)) => {
+                    return (frame.code.into(), frame.reason.to_string());
+                }
+                Message::Close(None) => panic!("closed without a reason"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits until the server has handled what was sent.
+    pub fn sync(&mut self) {
+        self.send(r#"{"type":"listConsumers"}"#);
+        while self.receive()["type"] != "listConsumers" {}
+    }
+}

@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { launchChromium } from "./chromium.mjs";
+import { DEADLINE_MS } from "./hearing.mjs";
+import { PageServer } from "./page-server.mjs";
+import { RawPeer } from "./raw-peer.mjs";
+import { SignallingServer } from "./signalling-server.mjs";
+import { Tab } from "./tab.mjs";
+
+/** As many frames as a viewer needs to call it a moving picture. */
+const MOVING_PICTURE = 30;
+
+/** What one test plays on: a signalling server, a page server and a browser, all fresh. */
+class Stage {
+  /** @type {{ story(): string }[]} */
+  #parties = [];
+  /** @type {(() => unknown)[]} */
+  #endings = [];
+  /** @type {SignallingServer | undefined} */
+  #server;
+  /** @type {PageServer | undefined} */
+  #pages;
+  /** @type {import("puppeteer-core").Browser | undefined} */
+  #browser;
+
+  async open() {
+    const server = await SignallingServer.start();
+    this.#server = server;
+    this.#endings.push(() => server.kill());
+    const pages = await PageServer.start();
+    this.#pages = pages;
+    this.#endings.push(() => pages.close());
+    const browser = await launchChromium();
+    this.#browser = browser;
+    this.#endings.push(() => browser.close());
+  }
+
+  /**
+   * Ends everything, the newest first, whatever fails on the way.
+   *
+   * @returns {Promise<unknown[]>} what failed
+   */
+  async close() {
+    const failures = [];
+    for (const end of this.#endings.reverse()) {
+      try {
+        await end();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    return failures;
+  }
+
+  get server() {
+    assert(this.#server);
+    return this.#server;
+  }
+
+  /**
+   * Opens a page that is connected and can produce.
+   *
+   * @param {Record<string, unknown>} [meta]
+   * @returns {Promise<{ tab: Tab, id: string }>}
+   */
+  producer(meta = {}) {
+    return this.#open("producer", meta);
+  }
+
+  /**
+   * Opens a page that produces.
+   *
+   * @param {Record<string, unknown>} [meta]
+   * @returns {Promise<{ tab: Tab, id: string }>}
+   */
+  async producing(meta) {
+    const producer = await this.producer(meta);
+    await produce(producer.tab);
+    return producer;
+  }
+
+  /**
+   * Opens a page that is connected, listens to peers and can consume.
+   *
+   * @returns {Promise<{ tab: Tab, id: string }>}
+   */
+  consumer() {
+    return this.#open("consumer", {});
+  }
+
+  /**
+   * @param {unknown} meta
+   * @returns {Promise<{ peer: RawPeer, id: string }>} a passive consumer
+   */
+  async passiveConsumer(meta) {
+    const { peer, id } = await RawPeer.consumer(this.server.url, meta);
+    this.#parties.push(peer);
+    this.#endings.push(() => peer.close());
+    return { peer, id };
+  }
+
+  /**
+   * @param {"producer" | "consumer"} kind
+   * @param {Record<string, unknown>} meta
+   */
+  async #open(kind, meta) {
+    assert(this.#browser && this.#pages);
+    const query = new URLSearchParams({ signalling: this.server.url, meta: JSON.stringify(meta) });
+    const who = `${kind} page ${this.#parties.length + 1}`;
+    const tab = await Tab.open(this.#browser, { who, url: `${this.#pages.url}/${kind}.html?${query}` });
+    this.#parties.push(tab);
+    return { tab, id: String(await tab.until("connected")) };
+  }
+
+  /** @returns {string} everything that may explain a failure */
+  story() {
+    const stories = this.#parties.map((party) => party.story());
+    return [...stories, "the server's output ends with:", this.#server?.outputTail ?? "(not started)"].join("\n");
+  }
+}
+
+/**
+ * Declares a test that gets a fresh stage, which is taken down whether it passes or fails.
+ *
+ * @param {string} name
+ * @param {(stage: Stage) => Promise<void>} play
+ */
+export function onStage(name, play) {
+  test(name, async () => {
+    const stage = new Stage();
+    /** @type {unknown[]} */
+    const failures = [];
+    try {
+      await stage.open();
+      await play(stage);
+    } catch (error) {
+      failures.push(error);
+    }
+    failures.push(...(await stage.close()));
+    if (failures.length > 0) {
+      const reasons = failures.map((error) => (error instanceof Error ? error.stack : String(error)));
+      throw new Error([...reasons, stage.story()].join("\n"));
+    }
+  });
+}
+
+/**
+ * Starts to produce and waits until the server has registered the producer.
+ *
+ * @param {Tab} tab
+ */
+export async function produce(tab) {
+  await tab.page.evaluate(() => window.producer.start());
+  await tab.until("producing");
+}
+
+/**
+ * Plays a producer and fails unless a moving picture is seen.
+ *
+ * @param {Tab} tab
+ * @param {string} producerId
+ * @param {number} [frames] how many must be decoded and shown; at least 10, for two pictures to compare
+ */
+export async function playAndSee(tab, producerId, frames = MOVING_PICTURE) {
+  await tab.page.evaluate((id) => window.consumer.play(id), producerId);
+  const seen = await tab.page.evaluate(
+    (count, deadline) => window.consumer.picture(count, deadline),
+    frames,
+    DEADLINE_MS,
+  );
+  const summary = JSON.stringify(seen);
+  assert(seen.shown >= frames, `too few frames were decoded and shown: ${summary}`);
+  assert(seen.different >= 2, `the picture does not move: ${summary}`);
+  assert(seen.width > 0 && seen.height > 0, `the picture has no size: ${summary}`);
+  assert.deepEqual(seen.tracks, ["audio", "video"], "the tracks that the consumer got");
+}

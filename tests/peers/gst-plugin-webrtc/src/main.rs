@@ -1,0 +1,58 @@
+//! The published `webrtcsink` and `webrtcsrc` in one small program.
+//!
+//! Every subcommand writes one JSON object per line to standard output, so that a test can wait for
+//! what happened, and ends on SIGTERM or when its standard input closes, so that no peer outlives a
+//! test that was itself killed.
+
+mod consume;
+mod events;
+mod listen;
+mod loopback;
+mod produce;
+mod run_loop;
+mod signaller;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use serde_json::json;
+
+#[derive(Parser)]
+#[command(about = "webrtcsink and webrtcsrc of gst-plugin-webrtc, for interoperability tests")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Offer a test picture with webrtcsink until told to stop
+    Produce(produce::Options),
+    /// Receive with webrtcsrc and count decoded frames
+    Consume(consume::Options),
+    /// Report the producers that come and go
+    Listen(listen::Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = start_gstreamer().and_then(|()| match arguments.command {
+        Command::Produce(options) => produce::run(&options),
+        Command::Consume(options) => consume::run(&options),
+        Command::Listen(options) => listen::run(&options),
+    });
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            events::print(&json!({"event": "error", "details": format!("{error:#}")}));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_gstreamer() -> anyhow::Result<()> {
+    gst::init()?;
+    gstrswebrtc::plugin_register_static()?;
+    gstrsrtp::plugin_register_static()?;
+    Ok(())
+}

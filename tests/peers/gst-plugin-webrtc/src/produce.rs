@@ -1,0 +1,86 @@
+//! `produce`: a test picture behind webrtcsink.
+
+use std::str::FromStr;
+
+use anyhow::Context;
+use clap::Args;
+use gst::glib;
+use gst::prelude::*;
+
+use crate::run_loop::RunLoop;
+use crate::signaller::Server;
+use crate::{events, loopback};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    server: Server,
+    /// The name in the producer's metadata
+    #[arg(long, default_value = "gst-plugin-webrtc")]
+    name: String,
+    /// The codecs that webrtcsink may offer
+    #[arg(long, default_value = "video/x-vp8")]
+    video_caps: String,
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<u8> {
+    let run_loop = RunLoop::new();
+    let pipeline = gst::Pipeline::new();
+    let source = gst::ElementFactory::make("videotestsrc")
+        .property("is-live", true)
+        .build()?;
+    let format = gst::ElementFactory::make("capsfilter")
+        .property(
+            "caps",
+            gst::Caps::builder("video/x-raw")
+                .field("width", 320)
+                .field("height", 240)
+                .field("framerate", gst::Fraction::new(30, 1))
+                .build(),
+        )
+        .build()?;
+    let sink = webrtcsink(options)?;
+    pipeline.add_many([&source, &format, &sink])?;
+    gst::Element::link_many([&source, &format, &sink])?;
+    run_loop.play(&pipeline)
+}
+
+fn webrtcsink(options: &Options) -> anyhow::Result<gst::Element> {
+    let caps = gst::Caps::from_str(&options.video_caps)
+        .with_context(|| format!("not caps: {}", options.video_caps))?;
+    let meta = gst::Structure::builder("meta")
+        .field("name", &options.name)
+        .build();
+    let sink = gst::ElementFactory::make("webrtcsink")
+        .property("video-caps", caps)
+        .property("meta", meta)
+        .property("stun-server", None::<String>)
+        .property_from_str("congestion-control", "disabled")
+        .build()?;
+    options
+        .server
+        .configure(&sink.property::<glib::Object>("signaller"));
+    sink.connect("consumer-added", false, |values| {
+        // Emitted before negotiation, so the candidates are still to be gathered.
+        if let Some(webrtcbin) = element(values, 2) {
+            loopback::restrict(&webrtcbin);
+        }
+        print_consumer("consumer-added", values);
+        None
+    });
+    sink.connect("consumer-removed", false, |values| {
+        print_consumer("consumer-removed", values);
+        None
+    });
+    Ok(sink)
+}
+
+fn print_consumer(event: &str, values: &[glib::Value]) {
+    if let Some(peer) = values.get(1).and_then(|value| value.get::<String>().ok()) {
+        events::print_peer(event, &peer);
+    }
+}
+
+fn element(values: &[glib::Value], index: usize) -> Option<gst::Element> {
+    values.get(index)?.get().ok()
+}

