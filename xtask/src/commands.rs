@@ -1,5 +1,6 @@
 //! Running other programs, visibly.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -34,7 +35,9 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 
 /// Shows a command as one could type it.
 pub(crate) fn shown(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    // The name alone: where a program was found is of no interest.
+    let program = Path::new(command.get_program()).file_name();
+    let words = program.into_iter().chain(command.get_args());
     let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
     words.join(" ")
 }

@@ -88,6 +88,8 @@ impl Server {
             &program.to_string_lossy(),
             &["serve", "--host", "127.0.0.1", "--port", "0"],
         )
+        // What happens is printed by the peers.
+        .env("WIGWAG_LOG", "warn")
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start {}", program.display()))?;
