@@ -303,7 +303,7 @@ impl Hub {
             out.send(from, ServerMessage::Error { details });
             return;
         };
-        if message.body.is_offer() && *from != session.producer {
+        if message.body.is_offer() && *from == session.consumer {
             let details = format!(
                 "cannot forward offer from {from:?} to {partner:?} as {from:?} is not the producer"
             );

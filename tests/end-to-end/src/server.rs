@@ -15,6 +15,7 @@ use crate::{DEADLINE, environment, port};
 #[derive(Debug)]
 pub struct SignallingServer {
     child: Child,
+    command: String,
     port: u16,
     certificate: Option<ServerCertificate>,
     output: Output,
@@ -23,12 +24,20 @@ pub struct SignallingServer {
 impl SignallingServer {
     /// Starts the server of `WIGWAG_SERVE` for ws and waits until it accepts connections.
     pub fn start() -> Result<Self> {
-        Self::start_on_free_port(None)
+        Self::start_on_free_port(environment::required("WIGWAG_SERVE")?, None)
+    }
+
+    /// Starts another server that takes the same flags.
+    pub fn start_program(command: &str) -> Result<Self> {
+        Self::start_on_free_port(command.to_owned(), None)
     }
 
     /// Starts it for wss.
     pub fn start_secure(certificate: &ServerCertificate) -> Result<Self> {
-        Self::start_on_free_port(Some(certificate.clone()))
+        Self::start_on_free_port(
+            environment::required("WIGWAG_SERVE")?,
+            Some(certificate.clone()),
+        )
     }
 
     /// The address for clients on this machine.
@@ -57,15 +66,21 @@ impl SignallingServer {
 
     /// Starts the server anew on the same port, after [`kill`](Self::kill).
     pub fn start_again(&mut self) -> Result<()> {
-        self.child = spawn(self.port, self.certificate.as_ref(), &self.output)?;
+        self.child = spawn(
+            &self.command,
+            self.port,
+            self.certificate.as_ref(),
+            &self.output,
+        )?;
         self.wait_until_accepting()
     }
 
-    fn start_on_free_port(certificate: Option<ServerCertificate>) -> Result<Self> {
+    fn start_on_free_port(command: String, certificate: Option<ServerCertificate>) -> Result<Self> {
         let port = port::free()?;
         let output = Output::new()?;
         let mut server = Self {
-            child: spawn(port, certificate.as_ref(), &output)?,
+            child: spawn(&command, port, certificate.as_ref(), &output)?,
+            command,
             port,
             certificate,
             output,
@@ -99,10 +114,14 @@ impl Drop for SignallingServer {
     }
 }
 
-fn spawn(port: u16, certificate: Option<&ServerCertificate>, output: &Output) -> Result<Child> {
-    let line = environment::required("WIGWAG_SERVE")?;
-    let mut words = line.split_whitespace();
-    let program = words.next().context("WIGWAG_SERVE names no program")?;
+fn spawn(
+    command: &str,
+    port: u16,
+    certificate: Option<&ServerCertificate>,
+    output: &Output,
+) -> Result<Child> {
+    let mut words = command.split_whitespace();
+    let program = words.next().context("the command names no program")?;
     let mut command = Command::new(program);
     command.args(words);
     command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
