@@ -12,10 +12,11 @@ use crate::places;
 /// Debian packages, and what each group of them is for.
 const PACKAGES: &[(&str, &[&str])] = &[
     (
-        "building: C and C++ compilers, pkg-config, GStreamer's headers",
+        "building: C and C++ compilers, pkg-config, the headers of OpenSSL and GStreamer",
         &[
             "g++",
             "pkg-config",
+            "libssl-dev",
             "libgstreamer1.0-dev",
             "libgstreamer-plugins-base1.0-dev",
             "libgstreamer-plugins-bad1.0-dev",

@@ -127,7 +127,13 @@ fn fuzz(counts: &mut Counts) -> Result<()> {
         .arg("json")
         .arg(&found)
         .arg("crates/protocol/fuzz/seeds/json")
-        .args(["--", &seconds, "-max_len=4096", "-verbosity=0"])
+        .args([
+            "--",
+            &seconds,
+            "-max_len=4096",
+            "-verbosity=0",
+            "-print_funcs=0",
+        ])
         // The fuzzer's instrumentation is there on a stable toolchain, but has to be asked for.
         .env("RUSTC_BOOTSTRAP", "1"),
     )

@@ -13,6 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("wigwag-protocol", &[]),
     ("wigwag-hub", &["wigwag-protocol"]),
     ("wigwag-server", &["wigwag-hub", "wigwag-protocol"]),
+    ("wigwag-media", &[]),
     (
         "wigwag",
         &["wigwag-server", "wigwag-hub", "wigwag-protocol"],
@@ -25,7 +26,8 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("gstreamer", &[]),
     ("hyper", &["wigwag-server"]),
     ("serde_json", &["wigwag-protocol"]),
-    ("str0m", &[]),
+    ("openssl", &["wigwag-media"]),
+    ("str0m", &["wigwag-media"]),
 ];
 
 /// What has no place in a crate without I/O, clock and threads.
@@ -40,6 +42,9 @@ const IMPURE: &[&str] = &[
     "std::thread",
     "tokio",
 ];
+/// The only files that may hold `unsafe`, each for FFI.
+const MAY_BE_UNSAFE: &[&str] = &["crates/media/src/dtls/retransmission.rs"];
+
 const PURE: &[&str] = &["wigwag-protocol", "wigwag-hub"];
 
 fn metadata() -> Metadata {
@@ -116,6 +121,35 @@ fn pure_crates_do_nothing_but_compute() {
             for impure in IMPURE {
                 assert!(!text.contains(impure), "{} has {impure}", file.display());
             }
+        }
+    }
+}
+
+#[test]
+fn unsafe_stays_where_ffi_needs_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for file in sources(&root.join("crates")) {
+        let text = fs::read_to_string(&file).expect("readable");
+        let name = file.strip_prefix(&root).expect("below the top");
+        let allowed = MAY_BE_UNSAFE
+            .iter()
+            .any(|allowed| name == Path::new(allowed));
+        let lines: Vec<_> = text.lines().map(str::trim).collect();
+        for (number, line) in lines.iter().enumerate() {
+            if !line.contains("unsafe ") || line.starts_with("//") {
+                continue;
+            }
+            assert!(allowed, "{} has unsafe code", file.display());
+            let said = lines[number.saturating_sub(4)..number]
+                .iter()
+                .any(|line| line.contains("SAFETY"));
+            let declares = line.starts_with("unsafe extern");
+            assert!(
+                said || declares,
+                "{}:{} says no SAFETY",
+                file.display(),
+                number + 1
+            );
         }
     }
 }
