@@ -1,9 +1,18 @@
 //! WebRTC sessions: str0m with what it takes to talk to GStreamer and browsers at scale.
 //!
-//! Knows no GStreamer and no signalling. So far there is [`crypto_provider`], with which a
-//! [`str0m::Rtc`] does DTLS with peers whose certificates have RSA keys, as GStreamer's do.
+//! Knows no GStreamer and no signalling. The sessions themselves are still to come; what is here are
+//! the parts they stand on:
+//!
+//! * [`crypto_provider`]: DTLS with peers whose certificates have RSA keys, as GStreamer's do;
+//! * [`frame`] and [`frame_queue`]: frames that all viewers share, and what waits for each;
+//! * [`demand`]: from what viewers can take to what encoders shall make;
+//! * [`key_frames`]: when a rendition makes a key frame.
 
+pub mod demand;
 mod dtls;
+pub mod frame;
+pub mod frame_queue;
+pub mod key_frames;
 
 use str0m::config::CryptoProvider;
 

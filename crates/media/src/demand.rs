@@ -1,0 +1,218 @@
+//! Which renditions are wanted, at what rate, and which viewer gets which.
+//!
+//! A pure function from what viewers can take to what encoders shall make. It is asked anew whenever a
+//! viewer comes, goes, or its estimate changes; whoever runs the encoders obeys. Today's policy is one
+//! rendition for each stream and codec; more renditions at other rates are other answers of the same
+//! form.
+
+use std::collections::BTreeMap;
+
+/// A bitrate in bit/s.
+pub type Bitrate = u64;
+
+/// The share of an estimate that is used: the rest is for what the estimate does not count.
+const USED_SHARE_PERCENT: u64 = 90;
+
+/// A viewer that can take less than this loses frames; it does not make everybody else's picture bad.
+pub const DEFAULT_FLOOR: Bitrate = 300_000;
+
+/// A stream of the sender: one of its pads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u32);
+
+/// A session with a viewer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ViewerId(pub u64);
+
+/// One encoding of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RenditionId {
+    /// What is encoded.
+    pub stream: StreamId,
+    /// Which codec and profile, as the sender numbers them.
+    pub codec: u32,
+    /// Which of the encodings with that codec: 0 has the lowest rate.
+    pub level: u8,
+}
+
+/// What one viewer can take of one stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Viewer {
+    /// The viewer.
+    pub id: ViewerId,
+    /// The stream it watches.
+    pub stream: StreamId,
+    /// The codec and profile that was agreed on.
+    pub codec: u32,
+    /// What it can take of this stream ([`usable`]); none if nothing limits it.
+    pub usable: Option<Bitrate>,
+}
+
+/// The sender's limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// No encoder is asked for less.
+    pub min_bitrate: Bitrate,
+    /// No encoder is asked for more.
+    pub max_bitrate: Bitrate,
+    /// Viewers below this are not followed.
+    pub floor: Bitrate,
+}
+
+/// What encoders shall make, and for whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// The renditions that are wanted and the rate of each. No other may run.
+    pub renditions: BTreeMap<RenditionId, Bitrate>,
+    /// Which rendition each viewer gets of each stream it watches.
+    pub given: BTreeMap<(ViewerId, StreamId), RenditionId>,
+}
+
+/// What of an estimate for a whole session is left for its video streams together.
+pub fn usable(estimate: Bitrate, audio: Bitrate, protection: Bitrate) -> Bitrate {
+    let used = estimate / 100 * USED_SHARE_PERCENT;
+    used.saturating_sub(audio).saturating_sub(protection)
+}
+
+/// Computes the demand of all viewers.
+///
+/// A rendition follows the viewer that can take the least, among those that can take the floor; if
+/// none can, it is at the floor. One viewer alone is followed exactly.
+pub fn demand(policy: &Policy, viewers: impl IntoIterator<Item = Viewer>) -> Demand {
+    let mut demand = Demand::default();
+    let limit = |rate: Bitrate| rate.min(policy.max_bitrate).max(policy.min_bitrate);
+    for viewer in viewers {
+        let rendition = RenditionId {
+            stream: viewer.stream,
+            codec: viewer.codec,
+            level: 0,
+        };
+        demand.given.insert((viewer.id, viewer.stream), rendition);
+        // A viewer below the floor neither lowers the rate nor, being alone, raises it.
+        let rate = viewer.usable.unwrap_or(policy.max_bitrate);
+        let followed = (rate >= policy.floor).then_some(limit(rate));
+        let wanted = demand.renditions.entry(rendition).or_insert(Bitrate::MAX);
+        *wanted = (*wanted).min(followed.unwrap_or(Bitrate::MAX));
+    }
+    for wanted in demand.renditions.values_mut() {
+        if *wanted == Bitrate::MAX {
+            *wanted = limit(policy.floor);
+        }
+    }
+    demand
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const POLICY: Policy = Policy {
+        min_bitrate: 1_000,
+        max_bitrate: 8_192_000,
+        floor: DEFAULT_FLOOR,
+    };
+
+    fn viewer(id: u64, codec: u32, usable: Option<Bitrate>) -> Viewer {
+        Viewer {
+            id: ViewerId(id),
+            stream: StreamId(0),
+            codec,
+            usable,
+        }
+    }
+
+    fn rates(viewers: &[Viewer]) -> Vec<Bitrate> {
+        let demand = demand(&POLICY, viewers.iter().copied());
+        demand.renditions.into_values().collect()
+    }
+
+    #[test]
+    fn nobody_watches_and_nothing_runs() {
+        assert_eq!(demand(&POLICY, []), Demand::default());
+    }
+
+    #[test]
+    fn one_viewer_is_followed_exactly() {
+        assert_eq!(rates(&[viewer(1, 0, Some(1_234_567))]), [1_234_567]);
+        assert_eq!(rates(&[viewer(1, 0, Some(80_000_000))]), [8_192_000]);
+        assert_eq!(rates(&[viewer(1, 0, None)]), [8_192_000]);
+    }
+
+    #[test]
+    fn the_slowest_above_the_floor_decides() {
+        let viewers = [
+            viewer(1, 0, Some(4_000_000)),
+            viewer(2, 0, Some(900_000)),
+            viewer(3, 0, Some(50_000)),
+        ];
+        assert_eq!(rates(&viewers), [900_000]);
+        assert_eq!(rates(&viewers[2..]), [DEFAULT_FLOOR]);
+    }
+
+    #[test]
+    fn two_codecs_are_two_renditions() {
+        let viewers = [
+            viewer(1, 0, Some(2_000_000)),
+            viewer(2, 1, Some(500_000)),
+            viewer(3, 0, Some(3_000_000)),
+        ];
+        assert_eq!(rates(&viewers), [2_000_000, 500_000]);
+    }
+
+    #[test]
+    fn audio_and_protection_come_first() {
+        assert_eq!(usable(1_000_000, 64_000, 100_000), 736_000);
+        assert_eq!(usable(50_000, 64_000, 0), 0);
+    }
+
+    fn viewers() -> impl Strategy<Value = Vec<Viewer>> {
+        let usable = proptest::option::of(0..20_000_000u64);
+        vec((0..3u32, 0..3u32, usable), 0..40).prop_map(|viewers| {
+            viewers
+                .into_iter()
+                .enumerate()
+                .map(|(id, (stream, codec, usable))| Viewer {
+                    id: ViewerId(id as u64),
+                    stream: StreamId(stream),
+                    codec,
+                    usable,
+                })
+                .collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn everyone_gets_one_rendition_and_none_runs_for_nobody(viewers in viewers()) {
+            let demand = demand(&POLICY, viewers.iter().copied());
+            prop_assert_eq!(demand.given.len(), viewers.len());
+            for rendition in demand.given.values() {
+                prop_assert!(demand.renditions.contains_key(rendition));
+            }
+            for rendition in demand.renditions.keys() {
+                prop_assert!(demand.given.values().any(|given| given == rendition));
+            }
+        }
+
+        #[test]
+        fn nobody_above_the_floor_gets_more_than_it_can_take(viewers in viewers()) {
+            let demand = demand(&POLICY, viewers.iter().copied());
+            for viewer in viewers {
+                let rate = demand.renditions[&demand.given[&(viewer.id, viewer.stream)]];
+                prop_assert!((DEFAULT_FLOOR..=POLICY.max_bitrate).contains(&rate));
+                let usable = viewer.usable.unwrap_or(Bitrate::MAX);
+                prop_assert!(rate <= usable || usable < DEFAULT_FLOOR);
+            }
+        }
+
+        #[test]
+        fn the_order_of_viewers_does_not_matter(viewers in viewers()) {
+            let forwards = demand(&POLICY, viewers.iter().copied());
+            let backwards = demand(&POLICY, viewers.iter().rev().copied());
+            prop_assert_eq!(forwards, backwards);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! When a rendition makes a key frame. No clock; time comes in.
+//!
+//! A key frame costs every viewer of its rendition, so it is made for all who wait for one at once, and
+//! not more often than the interval. A viewer that asks all day does not tax the others: it is told
+//! apart, and whoever owns it moves it down.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use crate::demand::ViewerId;
+
+/// Between two key frames of a rendition.
+pub const MIN_INTERVAL: Duration = Duration::from_millis(400);
+
+/// The same while many join at once.
+pub const MIN_INTERVAL_IN_STORM: Duration = Duration::from_secs(1);
+
+/// This many viewers asking within [`MIN_INTERVAL_IN_STORM`] are a storm.
+pub const STORM: usize = 10;
+
+/// More key frames than this for one viewer within [`PATIENCE`] are too many. Joining, two switches and
+/// a loss or two are fewer.
+pub const MAX_REQUESTS: usize = 8;
+
+/// See [`MAX_REQUESTS`].
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Key frames of one rendition. The owner calls [`request`](Self::request) whenever a viewer asks,
+/// [`due`](Self::due) at [`deadline`](Self::deadline) and after requests, and
+/// [`forget`](Self::forget) when a viewer leaves.
+#[derive(Debug, Default)]
+pub struct KeyFrames {
+    last_made: Option<Instant>,
+    /// When the first asked whose wish is not fulfilled yet.
+    wanted_since: Option<Instant>,
+    /// For each viewer when it asked lately, at most [`MAX_REQUESTS`] times.
+    requests: BTreeMap<ViewerId, VecDeque<Instant>>,
+    /// How many asked in the current second, and when it began.
+    recent: (usize, Option<Instant>),
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requested {
+    /// A key frame will be made.
+    Accepted,
+    /// The viewer asks too often: nothing will be made for it.
+    TooOften,
+}
+
+impl KeyFrames {
+    /// Nothing made, nothing asked.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A viewer asks for a key frame.
+    pub fn request(&mut self, viewer: ViewerId, now: Instant) -> Requested {
+        let asked = self.requests.entry(viewer).or_default();
+        while asked.front().is_some_and(|first| now - *first > PATIENCE) {
+            asked.pop_front();
+        }
+        // Asking again before anything was made is the same wish.
+        let repeated = match (self.wanted_since, asked.back()) {
+            (Some(since), Some(last)) => *last >= since,
+            _ => false,
+        };
+        if !repeated {
+            if asked.len() >= MAX_REQUESTS {
+                return Requested::TooOften;
+            }
+            asked.push_back(now);
+            self.count(now);
+        }
+        self.wanted_since.get_or_insert(now);
+        Requested::Accepted
+    }
+
+    /// When to call [`due`](Self::due) next; none while nobody asks.
+    pub fn deadline(&self) -> Option<Instant> {
+        let since = self.wanted_since?;
+        Some(match self.last_made {
+            Some(made) => since.max(made + self.interval()),
+            None => since,
+        })
+    }
+
+    /// Whether the encoder is to be asked for a key frame now. It counts as made.
+    pub fn due(&mut self, now: Instant) -> bool {
+        let due = self.deadline().is_some_and(|deadline| deadline <= now);
+        if due {
+            self.made(now);
+        }
+        due
+    }
+
+    /// The encoder made a key frame of its own accord; those who waited have it.
+    pub fn made(&mut self, now: Instant) {
+        self.last_made = Some(now);
+        self.wanted_since = None;
+    }
+
+    /// The viewer left.
+    pub fn forget(&mut self, viewer: ViewerId) {
+        self.requests.remove(&viewer);
+    }
+
+    fn interval(&self) -> Duration {
+        let (asked, _) = self.recent;
+        if asked >= STORM {
+            MIN_INTERVAL_IN_STORM
+        } else {
+            MIN_INTERVAL
+        }
+    }
+
+    fn count(&mut self, now: Instant) {
+        let (asked, since) = self.recent;
+        self.recent = match since {
+            Some(since) if now - since < MIN_INTERVAL_IN_STORM => (asked + 1, Some(since)),
+            _ => (1, Some(now)),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn the_first_is_made_at_once_and_the_next_after_the_interval() {
+        let start = Instant::now();
+        let mut key_frames = KeyFrames::new();
+        assert_eq!(key_frames.deadline(), None);
+        key_frames.request(ViewerId(1), start);
+        assert!(key_frames.due(start));
+        assert!(!key_frames.due(start));
+        key_frames.request(ViewerId(2), start + MS);
+        assert_eq!(key_frames.deadline(), Some(start + MIN_INTERVAL));
+        assert!(!key_frames.due(start + MIN_INTERVAL - MS));
+        assert!(key_frames.due(start + MIN_INTERVAL));
+    }
+
+    #[test]
+    fn all_who_wait_are_served_by_one() {
+        let start = Instant::now();
+        let mut key_frames = KeyFrames::new();
+        for viewer in 0..5 {
+            key_frames.request(ViewerId(viewer), start);
+        }
+        assert!(key_frames.due(start));
+        assert_eq!(key_frames.deadline(), None);
+    }
+
+    #[test]
+    fn a_key_frame_that_came_anyway_serves_too() {
+        let start = Instant::now();
+        let mut key_frames = KeyFrames::new();
+        key_frames.made(start);
+        key_frames.request(ViewerId(1), start + MS);
+        key_frames.made(start + 2 * MS);
+        assert_eq!(key_frames.deadline(), None);
+    }
+
+    #[test]
+    fn a_join_storm_gets_one_a_second() {
+        let start = Instant::now();
+        let mut key_frames = KeyFrames::new();
+        let mut made = 0;
+        for number in 0..500 {
+            let now = start + 10 * MS * number;
+            key_frames.request(ViewerId(u64::from(number)), now);
+            made += u32::from(key_frames.due(now));
+        }
+        // Five seconds: the first at once, one more before the storm was known, then one a second.
+        assert!((5..=8).contains(&made), "{made} were made");
+    }
+
+    #[test]
+    fn a_viewer_that_asks_all_day_is_told_apart_and_others_are_served() {
+        let start = Instant::now();
+        let mut key_frames = KeyFrames::new();
+        let greedy = ViewerId(1);
+        let (mut made, mut refused) = (0, 0);
+        let seconds = 600;
+        for number in 0..seconds * 100 {
+            let now = start + 10 * MS * number;
+            refused += u32::from(key_frames.request(greedy, now) == Requested::TooOften);
+            made += u32::from(key_frames.due(now));
+            if number % 3_000 == 1_500 {
+                assert_eq!(key_frames.request(ViewerId(2), now), Requested::Accepted);
+            }
+        }
+        assert!(refused > 0);
+        let at_most = seconds * MAX_REQUESTS as u32 / PATIENCE.as_secs() as u32;
+        assert!(made <= at_most + 30, "{made} were made");
+        assert!(key_frames.requests[&greedy].len() <= MAX_REQUESTS);
+    }
+
+    #[test]
+    fn who_left_is_forgotten() {
+        let mut key_frames = KeyFrames::new();
+        for viewer in 0..1_000 {
+            key_frames.request(ViewerId(viewer), Instant::now());
+            key_frames.forget(ViewerId(viewer));
+        }
+        assert!(key_frames.requests.is_empty());
+    }
+}
