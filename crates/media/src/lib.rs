@@ -1,8 +1,9 @@
 //! WebRTC sessions: str0m with what it takes to talk to GStreamer and browsers at scale.
 //!
-//! Knows no GStreamer and no signalling. The sessions themselves are still to come; what is here are
-//! the parts they stand on:
+//! Knows no GStreamer and no signalling. Sockets and threads around the sessions are still to come;
+//! what is here is:
 //!
+//! * [`session`]: one viewer, from the offer to the end;
 //! * [`crypto_provider`]: DTLS with peers whose certificates have RSA keys, as GStreamer's do;
 //! * [`frame`] and [`frame_queue`]: frames that all viewers share, and what waits for each;
 //! * [`demand`]: from what viewers can take to what encoders shall make;
@@ -13,6 +14,7 @@ mod dtls;
 pub mod frame;
 pub mod frame_queue;
 pub mod key_frames;
+pub mod session;
 
 use str0m::config::CryptoProvider;
 

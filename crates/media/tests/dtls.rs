@@ -212,6 +212,19 @@ fn garbage_during_a_handshake_does_no_harm() {
 }
 
 #[test]
+fn an_empty_packet_begins_a_handshake_and_does_no_harm() {
+    let certificate = ecdsa();
+    let (mut a, mut b) = (
+        end(ours(), &certificate, true),
+        end(ours(), &certificate, false),
+    );
+    for end in [&mut a, &mut b] {
+        end.dtls.handle_packet(&[]).expect("nothing wrong");
+    }
+    Link::new(0.0, 0).run(&mut a, &mut b, both_connected);
+}
+
+#[test]
 fn only_dtls_1_2_is_offered() {
     let refused = ours().new_dtls(&ecdsa(), Instant::now(), DtlsVersion::Dtls13, None);
     let error = refused.expect_err("DTLS 1.3 is not there").to_string();

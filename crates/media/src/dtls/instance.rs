@@ -133,7 +133,10 @@ impl DtlsInstance for OpenSslInstance {
         if matches!(self.state, State::Closed | State::Failed) {
             return Ok(());
         }
-        self.stream.get_mut().receive(packet);
+        // str0m hands in an empty packet to make the client begin; OpenSSL would take it for the end.
+        if !packet.is_empty() {
+            self.stream.get_mut().receive(packet);
+        }
         self.advance()
     }
 

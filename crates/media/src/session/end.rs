@@ -1,0 +1,57 @@
+//! Why a session ends.
+
+use std::net::SocketAddr;
+
+use str0m::RtcError;
+
+/// Why a session ended, or was never made; for people to read, and fit to be told to the viewer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// We closed it.
+    #[error("closed")]
+    Closed,
+    /// The viewer closed it.
+    #[error("the viewer closed the session")]
+    ClosedByViewer,
+    /// No answer, or no connection, within [`SET_UP_TIMEOUT`](super::SET_UP_TIMEOUT).
+    #[error("not connected in time: no answer came, or no candidate could be reached")]
+    SetUpTimedOut,
+    /// Nothing from the viewer for [`SILENCE_TIMEOUT`](super::SILENCE_TIMEOUT).
+    #[error("nothing was heard of the viewer any more")]
+    ViewerSilent,
+    /// The viewer takes none of the codecs that were offered.
+    #[error("no common codec")]
+    NoCommonCodec,
+    /// The viewer's description is no SDP. It is at fault.
+    #[error("the answer is not a session description")]
+    MalformedDescription,
+    /// The viewer's description cannot be used. It is at fault.
+    #[error("the answer cannot be used")]
+    UnusableDescription,
+    /// The connection failed: DTLS, SRTP or the network.
+    #[error("the connection failed")]
+    ConnectionFailed,
+    /// An address that no viewer can reach was given.
+    #[error("{0} cannot be offered as a candidate")]
+    UnusableAddress(SocketAddr),
+    /// The configuration has no stream.
+    #[error("there is nothing to offer")]
+    NothingToOffer,
+    /// The WebRTC library never came to rest.
+    #[error("the session never came to rest")]
+    Restless,
+    /// The WebRTC library panicked.
+    #[error("the session failed inside")]
+    Panicked,
+}
+
+impl From<&RtcError> for EndReason {
+    fn from(error: &RtcError) -> Self {
+        // The library's texts may quote descriptions, which have no place in a log.
+        match error {
+            RtcError::RemoteSdp(_) | RtcError::Sdp(_) => Self::UnusableDescription,
+            _ => Self::ConnectionFailed,
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! A session of ours and a plain str0m viewer, with a network and a clock that exist only here.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use str0m::change::SdpOffer;
+use str0m::media::{KeyframeRequestKind, Mid};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::RtpPacket;
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+use wigwag_media::demand::{RenditionId, StreamId};
+use wigwag_media::frame::Frame;
+use wigwag_media::session::{Certificate, Session, SessionConfig, SessionEvent, StreamConfig};
+
+pub const SENDER: &str = "192.0.2.1:5000";
+pub const VIEWER: &str = "192.0.2.2:6000";
+
+pub fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+pub fn config(streams: &[StreamConfig], start_bitrate: Option<u64>) -> SessionConfig {
+    SessionConfig {
+        certificate: Certificate::generate().expect("a certificate"),
+        name: "wigwag".to_owned(),
+        streams: streams.to_vec(),
+        start_bitrate,
+        max_wait: Duration::from_millis(500),
+    }
+}
+
+/// A frame of so many packets of 1,000 bytes.
+pub fn frame(
+    stream: StreamId,
+    rtp_time: u32,
+    wall_clock: Instant,
+    key: bool,
+    packets: usize,
+) -> Arc<Frame> {
+    Arc::new(Frame {
+        rendition: RenditionId {
+            stream,
+            codec: 0,
+            level: 0,
+        },
+        rtp_time,
+        wall_clock,
+        key,
+        temporal_layer: 0,
+        packets: vec![vec![if key { 1 } else { 2 }; 1_000].into(); packets],
+    })
+}
+
+/// The viewer: str0m with DTLS of its own, which shares no code with ours.
+pub struct Viewer {
+    pub rtc: Rtc,
+    pub packets: Vec<RtpPacket>,
+    pub connected: bool,
+    pub closed: bool,
+    deadline: Instant,
+}
+
+pub struct Network {
+    pub now: Instant,
+    pub session: Session,
+    pub viewer: Viewer,
+    pub events: Vec<SessionEvent>,
+    /// While false, nothing that the viewer sends arrives.
+    pub viewer_is_heard: bool,
+    delay: Duration,
+    in_flight: VecDeque<(Instant, bool, Vec<u8>)>,
+}
+
+impl Viewer {
+    pub fn new(configure: impl FnOnce(RtcConfig) -> RtcConfig, now: Instant) -> Self {
+        let provider = Arc::new(str0m_aws_lc_rs::default_provider());
+        let config = RtcConfig::new()
+            .set_crypto_provider(provider)
+            .set_rtp_mode(true);
+        let mut rtc = configure(config).build(now);
+        let candidate = Candidate::host(address(VIEWER), Protocol::Udp).expect("a candidate");
+        rtc.add_local_candidate(candidate);
+        Self {
+            rtc,
+            packets: Vec::new(),
+            connected: false,
+            closed: false,
+            deadline: now,
+        }
+    }
+
+    pub fn answer(&mut self, offer: &str) -> String {
+        let offer = SdpOffer::from_sdp_string(offer).expect("an offer");
+        let answer = self.rtc.sdp_api().accept_offer(offer);
+        answer
+            .expect("an offer that can be answered")
+            .to_sdp_string()
+    }
+
+    pub fn ask_for_key_frame(&mut self, mid: Mid) {
+        let mut direct = self.rtc.direct_api();
+        let stream = direct.stream_rx_by_mid(mid, None).expect("it receives");
+        stream.request_keyframe(KeyframeRequestKind::Pli);
+    }
+
+    fn drain(&mut self, now: Instant) -> Vec<Vec<u8>> {
+        let mut sent = Vec::new();
+        loop {
+            match self.rtc.poll_output().expect("the viewer is well") {
+                Output::Transmit(transmit) => sent.push(transmit.contents.to_vec()),
+                Output::Timeout(at) if at <= now => {
+                    let due = Input::Timeout(now);
+                    self.rtc.handle_input(due).expect("the viewer is well");
+                }
+                Output::Timeout(at) => {
+                    self.deadline = at;
+                    return sent;
+                }
+                Output::Event(Event::RtpPacket(packet)) => self.packets.push(packet),
+                Output::Event(Event::Connected) => self.connected = true,
+                Output::Event(Event::Closed) => self.closed = true,
+                Output::Event(_) => {}
+            }
+        }
+    }
+}
+
+impl Network {
+    /// A session and its viewer that have each other's descriptions, or will have.
+    pub fn new(session: Session, viewer: Viewer, now: Instant) -> Self {
+        Self {
+            now,
+            session,
+            viewer,
+            events: Vec::new(),
+            viewer_is_heard: true,
+            delay: Duration::from_millis(20),
+            in_flight: VecDeque::new(),
+        }
+    }
+
+    /// A session and its viewer after offer and answer, not connected yet.
+    pub fn negotiated(config: &SessionConfig, viewer: Viewer, now: Instant) -> Self {
+        let (session, offer) =
+            Session::offer(config, &[address(SENDER)], now).expect("an offer is made");
+        let mut network = Self::new(session, viewer, now);
+        let answer = network.viewer.answer(&offer);
+        network.session.accept_answer(&answer, now);
+        network
+    }
+
+    /// The same, and connected.
+    pub fn connected(config: &SessionConfig, viewer: Viewer) -> Self {
+        let mut network = Self::negotiated(config, viewer, Instant::now());
+        network.run(Duration::from_secs(3));
+        assert!(network.events.contains(&SessionEvent::Connected));
+        assert!(network.viewer.connected);
+        network
+    }
+
+    /// Lets time pass.
+    pub fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.exchange();
+            let next = self
+                .session
+                .deadline()
+                .into_iter()
+                .chain(self.in_flight.front().map(|(at, ..)| *at))
+                .chain([self.viewer.deadline, end])
+                .min();
+            // At least a little, so that the simulation comes to an end whatever the deadlines say.
+            let step = self.now + Duration::from_micros(100);
+            self.now = next.unwrap_or(end).max(step).min(end);
+            self.deliver();
+            self.session.wake(self.now);
+            let due = Input::Timeout(self.now);
+            self.viewer
+                .rtc
+                .handle_input(due)
+                .expect("the viewer is well");
+        }
+        self.exchange();
+    }
+
+    fn exchange(&mut self) {
+        let arrival = self.now + self.delay;
+        while let Some(transmit) = self.session.poll_transmit() {
+            assert_eq!(transmit.destination, address(VIEWER));
+            assert!(transmit.contents.len() <= 1_200, "fits any path");
+            let datagram = transmit.contents.to_vec();
+            self.in_flight.push_back((arrival, true, datagram));
+        }
+        for datagram in self.viewer.drain(self.now) {
+            if self.viewer_is_heard {
+                self.in_flight.push_back((arrival, false, datagram));
+            }
+        }
+        while let Some(event) = self.session.poll_event() {
+            self.events.push(event);
+        }
+    }
+
+    fn deliver(&mut self) {
+        while let Some((at, _, _)) = self.in_flight.front()
+            && *at <= self.now
+        {
+            let (_, to_viewer, datagram) = self.in_flight.pop_front().expect("looked at");
+            let (sender, viewer) = (address(SENDER), address(VIEWER));
+            if to_viewer {
+                let receive = Receive::new(Protocol::Udp, sender, viewer, &datagram);
+                let input = Input::Receive(self.now, receive.expect("a datagram"));
+                self.viewer
+                    .rtc
+                    .handle_input(input)
+                    .expect("the viewer is well");
+                for sent in self.viewer.drain(self.now) {
+                    if self.viewer_is_heard {
+                        self.in_flight
+                            .push_back((self.now + self.delay, false, sent));
+                    }
+                }
+            } else {
+                self.session.receive(viewer, sender, &datagram, self.now);
+            }
+        }
+    }
+}
