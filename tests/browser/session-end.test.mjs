@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { onStage, playAndSee } from "./stage.mjs";
 
 /** Enough to know that a session is up; how well it plays is another test's question. */
-const FEW = 10;
+const FEW = { frames: 10 };
 
 onStage("the producer hears a consumer end its session, and can be played again", async (stage) => {
   const producer = await stage.producing();

@@ -4,6 +4,7 @@ import { launchChromium } from "./chromium.mjs";
 import { DEADLINE_MS } from "./hearing.mjs";
 import { PageServer } from "./page-server.mjs";
 import { RawPeer } from "./raw-peer.mjs";
+import { RtpProducer } from "./rtp-producer.mjs";
 import { SignallingServer } from "./signalling-server.mjs";
 import { Tab } from "./tab.mjs";
 
@@ -99,6 +100,14 @@ class Stage {
     return { peer, id };
   }
 
+  /** @returns {Promise<{ id: string }>} a producer whose media goes through sessions of `wigwag-media` */
+  async rtpProducer() {
+    const { producer, id } = await RtpProducer.start(this.server.url);
+    this.#parties.push(producer);
+    this.#endings.push(() => producer.stop());
+    return { id };
+  }
+
   /**
    * @param {"producer" | "consumer"} kind
    * @param {Record<string, unknown>} meta
@@ -159,10 +168,17 @@ export async function produce(tab) {
  *
  * @param {Tab} tab
  * @param {string} producerId
- * @param {number} [frames] how many must be decoded and shown; at least 10, for two pictures to compare
+ * @param {object} [how]
+ * @param {number} [how.frames] how many must be decoded and shown; at least 10, for two pictures to compare
+ * @param {string[]} [how.tracks] which tracks there must be
+ * @param {RTCOfferOptions | null} [how.offerOptions] what the page is to offer; null if the producer offers
  */
-export async function playAndSee(tab, producerId, frames = MOVING_PICTURE) {
-  await tab.page.evaluate((id) => window.consumer.play(id), producerId);
+export async function playAndSee(
+  tab,
+  producerId,
+  { frames = MOVING_PICTURE, tracks = ["audio", "video"], offerOptions = null } = {},
+) {
+  await tab.page.evaluate((id, offer) => window.consumer.play(id, offer), producerId, offerOptions);
   const seen = await tab.page.evaluate(
     (count, deadline) => window.consumer.picture(count, deadline),
     frames,
@@ -172,5 +188,5 @@ export async function playAndSee(tab, producerId, frames = MOVING_PICTURE) {
   assert(seen.shown >= frames, `too few frames were decoded and shown: ${summary}`);
   assert(seen.different >= 2, `the picture does not move: ${summary}`);
   assert(seen.width > 0 && seen.height > 0, `the picture has no size: ${summary}`);
-  assert.deepEqual(seen.tracks, ["audio", "video"], "the tracks that the consumer got");
+  assert.deepEqual(seen.tracks, tracks, "the tracks that the consumer got");
 }

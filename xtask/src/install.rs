@@ -29,6 +29,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "gstreamer1.0-plugins-good",
             "gstreamer1.0-plugins-bad",
             "gstreamer1.0-nice",
+            "gstreamer1.0-tools",
             "python3-gi",
             "python3-venv",
             "gir1.2-gst-plugins-base-1.0",

@@ -61,6 +61,15 @@ fn peers_of_the_server(counts: &mut Counts) -> Result<()> {
         "--package",
         "wigwag",
     ]))?;
+    must_run(&mut cargo(&[
+        "build",
+        "--locked",
+        "--package",
+        "wigwag-end-to-end",
+        "--example",
+        "rtp_producer",
+    ]))?;
+    let rtp_producer = places::target().join("debug/examples/rtp_producer");
     let serve = format!(
         "{} serve",
         places::target().join("release/wigwag").display()
@@ -73,7 +82,8 @@ fn peers_of_the_server(counts: &mut Counts) -> Result<()> {
         cargo(&["test", "--locked", "--package", "wigwag-end-to-end"])
             .env("WIGWAG_SERVE", &serve)
             .env("WIGWAG_REFERENCE_SERVER", &reference)
-            .env("WIGWAG_PEER_GST_WEBRTC", &gst_plugin_webrtc),
+            .env("WIGWAG_PEER_GST_WEBRTC", &gst_plugin_webrtc)
+            .env("WIGWAG_RTP_PRODUCER", &rtp_producer),
     )?;
 
     let folder = places::root().join("tests/gst-signalling");
@@ -97,6 +107,7 @@ fn peers_of_the_server(counts: &mut Counts) -> Result<()> {
         let mut npm = command("npm", arguments);
         npm.current_dir(&folder).env("PATH", &path);
         npm.env("WIGWAG_SERVE", &serve);
+        npm.env("WIGWAG_RTP_PRODUCER", &rtp_producer);
         npm
     };
     say("The published gstwebrtc-api in Chromium");

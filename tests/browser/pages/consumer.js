@@ -12,9 +12,12 @@ let session = null;
  * Starts to play a producer.
  *
  * @param {string} producerId
+ * @param {RTCOfferOptions | null} offerOptions what to offer; null if the producer is to offer
  */
-function play(producerId) {
-  const created = api.createConsumerSession(producerId);
+function play(producerId, offerOptions) {
+  const created = offerOptions
+    ? api.createConsumerSessionWithOfferOptions(producerId, offerOptions)
+    : api.createConsumerSession(producerId);
   if (!created) {
     throw new Error("the API made no consumer session");
   }
