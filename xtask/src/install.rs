@@ -135,21 +135,36 @@ pub(crate) fn python(project: &Path, requirements: &[&str]) -> Result<PathBuf> {
 /// The folder with `cargo-fuzz`.
 pub(crate) fn cargo_fuzz() -> Result<PathBuf> {
     let folder = places::cache()?.join(format!("cargo-fuzz-{CARGO_FUZZ_VERSION}"));
-    if !is_done(&folder) {
-        say(&format!(
-            "Building cargo-fuzz {CARGO_FUZZ_VERSION} for the fuzz targets"
-        ));
-        let version = format!("={CARGO_FUZZ_VERSION}");
-        let mut install = cargo(&["install", "--locked", "--quiet", "cargo-fuzz"]);
-        must_run(
-            install
-                .args(["--version", &version])
-                .arg("--root")
-                .arg(&folder),
-        )?;
-        mark_done(&folder)?;
-    }
+    published_program(
+        "cargo-fuzz",
+        CARGO_FUZZ_VERSION,
+        &folder,
+        "for the fuzz targets",
+    )?;
     Ok(folder.join("bin"))
+}
+
+/// Builds the programs of a published crate into a folder of the cache, with the dependencies that its
+/// authors tested.
+pub(crate) fn published_program(
+    name: &str,
+    version: &str,
+    folder: &Path,
+    purpose: &str,
+) -> Result<()> {
+    if is_done(folder) {
+        return Ok(());
+    }
+    say(&format!("Building {name} {version} {purpose} (once)"));
+    let version = format!("={version}");
+    let mut install = cargo(&["install", "--locked", "--quiet", name]);
+    must_run(
+        install
+            .args(["--version", &version])
+            .arg("--root")
+            .arg(folder),
+    )?;
+    mark_done(folder)
 }
 
 /// `PATH` with a folder in front.
@@ -160,12 +175,12 @@ pub(crate) fn with_path(folder: &Path) -> Result<std::ffi::OsString> {
 }
 
 /// Whether something in the cache was finished; an interrupted installation starts anew.
-pub(crate) fn is_done(folder: &Path) -> bool {
+fn is_done(folder: &Path) -> bool {
     folder.join("done").exists()
 }
 
 /// Says that something in the cache is finished.
-pub(crate) fn mark_done(folder: &Path) -> Result<()> {
+fn mark_done(folder: &Path) -> Result<()> {
     Ok(fs::write(folder.join("done"), "")?)
 }
 

@@ -1,34 +1,36 @@
-//! Peers that are crates: published by others, built once, kept outside the tree.
+//! Programs that the tests run: our server, and peers that are crates, published by others, built once
+//! and kept outside the tree.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 
 use crate::commands::{cargo, must_run, say};
-use crate::install::{is_done, mark_done};
-use crate::places;
+use crate::{install, places};
 
 const REFERENCE_VERSION: &str = "0.15.4";
 
 /// The reference's signalling server.
 pub(crate) fn reference_server() -> Result<PathBuf> {
-    let name = format!("gst-plugin-webrtc-signalling-{REFERENCE_VERSION}");
-    let folder = places::cache()?.join("peers").join(name);
-    if !is_done(&folder) {
-        say(&format!(
-            "Building the reference's signalling server {REFERENCE_VERSION} (once)"
-        ));
-        let version = format!("={REFERENCE_VERSION}");
-        let mut install = cargo(&["install", "--locked", "gst-plugin-webrtc-signalling"]);
-        must_run(
-            install
-                .args(["--version", &version])
-                .arg("--root")
-                .arg(&folder),
-        )?;
-        mark_done(&folder)?;
-    }
+    let name = "gst-plugin-webrtc-signalling";
+    let folder = format!("{name}-{REFERENCE_VERSION}");
+    let folder = places::cache()?.join("peers").join(folder);
+    let purpose = "to compare with";
+    install::published_program(name, REFERENCE_VERSION, &folder, purpose)?;
     Ok(folder.join("bin/gst-webrtc-signalling-server"))
+}
+
+/// Our own server, as users get it: the program.
+pub(crate) fn our_server() -> Result<PathBuf> {
+    say("Building the server as users get it");
+    must_run(&mut cargo(&[
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "wigwag",
+    ]))?;
+    Ok(places::target().join("release/wigwag"))
 }
 
 /// Our small program around the published `webrtcsink` and `webrtcsrc`.

@@ -53,14 +53,7 @@ fn rust(counts: &mut Counts) -> Result<()> {
 }
 
 fn peers_of_the_server(counts: &mut Counts) -> Result<()> {
-    say("Building the server as users get it");
-    must_run(&mut cargo(&[
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "wigwag",
-    ]))?;
+    let serve = format!("{} serve", peers::our_server()?.display());
     must_run(&mut cargo(&[
         "build",
         "--locked",
@@ -70,10 +63,6 @@ fn peers_of_the_server(counts: &mut Counts) -> Result<()> {
         "rtp_producer",
     ]))?;
     let rtp_producer = places::target().join("debug/examples/rtp_producer");
-    let serve = format!(
-        "{} serve",
-        places::target().join("release/wigwag").display()
-    );
     let reference = peers::reference_server()?;
     let gst_plugin_webrtc = peers::gst_plugin_webrtc()?;
 

@@ -57,6 +57,13 @@ fn offer(config: &SessionConfig) -> String {
     offer
 }
 
+/// A session whose offer was made just now.
+fn offered() -> (Session, Instant) {
+    let now = Instant::now();
+    let made = Session::offer(&config(&[VIDEO], None), &[address(SENDER)], now);
+    (made.expect("an offer").0, now)
+}
+
 #[test]
 fn a_viewer_gets_every_frame_in_order_with_and_without_congestion_control() {
     for start_bitrate in [None, Some(4_000_000)] {
@@ -122,9 +129,7 @@ fn a_key_frame_that_a_viewer_asks_for_is_asked_of_the_owner() {
 
 #[test]
 fn a_viewer_that_never_answers_is_given_up_after_the_set_up_time() {
-    let now = Instant::now();
-    let (mut session, _) =
-        Session::offer(&config(&[VIDEO], None), &[address(SENDER)], now).expect("an offer");
+    let (mut session, now) = offered();
     session.wake(now + SET_UP_TIMEOUT - FRAME);
     assert_eq!(session.poll_event(), None);
     session.wake(now + SET_UP_TIMEOUT);
@@ -179,9 +184,7 @@ fn malformed_answers_end_only_that_session() {
         "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n",
     ];
     for answer in answers {
-        let now = Instant::now();
-        let (mut session, _) =
-            Session::offer(&config(&[VIDEO], None), &[address(SENDER)], now).expect("an offer");
+        let (mut session, now) = offered();
         session.accept_answer(answer, now);
         let ended = std::iter::from_fn(|| session.poll_event())
             .any(|event| matches!(event, SessionEvent::Ended(_)));
@@ -191,9 +194,7 @@ fn malformed_answers_end_only_that_session() {
 
 #[test]
 fn candidates_that_cannot_be_used_are_passed_over() {
-    let now = Instant::now();
-    let (mut session, _) =
-        Session::offer(&config(&[VIDEO], None), &[address(SENDER)], now).expect("an offer");
+    let (mut session, now) = offered();
     for candidate in [
         "",
         "nonsense",

@@ -46,16 +46,22 @@ pub(crate) async fn serve(stream: Upgraded, switchboard: Arc<Switchboard>, limit
     let reason = match switchboard.connect() {
         Ok((id, outbound)) => {
             tracing::info!(peer = %id, "connected");
+            let registered = Registered {
+                switchboard: &switchboard,
+                id: &id,
+            };
             let ended = talk(&mut socket, &id, &outbound, &switchboard, &limits).await;
             // Before the close is answered: who sees the answer can rely on the others knowing.
-            switchboard.disconnect(&id);
-            match &ended {
-                Ended::ByPeer => tracing::info!(peer = %id, "disconnected"),
-                Ended::ByUs(reason) => tracing::warn!(peer = %id, %reason, "closed"),
-            }
+            drop(registered);
             match ended {
-                Ended::ByPeer => None,
-                Ended::ByUs(reason) => Some(reason),
+                Ended::ByPeer => {
+                    tracing::info!(peer = %id, "disconnected");
+                    None
+                }
+                Ended::ByUs(reason) => {
+                    tracing::warn!(peer = %id, %reason, "closed");
+                    Some(reason)
+                }
             }
         }
         Err(full) => {
@@ -65,6 +71,18 @@ pub(crate) async fn serve(stream: Upgraded, switchboard: Arc<Switchboard>, limit
     };
     // A peer that does not read the reason does not hold the connection for long.
     let _ = timeout(limits.close_timeout, close(&mut socket, reason)).await;
+}
+
+/// A peer in the switchboard. It leaves whatever happens: a panic must not make a ghost of it.
+struct Registered<'a> {
+    switchboard: &'a Switchboard,
+    id: &'a PeerId,
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.switchboard.disconnect(self.id);
+    }
 }
 
 enum Ended {

@@ -15,8 +15,8 @@ use super::load::Peer;
 use super::server_process::ServerProcess;
 use super::stalled::{self, Stalled};
 use super::table::{Row, print};
-use crate::commands::{cargo, must_run, say};
-use crate::{peers, places};
+use crate::commands::say;
+use crate::peers;
 
 const IDLE_CONNECTIONS: usize = 4_000;
 const LISTENERS: usize = 200;
@@ -43,15 +43,7 @@ struct Relayed {
 }
 
 pub(crate) fn run() -> Result<ExitCode> {
-    say("Building both servers");
-    must_run(&mut cargo(&[
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "wigwag",
-    ]))?;
-    let ours = places::target().join("release/wigwag");
+    let ours = peers::our_server()?;
     let reference = peers::reference_server()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -17,6 +17,7 @@
 
 mod config;
 mod end;
+mod negotiation;
 mod track;
 
 use std::collections::VecDeque;
@@ -26,8 +27,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use str0m::bwe::BweKind;
-use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
-use str0m::media::{Direction, MediaKind, Mid};
+use str0m::change::SdpPendingOffer;
+use str0m::media::MediaKind;
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
 
@@ -90,151 +91,6 @@ pub enum SessionEvent {
 }
 
 impl Session {
-    /// Makes a session in which we offer, and the offer (SDP). `addresses` are where the owner listens,
-    /// on addresses that the viewer may reach.
-    ///
-    /// # Errors
-    ///
-    /// The configuration or an address makes no sense; or the library failed.
-    pub fn offer(
-        config: &SessionConfig,
-        addresses: &[SocketAddr],
-        now: Instant,
-    ) -> Result<(Self, String), EndReason> {
-        catch_unwind(AssertUnwindSafe(|| Self::try_offer(config, addresses, now)))
-            .unwrap_or(Err(EndReason::Panicked))
-    }
-
-    /// Makes a session in which the viewer offers (SDP), and our answer. Each stream goes to the first
-    /// media section of the offer that wants its kind and takes its codec.
-    ///
-    /// # Errors
-    ///
-    /// The offer cannot be used, or takes none of the codecs; an address makes no sense; or the library
-    /// failed.
-    pub fn answer(
-        config: &SessionConfig,
-        offer: &str,
-        addresses: &[SocketAddr],
-        now: Instant,
-    ) -> Result<(Self, String), EndReason> {
-        catch_unwind(AssertUnwindSafe(|| {
-            Self::try_answer(config, offer, addresses, now)
-        }))
-        .unwrap_or(Err(EndReason::Panicked))
-    }
-
-    fn try_offer(
-        config: &SessionConfig,
-        addresses: &[SocketAddr],
-        now: Instant,
-    ) -> Result<(Self, String), EndReason> {
-        let mut session = Self::new(config, addresses, now)?;
-        let mut changes = session.rtc.sdp_api();
-        for stream in &config.streams {
-            // One stream id and one track id, which is also the CNAME: browsers play what shares them
-            // in step.
-            let (stream_id, track_id) = (config.name.clone(), config.name.clone());
-            let mid = changes.add_media(
-                stream.codec.kind(),
-                Direction::SendOnly,
-                Some(stream_id),
-                Some(track_id),
-                None,
-            );
-            session
-                .tracks
-                .push(Track::new(*stream, mid, config.max_wait));
-        }
-        let (offer, pending) = changes.apply().ok_or(EndReason::NothingToOffer)?;
-        session.pending = Some(pending);
-        Ok((session, offer.to_sdp_string()))
-    }
-
-    fn try_answer(
-        config: &SessionConfig,
-        offer: &str,
-        addresses: &[SocketAddr],
-        now: Instant,
-    ) -> Result<(Self, String), EndReason> {
-        let offer =
-            SdpOffer::from_sdp_string(offer).map_err(|_| EndReason::MalformedDescription)?;
-        let mut session = Self::new(config, addresses, now)?;
-        let answer = session.rtc.sdp_api().accept_offer(offer);
-        let answer = answer.map_err(|error| EndReason::from(&error))?;
-        let answer = answer.to_sdp_string();
-        session.operate(now, |_| Ok(()));
-        // The library tells of the viewer's sections only once they are used.
-        let mids = answer
-            .lines()
-            .filter_map(|line| line.strip_prefix("a=mid:"));
-        let mut free: Vec<_> = mids.map(|mid| Mid::from(mid.trim())).collect();
-        for stream in &config.streams {
-            let wanted = free.iter().position(|mid| {
-                let mut track = Track::new(*stream, *mid, config.max_wait);
-                track.negotiated(&mut session.rtc);
-                let accepted = track.is_accepted();
-                if accepted {
-                    session.tracks.push(track);
-                }
-                accepted
-            });
-            if let Some(place) = wanted {
-                free.remove(place);
-            }
-        }
-        if session.tracks.is_empty() {
-            return Err(EndReason::NoCommonCodec);
-        }
-        Ok((session, answer))
-    }
-
-    fn new(
-        config: &SessionConfig,
-        addresses: &[SocketAddr],
-        now: Instant,
-    ) -> Result<Self, EndReason> {
-        let mut rtc = config.rtc_config().build(now);
-        for address in addresses {
-            let candidate = Candidate::host(*address, Protocol::Udp)
-                .map_err(|_| EndReason::UnusableAddress(*address))?;
-            rtc.add_local_candidate(candidate);
-        }
-        Ok(Self {
-            rtc,
-            pending: None,
-            tracks: Vec::with_capacity(config.streams.len()),
-            transmits: VecDeque::new(),
-            events: VecDeque::new(),
-            state: State::SettingUp,
-            started: now,
-            last_received: now,
-            library_deadline: now,
-            now,
-            estimate: None,
-        })
-    }
-
-    /// Takes the viewer's answer (SDP).
-    pub fn accept_answer(&mut self, sdp: &str, now: Instant) {
-        let Some(pending) = self.pending.take() else {
-            return;
-        };
-        let Ok(answer) = SdpAnswer::from_sdp_string(sdp) else {
-            return self.end(EndReason::MalformedDescription);
-        };
-        self.operate(now, |rtc| {
-            rtc.sdp_api().accept_answer(pending, answer)?;
-            Ok(())
-        });
-        for track in &mut self.tracks {
-            track.negotiated(&mut self.rtc);
-        }
-        if self.tracks.iter().all(|track| !track.is_accepted()) {
-            self.end(EndReason::NoCommonCodec);
-        }
-    }
-
     /// Takes a candidate of the viewer, as an attribute's text. The empty text is the end of candidates.
     ///
     /// One that cannot be read, or names a host that only the viewer's network knows (`.local`), is
