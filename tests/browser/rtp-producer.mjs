@@ -8,7 +8,7 @@ import { DEADLINE_MS } from "./hearing.mjs";
 const OUTPUT_TAIL_LINES = 40;
 
 /**
- * A producer of ours: a GStreamer pipeline encodes and payloads a test picture, and the program of
+ * A producer of ours: a GStreamer pipeline encodes and payloads a test picture and a tone, and the program of
  * WIGWAG_RTP_PRODUCER sends it to every viewer by sessions of `wigwag-media`.
  */
 export class RtpProducer {
@@ -37,8 +37,8 @@ export class RtpProducer {
   async #start(signallingUrl) {
     const program = process.env["WIGWAG_RTP_PRODUCER"];
     assert(program, "WIGWAG_RTP_PRODUCER does not name the producer; run `cargo xtask test`");
-    const port = await freeUdpPort();
-    const sender = this.#spawn(program, [signallingUrl, String(port)]);
+    const [video, audio] = [await freeUdpPort(), await freeUdpPort()];
+    const sender = this.#spawn(program, [signallingUrl, String(video), String(audio)]);
     const registered = new Promise((resolve, reject) => {
       readline.createInterface({ input: sender.stdout }).on("line", (line) => {
         this.#keep(line);
@@ -54,7 +54,9 @@ export class RtpProducer {
     const pipeline =
       "videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=480,framerate=30/1 " +
       "! vp8enc deadline=1 cpu-used=8 keyframe-max-dist=30 target-bitrate=1000000 " +
-      `! rtpvp8pay mtu=1140 ! udpsink host=127.0.0.1 port=${port} sync=false`;
+      `! rtpvp8pay mtu=1140 ! udpsink host=127.0.0.1 port=${video} sync=false ` +
+      "audiotestsrc is-live=true ! audio/x-raw,rate=48000 ! opusenc ! rtpopuspay " +
+      `! udpsink host=127.0.0.1 port=${audio} sync=false`;
     const source = this.#spawn("gst-launch-1.0", ["-q", ...pipeline.split(" ")]);
     readline.createInterface({ input: source.stdout }).on("line", (line) => this.#keep(line));
     return registered;

@@ -24,14 +24,15 @@ class Stage {
   /** @type {import("puppeteer-core").Browser | undefined} */
   #browser;
 
-  async open() {
+  /** @param {() => Promise<import("puppeteer-core").Browser>} launch */
+  async open(launch) {
     const server = await SignallingServer.start();
     this.#server = server;
     this.#endings.push(() => server.kill());
     const pages = await PageServer.start();
     this.#pages = pages;
     this.#endings.push(() => pages.close());
-    const browser = await launchChromium();
+    const browser = await launch();
     this.#browser = browser;
     this.#endings.push(() => browser.close());
   }
@@ -133,14 +134,15 @@ class Stage {
  *
  * @param {string} name
  * @param {(stage: Stage) => Promise<void>} play
+ * @param {() => Promise<import("puppeteer-core").Browser>} launch starts the browser
  */
-export function onStage(name, play) {
+export function onStage(name, play, launch = launchChromium) {
   test(name, async () => {
     const stage = new Stage();
     /** @type {unknown[]} */
     const failures = [];
     try {
-      await stage.open();
+      await stage.open(launch);
       await play(stage);
     } catch (error) {
       failures.push(error);

@@ -37,8 +37,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "peers: a browser, with a font",
-        &["chromium", "fonts-dejavu-core"],
+        "peers: browsers, with a font",
+        &["chromium", "firefox-esr", "fonts-dejavu-core"],
     ),
     (
         "tests: limits and ends of processes",

@@ -247,8 +247,8 @@ fn an_offer_names_one_media_stream_for_all_and_only_what_is_sent() {
     assert!(count("VP8/90000") == 1 && count("opus/48000") == 1);
     assert_eq!(count("VP9/90000") + count("H264/90000"), 0);
     assert_eq!(count("a=group:BUNDLE"), 1);
-    let stream = lines.iter().filter_map(|line| line.strip_prefix("a=msid:"));
-    assert!(stream.clone().count() == 2 && stream.clone().all(|msid| msid.starts_with("wigwag ")));
+    let msid = lines.iter().filter_map(|line| line.strip_prefix("a=msid:"));
+    assert!(msid.eq(["wigwag wigwag-0", "wigwag wigwag-1"]));
 }
 
 #[test]

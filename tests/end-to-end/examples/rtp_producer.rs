@@ -1,6 +1,6 @@
-//! A producer for tests: VP8 by RTP from a pipeline on this machine, to any number of viewers of the JSON
-//! protocol, by `wigwag-media` sessions. Arguments: the signalling address and the RTP port. It writes
-//! one JSON event a line, and ends when its standard input does.
+//! A producer for tests: VP8 and Opus by RTP from pipelines on this machine, to any number of viewers of
+//! the JSON protocol, by `wigwag-media` sessions. Arguments: the signalling address, and the RTP ports of
+//! video and audio. It writes one JSON event a line, and ends when its standard input does.
 //!
 //! It polls, on one thread, which is fit for a test and nothing else.
 
@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 use wigwag_media::demand::{RenditionId, StreamId};
-use wigwag_media::frame::{FrameAssembler, PayloadedPacket};
+use wigwag_media::frame::{Frame, FrameAssembler, PayloadedPacket};
 use wigwag_media::session::{
     Certificate, Codec, Session, SessionConfig, SessionEvent, StreamConfig,
 };
@@ -24,7 +24,8 @@ use wigwag_protocol::json::{
     SessionDescription, SessionId,
 };
 
-const STREAM: StreamId = StreamId(0);
+const VIDEO: StreamId = StreamId(0);
+const AUDIO: StreamId = StreamId(1);
 
 struct Producer {
     signalling: WebSocket<TcpStream>,
@@ -37,34 +38,62 @@ struct Producer {
 fn main() -> Result<()> {
     let mut arguments = env::args().skip(1);
     let uri = arguments.next().context("the signalling address")?;
-    let port: u16 = arguments.next().context("the RTP port")?.parse()?;
+    let mut inputs = Vec::new();
+    for stream in [VIDEO, AUDIO] {
+        let port: u16 = arguments.next().context("an RTP port")?.parse()?;
+        inputs.push(Input::bind(stream, port)?);
+    }
     std::thread::spawn(|| {
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         std::process::exit(0);
     });
-    let rtp = UdpSocket::bind(("127.0.0.1", port))?;
-    rtp.set_nonblocking(true)?;
     let mut producer = Producer::new(&uri)?;
-    let mut assembler = FrameAssembler::new(RenditionId {
-        stream: STREAM,
-        codec: 0,
-        level: 0,
-    });
-    let mut buffer = [0; 2048];
     loop {
-        while let Some(length) = received(rtp.recv(&mut buffer))? {
-            let Some(packet) = read_rtp(&buffer[..length]) else {
-                continue;
-            };
-            if let Some(frame) = assembler.push(packet) {
+        for input in &mut inputs {
+            while let Some(frame) = input.next_frame()? {
                 let frame = Arc::new(frame);
                 for session in producer.sessions.values_mut() {
-                    session.send_frame(STREAM, &frame, Instant::now());
+                    session.send_frame(frame.rendition.stream, &frame, Instant::now());
                 }
             }
         }
         producer.step()?;
         std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Where the packets of one stream come from.
+struct Input {
+    stream: StreamId,
+    socket: UdpSocket,
+    assembler: FrameAssembler,
+}
+
+impl Input {
+    fn bind(stream: StreamId, port: u16) -> Result<Self> {
+        let socket = UdpSocket::bind(("127.0.0.1", port))?;
+        socket.set_nonblocking(true)?;
+        let rendition = RenditionId {
+            stream,
+            codec: 0,
+            level: 0,
+        };
+        Ok(Self {
+            stream,
+            socket,
+            assembler: FrameAssembler::new(rendition),
+        })
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>> {
+        let mut buffer = [0; 2048];
+        while let Some(length) = received(self.socket.recv(&mut buffer))? {
+            let packet = read_rtp(&buffer[..length], self.stream);
+            if let Some(frame) = packet.and_then(|packet| self.assembler.push(packet)) {
+                return Ok(Some(frame));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -89,10 +118,16 @@ impl Producer {
             config: SessionConfig {
                 certificate: Certificate::generate().context("a certificate")?,
                 name: "wigwag".to_owned(),
-                streams: vec![StreamConfig {
-                    id: STREAM,
-                    codec: Codec::Vp8,
-                }],
+                streams: vec![
+                    StreamConfig {
+                        id: VIDEO,
+                        codec: Codec::Vp8,
+                    },
+                    StreamConfig {
+                        id: AUDIO,
+                        codec: Codec::Opus,
+                    },
+                ],
                 start_bitrate: Some(2_000_000),
                 max_wait: Duration::from_millis(500),
             },
@@ -202,18 +237,20 @@ impl Producer {
     }
 }
 
-/// A VP8 packet (RFC 3550, RFC 7741) without extensions or picture id, as `rtpvp8pay` makes it.
-fn read_rtp(packet: &[u8]) -> Option<PayloadedPacket> {
+/// A packet without extensions or picture id (RFC 3550, RFC 7741, RFC 7587), as `rtpvp8pay` and
+/// `rtpopuspay` make it. Each Opus packet is a frame of its own that needs no other.
+fn read_rtp(packet: &[u8], stream: StreamId) -> Option<PayloadedPacket> {
     let (header, payload) = packet.split_at_checked(12)?;
     let time = header[4..8].try_into().ok()?;
     let begins_frame = payload.first()? & 0x10 != 0;
-    let key = begins_frame && payload.get(1)? & 0x01 == 0;
+    let begins_key_frame = begins_frame && payload.get(1)? & 0x01 == 0;
+    let audio = stream == AUDIO;
     Some(PayloadedPacket {
         payload: payload.into(),
         rtp_time: u32::from_be_bytes(time),
         wall_clock: Instant::now(),
-        marker: header[1] & 0x80 != 0,
-        key,
+        marker: audio || header[1] & 0x80 != 0,
+        key: audio || begins_key_frame,
         temporal_layer: 0,
     })
 }

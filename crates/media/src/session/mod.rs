@@ -16,6 +16,7 @@
 //!   operation causes, as str0m demands.
 
 mod config;
+mod description;
 mod end;
 mod negotiation;
 mod track;

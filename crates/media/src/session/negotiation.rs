@@ -10,6 +10,7 @@ use str0m::change::{SdpAnswer, SdpOffer};
 use str0m::media::{Direction, Mid};
 use str0m::net::Protocol;
 
+use super::description;
 use super::track::Track;
 use super::{EndReason, Session, SessionConfig, State};
 
@@ -56,8 +57,8 @@ impl Session {
         let mut session = Self::new(config, addresses, now)?;
         let mut changes = session.rtc.sdp_api();
         for stream in &config.streams {
-            // One stream id and one track id, which is also the CNAME: browsers play what shares them
-            // in step.
+            // One stream id and one track id for all, because the library makes the CNAME of the latter,
+            // and browsers play in step what shares them; the text then gets track ids of its own.
             let (stream_id, track_id) = (config.name.clone(), config.name.clone());
             let mid = changes.add_media(
                 stream.codec.kind(),
@@ -72,7 +73,8 @@ impl Session {
         }
         let (offer, pending) = changes.apply().ok_or(EndReason::NothingToOffer)?;
         session.pending = Some(pending);
-        Ok((session, offer.to_sdp_string()))
+        let offer = description::with_track_ids(&offer.to_sdp_string(), &config.name);
+        Ok((session, offer))
     }
 
     fn try_answer(
@@ -110,6 +112,7 @@ impl Session {
             return Err(EndReason::NoCommonCodec);
         }
         session.operate(now, |_| Ok(()));
+        let answer = description::with_track_ids(&answer, &config.name);
         Ok((session, answer))
     }
 

@@ -36,7 +36,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<u8> {
     let source = webrtcsrc(options, &run_loop)?;
     let decoded = counting_sink(options.frames, &run_loop)?;
     pipeline.add_many([source.upcast_ref(), decoded.upcast_ref::<gst::Element>()])?;
-    connect_first_pad(&source, &decoded);
+    connect_first_video_pad(&source, &decoded);
     give_up_after(options.timeout, &run_loop);
     run_loop.play(&pipeline)
 }
@@ -108,19 +108,41 @@ fn picture_size(caps: &gst::Caps) -> Option<(u32, u32)> {
     Some((side("width")?, side("height")?))
 }
 
-fn connect_first_pad(source: &gst::Element, decoded: &gst::Bin) {
+/// Takes the first video pad; whatever else comes is thrown away.
+fn connect_first_video_pad(source: &gst::Element, decoded: &gst::Bin) {
     let decoded = decoded.downgrade();
-    source.connect_pad_added(move |_, pad| {
-        let Some(sink) = decoded.upgrade().and_then(|bin| bin.static_pad("sink")) else {
+    source.connect_pad_added(move |source, pad| {
+        let Some(decoded) = decoded.upgrade() else {
             return;
         };
-        if sink.is_linked() {
-            return;
-        }
-        if let Err(error) = pad.link(&sink) {
+        let sink = decoded.static_pad("sink");
+        let free = sink.filter(|sink| !sink.is_linked() && pad.name().starts_with("video"));
+        let linked = match free {
+            Some(sink) => pad.link(&sink).map(drop).map_err(anyhow::Error::from),
+            None => throw_away(source, pad),
+        };
+        if let Err(error) = linked {
             events::print(&json!({"event": "error", "details": format!("link: {error}")}));
         }
     });
+}
+
+fn throw_away(source: &gst::Element, pad: &gst::Pad) -> anyhow::Result<()> {
+    let bin = source
+        .parent()
+        .and_then(|parent| parent.downcast::<gst::Bin>().ok())
+        .ok_or_else(|| anyhow::anyhow!("webrtcsrc is in no bin"))?;
+    let fakesink = gst::ElementFactory::make("fakesink")
+        .property("sync", false)
+        .property("async", false)
+        .build()?;
+    bin.add(&fakesink)?;
+    fakesink.sync_state_with_parent()?;
+    let sink = fakesink
+        .static_pad("sink")
+        .ok_or_else(|| anyhow::anyhow!("fakesink has no pad"))?;
+    pad.link(&sink)?;
+    Ok(())
 }
 
 fn give_up_after(seconds: u64, run_loop: &RunLoop) {
