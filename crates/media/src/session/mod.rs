@@ -161,8 +161,8 @@ impl Session {
         Some(own.min(self.library_deadline))
     }
 
-    /// Sends a frame of a stream, in its turn. Every frame of audio is a key frame. Frames that the viewer's path cannot take in time are
-    /// dropped, up to the next key frame, which is then asked for.
+    /// Sends a frame of a stream, in its turn. Every frame of audio counts as a key frame. Frames that the
+    /// viewer's path cannot take in time are dropped, up to the next key frame, which is then asked for.
     pub fn send_frame(&mut self, stream: StreamId, frame: &Arc<Frame>, now: Instant) {
         if self.state != State::Connected {
             return;
