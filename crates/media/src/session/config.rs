@@ -56,11 +56,8 @@ pub enum Codec {
 pub struct Certificate(DtlsCert);
 
 impl Certificate {
-    /// A new one, self-signed, with a key on P-256.
-    ///
-    /// # Errors
-    ///
-    /// None if OpenSSL fails, as when the system has no randomness.
+    /// A new one, self-signed, with a key on P-256. None if OpenSSL fails, as when the system has no
+    /// randomness.
     pub fn generate() -> Option<Self> {
         provider().dtls_provider.generate_certificate().map(Self)
     }
