@@ -6,9 +6,10 @@
 //! * [`session`]: one viewer, from the offer to the end;
 //! * [`crypto_provider`]: DTLS with peers whose certificates have RSA keys, as GStreamer's do;
 //! * [`frame`] and [`frame_queue`]: frames that all viewers share, and what waits for each;
-//! * [`demand`]: from what viewers can take to what encoders shall make;
+//! * [`demand`]: from what viewers can take to what encoders shall make; [`audience`] keeps the books;
 //! * [`key_frames`]: when a rendition makes a key frame.
 
+pub mod audience;
 pub mod demand;
 mod dtls;
 pub mod frame;
