@@ -9,20 +9,13 @@ use virtual_network::{Network, SENDER, Viewer, address, config, frame};
 use wigwag_media::demand::StreamId;
 use wigwag_media::session::{
     Codec, EndReason, SET_UP_TIMEOUT, SILENCE_TIMEOUT, Session, SessionConfig, SessionEvent,
-    StreamConfig,
 };
 
 #[allow(unreachable_pub, reason = "a module of this test")]
 mod virtual_network;
 
-const VIDEO: StreamConfig = StreamConfig {
-    id: StreamId(0),
-    codec: Codec::Vp8,
-};
-const AUDIO: StreamConfig = StreamConfig {
-    id: StreamId(1),
-    codec: Codec::Opus,
-};
+const VIDEO: (StreamId, Codec) = (StreamId(0), Codec::Vp8);
+const AUDIO: (StreamId, Codec) = (StreamId(1), Codec::Opus);
 const FRAME: Duration = Duration::from_millis(33);
 
 fn any_codec(config: RtcConfig) -> RtcConfig {
@@ -56,8 +49,8 @@ fn play(network: &mut Network, frames: u32) {
     for number in 0..frames {
         let now = network.now;
         let key = number == 0;
-        let picture = frame(VIDEO.id, number * 3_000, now, key, 8);
-        network.session.send_frame(VIDEO.id, &picture, now);
+        let picture = frame(VIDEO.0, number * 3_000, now, key, 8);
+        network.session.send_frame(&picture, now);
         network.run(FRAME);
     }
     network.run(Duration::from_millis(500));
@@ -79,7 +72,7 @@ fn offered() -> (Session, Instant) {
 fn a_viewer_gets_every_frame_in_order_with_and_without_congestion_control() {
     for start_bitrate in [None, Some(4_000_000)] {
         let mut network = Network::connected(&config(&[VIDEO, AUDIO], start_bitrate), viewer());
-        let wanted = SessionEvent::KeyFrameWanted(VIDEO.id);
+        let wanted = SessionEvent::KeyFrameWanted(VIDEO.0);
         assert!(network.events.contains(&wanted), "it cannot begin without");
         play(&mut network, 90);
         let packets = &network.viewer.packets;
@@ -92,7 +85,7 @@ fn a_viewer_gets_every_frame_in_order_with_and_without_congestion_control() {
         let marked = packets.iter().filter(|packet| packet.header.marker).count();
         assert_eq!(marked, 90);
         assert_eq!(packets[0].payload[0], 1, "the key frame is first");
-        assert_eq!(network.session.dropped_frames(VIDEO.id), 0);
+        assert_eq!(network.session.statistics().frames_dropped, 0);
         assert_eq!(ended(&network), None);
     }
 }
@@ -112,11 +105,11 @@ fn with_congestion_control_the_owner_hears_estimates() {
 fn a_viewer_that_joins_in_the_middle_waits_for_a_key_frame() {
     let mut network = Network::connected(&config(&[VIDEO], None), viewer());
     network.events.clear();
-    let delta = frame(VIDEO.id, 3_000, network.now, false, 8);
-    network.session.send_frame(VIDEO.id, &delta, network.now);
+    let delta = frame(VIDEO.0, 3_000, network.now, false, 8);
+    network.session.send_frame(&delta, network.now);
     network.run(FRAME);
     assert!(network.viewer.packets.is_empty());
-    assert_eq!(network.events, [SessionEvent::KeyFrameWanted(VIDEO.id)]);
+    assert_eq!(network.events, [SessionEvent::KeyFrameWanted(VIDEO.0)]);
 }
 
 #[test]
@@ -134,7 +127,7 @@ fn a_key_frame_that_a_viewer_asks_for_is_asked_of_the_owner() {
     assert!(
         network
             .events
-            .contains(&SessionEvent::KeyFrameWanted(VIDEO.id))
+            .contains(&SessionEvent::KeyFrameWanted(VIDEO.0))
     );
 }
 
@@ -189,7 +182,7 @@ fn malformed_answers_end_only_that_session() {
     ];
     for answer in answers {
         let (mut session, now) = offered();
-        session.accept_answer(answer, now);
+        session.accept_answer(answer, &[], now);
         let ended = std::iter::from_fn(|| session.poll_event())
             .any(|event| matches!(event, SessionEvent::Ended(_)));
         assert!(ended, "{answer:?}");
@@ -267,9 +260,14 @@ fn a_viewer_may_offer() {
         let (offer, pending) = changes.apply().expect("an offer");
         let config = config(&[VIDEO, AUDIO], start_bitrate);
         let now = Instant::now();
-        let (session, answer) =
-            Session::answer(&config, &offer.to_sdp_string(), &[address(SENDER)], now)
-                .expect("an answer");
+        let (session, answer) = Session::answer(
+            &config,
+            &offer.to_sdp_string(),
+            &[],
+            &[address(SENDER)],
+            now,
+        )
+        .expect("an answer");
         let answer = SdpAnswer::from_sdp_string(&answer).expect("an answer");
         let accepted = viewer.rtc.sdp_api().accept_answer(pending, answer);
         accepted.expect("an answer that can be used");
@@ -286,7 +284,7 @@ fn offers_that_cannot_be_used_are_refused() {
     let now = Instant::now();
     let config = config(&[VIDEO], None);
     let refusal = |offer: &str| {
-        let made = Session::answer(&config, offer, &[address(SENDER)], now);
+        let made = Session::answer(&config, offer, &[], &[address(SENDER)], now);
         made.map(|_| ()).expect_err("it cannot be used")
     };
     assert_eq!(refusal("nonsense"), EndReason::MalformedDescription);

@@ -17,7 +17,7 @@ use tungstenite::{Message, WebSocket};
 use wigwag_media::demand::{RenditionId, StreamId};
 use wigwag_media::frame::{Frame, FrameAssembler, PayloadedPacket};
 use wigwag_media::session::{
-    Certificate, Codec, Session, SessionConfig, SessionEvent, StreamConfig,
+    Certificate, Codec, CodecConfig, Session, SessionConfig, SessionEvent, StreamConfig,
 };
 use wigwag_protocol::json::{
     ClientMessage, Meta, PeerMessage, PeerMessageBody, PeerStatus, Role, ServerMessage,
@@ -53,7 +53,7 @@ fn main() -> Result<()> {
             while let Some(frame) = input.next_frame()? {
                 let frame = Arc::new(frame);
                 for session in producer.sessions.values_mut() {
-                    session.send_frame(frame.rendition.stream, &frame, Instant::now());
+                    session.send_frame(&frame, Instant::now());
                 }
             }
         }
@@ -121,15 +121,22 @@ impl Producer {
                 streams: vec![
                     StreamConfig {
                         id: VIDEO,
-                        codec: Codec::Vp8,
+                        codecs: vec![CodecConfig {
+                            number: 0,
+                            codec: Codec::Vp8,
+                        }],
                     },
                     StreamConfig {
                         id: AUDIO,
-                        codec: Codec::Opus,
+                        codecs: vec![CodecConfig {
+                            number: 0,
+                            codec: Codec::Opus,
+                        }],
                     },
                 ],
                 start_bitrate: Some(2_000_000),
                 max_wait: Duration::from_millis(500),
+                retransmission: true,
             },
             sessions: BTreeMap::new(),
         })
@@ -195,7 +202,7 @@ impl Producer {
                 let addresses = [self.address];
                 let (session, description) = match offer {
                     Some(offer) => {
-                        let made = Session::answer(&self.config, &offer, &addresses, now);
+                        let made = Session::answer(&self.config, &offer, &[], &addresses, now);
                         let (session, sdp) = made?;
                         (session, SessionDescription::Answer { sdp })
                     }
@@ -214,7 +221,7 @@ impl Producer {
                 };
                 match body {
                     PeerMessageBody::Sdp(SessionDescription::Answer { sdp }) => {
-                        session.accept_answer(&sdp, now);
+                        session.accept_answer(&sdp, &[], now);
                     }
                     PeerMessageBody::Ice { candidate, .. } => {
                         session.add_remote_candidate(&candidate, now);

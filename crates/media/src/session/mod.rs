@@ -19,6 +19,7 @@ mod config;
 mod description;
 mod end;
 mod negotiation;
+mod statistics;
 mod track;
 
 use std::collections::VecDeque;
@@ -31,13 +32,14 @@ use str0m::bwe::BweKind;
 use str0m::change::SdpPendingOffer;
 use str0m::media::MediaKind;
 use str0m::net::{Protocol, Receive, Transmit};
-use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcError, bwe};
 
-pub use config::{Certificate, Codec, SessionConfig, StreamConfig};
+pub use config::{Certificate, Codec, CodecConfig, SessionConfig, StreamConfig};
 pub use end::EndReason;
+pub use statistics::SessionStatistics;
 use track::Track;
 
-use crate::demand::{Bitrate, StreamId};
+use crate::demand::{Bitrate, RenditionId, StreamId};
 use crate::frame::Frame;
 
 /// From the offer until media may flow.
@@ -58,6 +60,8 @@ const MAX_STEPS: usize = 20_000;
 /// A session with one viewer.
 pub struct Session {
     rtc: Rtc,
+    config: SessionConfig,
+    ufrag: String,
     pending: Option<SdpPendingOffer>,
     tracks: Vec<Track>,
     transmits: VecDeque<Transmit>,
@@ -68,6 +72,7 @@ pub struct Session {
     library_deadline: Instant,
     now: Instant,
     estimate: Option<Bitrate>,
+    statistics: SessionStatistics,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +86,8 @@ enum State {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionEvent {
+    /// Which codec was agreed on for each stream that the viewer takes, by the sender's numbers.
+    Negotiated(Vec<(StreamId, u32)>),
     /// Media may flow.
     Connected,
     /// The viewer cannot go on with this stream without a key frame.
@@ -110,16 +117,41 @@ impl Session {
         }
     }
 
-    /// Takes a datagram that came from `source` to our address `destination`.
+    /// Takes a server-reflexive candidate: `mapped` is how `base`, where the owner listens, looks from
+    /// outside. Returns its text (`candidate:…`) for the viewer, if it is of use and was not known.
+    pub fn add_reflexive_candidate(
+        &mut self,
+        base: SocketAddr,
+        mapped: SocketAddr,
+        now: Instant,
+    ) -> Option<String> {
+        let candidate = Candidate::server_reflexive(mapped, base, Protocol::Udp).ok()?;
+        let mut text = None;
+        self.operate(now, |rtc| {
+            let known = rtc.add_local_candidate(candidate);
+            text = known.map(Candidate::to_sdp_string);
+            Ok(())
+        });
+        text
+    }
+
+    /// The user name fragment of ours by which the viewer's first checks tell whose they are (RFC 8445,
+    /// section 7.2.2: it stands before the colon).
+    pub fn local_ufrag(&self) -> String {
+        self.ufrag.clone()
+    }
+
+    /// Takes a datagram that came from `source` to our address `destination`; true if it was meant for
+    /// this session.
     pub fn receive(
         &mut self,
         source: SocketAddr,
         destination: SocketAddr,
         datagram: &[u8],
         now: Instant,
-    ) {
+    ) -> bool {
         let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else {
-            return;
+            return false;
         };
         let mut accepted = false;
         self.operate(now, |rtc| {
@@ -133,7 +165,9 @@ impl Session {
         });
         if accepted {
             self.last_received = now;
+            self.statistics.datagrams_received += 1;
         }
+        accepted
     }
 
     /// Does what is due.
@@ -161,23 +195,54 @@ impl Session {
         Some(own.min(self.library_deadline))
     }
 
-    /// Sends a frame of a stream, in its turn. Every frame of audio counts as a key frame. Frames that the
-    /// viewer's path cannot take in time are dropped, up to the next key frame, which is then asked for.
-    pub fn send_frame(&mut self, stream: StreamId, frame: &Arc<Frame>, now: Instant) {
+    /// Decides which rendition the viewer gets of a stream from now on; before, it is level 0 of the codec
+    /// agreed on. One of a codec that the viewer does not take is passed over.
+    ///
+    /// The viewer is sent the old one until the first key frame of the new, which is asked for. When it
+    /// cannot take the old one in time and the new one is smaller, the old one stops at once.
+    pub fn give(&mut self, stream: StreamId, rendition: RenditionId, now: Instant) {
+        let track = self
+            .tracks
+            .iter_mut()
+            .find(|track| track.stream() == stream);
+        if let Some(track) = track
+            && track.give(rendition, now)
+        {
+            self.want_key_frame(stream);
+        }
+    }
+
+    /// Sends a frame in its turn, if the viewer gets its rendition; else it is passed over. Every frame
+    /// of sound counts as a key frame. Frames that the viewer's path cannot take in time are dropped, up
+    /// to the next key frame, which is then asked for.
+    pub fn send_frame(&mut self, frame: &Arc<Frame>, now: Instant) {
         if self.state != State::Connected {
             return;
         }
-        let Some(track) = self
+        let stream = frame.rendition.stream;
+        let track = self
             .tracks
             .iter_mut()
-            .find(|track| track.stream() == stream)
-        else {
+            .find(|track| track.stream() == stream);
+        let Some(track) = track else {
             return;
         };
-        if track.is_accepted() && !track.push(frame) {
-            self.events.push_back(SessionEvent::KeyFrameWanted(stream));
+        if track.push(frame, now) {
+            self.want_key_frame(stream);
         }
         self.operate(now, |_| Ok(()));
+    }
+
+    /// Tells what is being sent, all streams together, and what would be if the path allowed: the path is
+    /// probed towards the latter.
+    pub fn set_rates(&mut self, current: Bitrate, desired: Bitrate, now: Instant) {
+        let desired = desired.max(current);
+        self.operate(now, |rtc| {
+            // Padding is no substitute for media: only probes go beyond what is sent.
+            rtc.bwe()
+                .set_bitrate(bwe::Bitrate::ZERO, bwe::Bitrate::bps(desired));
+            Ok(())
+        });
     }
 
     /// The next datagram to send.
@@ -190,10 +255,24 @@ impl Session {
         self.events.pop_front()
     }
 
-    /// Frames of a stream that were dropped for this viewer.
-    pub fn dropped_frames(&self, stream: StreamId) -> u64 {
-        let track = self.tracks.iter().find(|track| track.stream() == stream);
-        track.map_or(0, Track::dropped_frames)
+    /// Whether the session ended.
+    pub fn is_over(&self) -> bool {
+        self.state == State::Ended
+    }
+
+    /// What was counted since the session was made. What the viewer reports is at most a tenth of a
+    /// second behind.
+    pub fn statistics(&self) -> SessionStatistics {
+        let sum = |count: fn(&Track) -> u64| self.tracks.iter().map(count).sum();
+        SessionStatistics {
+            frames_sent: sum(|track| track.frames_sent),
+            frames_dropped: sum(Track::dropped_frames),
+            key_frames_sent: sum(|track| track.key_frames_sent),
+            key_frames_asked: sum(|track| track.key_frames_asked),
+            nacks: sum(|track| track.nacks),
+            estimate: self.estimate,
+            ..self.statistics.clone()
+        }
     }
 
     /// Ends the session, and tells the viewer if it can still be told.
@@ -222,7 +301,7 @@ impl Session {
     fn drain(&mut self) -> Result<(), RtcError> {
         for _ in 0..MAX_STEPS {
             match self.rtc.poll_output()? {
-                Output::Transmit(transmit) => self.transmits.push_back(transmit),
+                Output::Transmit(transmit) => self.on_transmit(transmit),
                 Output::Event(event) => self.on_event(&event),
                 Output::Timeout(at) if at <= self.now + TOGETHER && at > self.library_deadline => {
                     self.library_deadline = at;
@@ -250,27 +329,42 @@ impl Session {
         tracks.iter_mut().any(|track| track.write(rtc))
     }
 
+    fn on_transmit(&mut self, transmit: Transmit) {
+        let resends = self.tracks.iter().filter_map(Track::resends);
+        self.statistics.count_sent(&transmit, resends);
+        self.transmits.push_back(transmit);
+    }
+
     fn on_event(&mut self, event: &Event) {
         match event {
             Event::Connected if self.state == State::SettingUp => {
                 self.state = State::Connected;
+                self.statistics.connected_after = Some(self.now - self.started);
                 self.events.push_back(SessionEvent::Connected);
-                for track in self.tracks.iter().filter(|track| track.is_accepted()) {
-                    if track.kind() == MediaKind::Video {
-                        let wanted = SessionEvent::KeyFrameWanted(track.stream());
-                        self.events.push_back(wanted);
-                    }
+                let accepted = self.tracks.iter().filter(|track| track.agreed().is_some());
+                let streams: Vec<_> = accepted.map(Track::stream).collect();
+                for stream in streams {
+                    self.want_key_frame(stream);
                 }
             }
             Event::KeyframeRequest(request) => {
                 let asked = self.tracks.iter().find(|track| track.mid() == request.mid);
-                if let Some(track) = asked {
-                    let wanted = SessionEvent::KeyFrameWanted(track.stream());
-                    self.events.push_back(wanted);
+                if let Some(stream) = asked.map(Track::stream) {
+                    self.want_key_frame(stream);
+                }
+            }
+            Event::MediaEgressStats(stats) => {
+                let transport = self.config.start_bitrate.is_some();
+                self.statistics.on_stream_measured(stats, transport);
+                let mut tracks = self.tracks.iter_mut();
+                if let Some(track) = tracks.find(|track| track.mid() == stats.mid) {
+                    track.key_frames_asked = stats.plis + stats.firs;
+                    track.nacks = stats.nacks;
                 }
             }
             // The event is an average over seconds; what the statistics say falls at once.
             Event::PeerStats(stats) => {
+                self.statistics.on_path_measured(stats);
                 let now = stats.bwe_tx.map(|rate| rate.as_u64());
                 if let (Some(now), Some(last)) = (now, self.estimate)
                     && now < last
@@ -285,6 +379,13 @@ impl Session {
             }
             Event::Closed => self.end(EndReason::ClosedByViewer),
             _ => {}
+        }
+    }
+
+    fn want_key_frame(&mut self, stream: StreamId) {
+        let track = self.tracks.iter().find(|track| track.stream() == stream);
+        if track.is_some_and(|track| track.kind() == MediaKind::Video) {
+            self.events.push_back(SessionEvent::KeyFrameWanted(stream));
         }
     }
 
@@ -329,10 +430,14 @@ mod tests {
             name: "wigwag".to_owned(),
             streams: vec![StreamConfig {
                 id: StreamId(0),
-                codec: Codec::Vp8,
+                codecs: vec![CodecConfig {
+                    number: 0,
+                    codec: Codec::Vp8,
+                }],
             }],
             start_bitrate: None,
             max_wait: Duration::from_millis(500),
+            retransmission: true,
         };
         let (mut session, _) = Session::offer(&config, &[], now).expect("an offer");
         session.operate(now, |_| panic!("as a hostile viewer might cause"));
@@ -340,7 +445,7 @@ mod tests {
         assert_eq!(session.poll_event(), Some(over));
         // Whatever comes now is of no consequence.
         session.wake(now + SET_UP_TIMEOUT);
-        session.accept_answer("v=0", now + SET_UP_TIMEOUT);
+        session.accept_answer("v=0", &[], now + SET_UP_TIMEOUT);
         session.close(now + SET_UP_TIMEOUT);
         assert_eq!(session.poll_event(), None);
     }

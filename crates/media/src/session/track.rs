@@ -1,14 +1,13 @@
 //! One stream on its way to one viewer.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use str0m::Rtc;
 use str0m::media::{MediaKind, Mid, Pt};
-use str0m::rtp::RtpWrite;
+use str0m::rtp::{RtpWrite, Ssrc};
 
-use super::config::StreamConfig;
-use crate::demand::StreamId;
+use crate::demand::{RenditionId, StreamId};
 use crate::frame::Frame;
 use crate::frame_queue::FrameQueue;
 
@@ -23,33 +22,61 @@ const RESEND_AGE: Duration = Duration::from_millis(700);
 /// At most this share of all bytes is spent on sending again (the library's default).
 const RESEND_SHARE: f32 = 0.15;
 
+/// A key frame that was asked for and did not come is asked for again after this.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Frames that wait longer than this tell that the path is overused.
+pub(super) const LONG_WAIT: Duration = Duration::from_millis(150);
+
 pub(super) struct Track {
-    stream: StreamConfig,
+    stream: StreamId,
+    kind: MediaKind,
     mid: Mid,
-    payload_type: Option<Pt>,
+    /// What the viewer takes, by the sender's numbers; the first was agreed on.
+    accepted: Vec<(u32, Pt)>,
+    /// What the viewer gets; none before anything is agreed on.
+    given: Option<RenditionId>,
+    /// What it gets from the next key frame of that on.
+    next: Option<RenditionId>,
     queue: FrameQueue,
+    asked_at: Option<Instant>,
     /// Below 2^15 at the start: the viewer assumes that the rollover counter begins at 0.
     next_sequence: u64,
     /// Packets handed to the library since it last told how many wait.
     unreported: usize,
-    reported_at: Option<std::time::Instant>,
+    reported_at: Option<Instant>,
+    resends: Option<Ssrc>,
+    pub(super) frames_sent: u64,
+    pub(super) key_frames_sent: u64,
+    /// As the library last reported.
+    pub(super) key_frames_asked: u64,
+    pub(super) nacks: u64,
 }
 
 impl Track {
-    pub(super) fn new(stream: StreamConfig, mid: Mid, max_wait: Duration) -> Self {
+    pub(super) fn new(stream: StreamId, kind: MediaKind, mid: Mid, max_wait: Duration) -> Self {
         Self {
             stream,
+            kind,
             mid,
-            payload_type: None,
+            accepted: Vec::new(),
+            given: None,
+            next: None,
             queue: FrameQueue::new(max_wait),
+            asked_at: None,
             next_sequence: 1,
             unreported: 0,
             reported_at: None,
+            resends: None,
+            frames_sent: 0,
+            key_frames_sent: 0,
+            key_frames_asked: 0,
+            nacks: 0,
         }
     }
 
     pub(super) fn stream(&self) -> StreamId {
-        self.stream.id
+        self.stream
     }
 
     pub(super) fn mid(&self) -> Mid {
@@ -57,41 +84,104 @@ impl Track {
     }
 
     pub(super) fn kind(&self) -> MediaKind {
-        self.stream.codec.kind()
+        self.kind
     }
 
-    /// Whether the viewer takes it.
-    pub(super) fn is_accepted(&self) -> bool {
-        self.payload_type.is_some()
+    /// The codec that was agreed on; none if the viewer takes nothing of this stream.
+    pub(super) fn agreed(&self) -> Option<u32> {
+        self.accepted.first().map(|(number, _)| *number)
     }
 
     pub(super) fn dropped_frames(&self) -> u64 {
         self.queue.dropped()
     }
 
-    /// Reads what the answer made of the stream.
-    pub(super) fn negotiated(&mut self, rtc: &mut Rtc) {
-        let codec = self.stream.codec.of_library();
-        self.payload_type = rtc.media(self.mid).and_then(|media| {
-            if !media.direction().is_sending() {
-                return None;
-            }
-            let known = rtc.codec_config().params();
-            let agreed = |pt: &Pt| {
-                known
-                    .iter()
-                    .any(|params| params.pt() == *pt && params.spec().codec == codec)
-            };
-            media.remote_pts().iter().copied().find(agreed)
+    /// The stream of packets sent again.
+    pub(super) fn resends(&self) -> Option<Ssrc> {
+        self.resends
+    }
+
+    /// How much time the frames stand for that wait for this viewer.
+    pub(super) fn wait(&self) -> Duration {
+        self.queue.wait()
+    }
+
+    /// Takes what the viewer takes; the first is agreed on.
+    pub(super) fn accept(&mut self, accepted: Vec<(u32, Pt)>) {
+        self.accepted = accepted;
+        self.given = self.agreed().map(|codec| RenditionId {
+            stream: self.stream,
+            codec,
+            level: 0,
         });
+    }
+
+    /// Prepares the library's stream, once it has made it.
+    pub(super) fn prepare(&mut self, rtc: &mut Rtc, retransmission: bool) {
         if let Some(stream) = rtc.direct_api().stream_tx_by_mid(self.mid, None) {
-            stream.set_rtx_cache(RESEND_PACKETS, RESEND_AGE, Some(RESEND_SHARE));
+            let packets = if retransmission { RESEND_PACKETS } else { 0 };
+            stream.set_rtx_cache(packets, RESEND_AGE, Some(RESEND_SHARE));
+            self.resends = stream.rtx();
         }
     }
 
-    /// Lets a frame wait; false if the viewer needs a key frame for that.
-    pub(super) fn push(&mut self, frame: &Arc<Frame>) -> bool {
-        self.queue.push(Arc::clone(frame))
+    /// Changes to another rendition; true if a key frame of it is to be asked for.
+    ///
+    /// The viewer sees the old one until the first key frame of the new: only when it cannot take the
+    /// old one in time, and the new one is smaller, the old one stops at once.
+    pub(super) fn give(&mut self, rendition: RenditionId, now: Instant) -> bool {
+        let Some(given) = self.given else {
+            return false;
+        };
+        if rendition == given {
+            self.next = None;
+            return false;
+        }
+        let can_be_sent = self.payload_type(rendition.codec).is_some();
+        if rendition.stream != self.stream || !can_be_sent || self.next == Some(rendition) {
+            return false;
+        }
+        let down = rendition.codec == given.codec && rendition.level < given.level;
+        if down && self.wait() > LONG_WAIT {
+            self.queue.clear();
+            self.given = Some(rendition);
+            self.next = None;
+        } else {
+            self.next = Some(rendition);
+        }
+        self.asked_at = Some(now);
+        true
+    }
+
+    /// Lets a frame wait if the viewer gets its rendition; true if a key frame is to be asked for.
+    pub(super) fn push(&mut self, frame: &Arc<Frame>, now: Instant) -> bool {
+        if self.next == Some(frame.rendition) {
+            if !frame.key {
+                return self.may_ask(now);
+            }
+            self.given = self.next.take();
+        }
+        if self.given != Some(frame.rendition) {
+            return false;
+        }
+        if self.queue.push(Arc::clone(frame)) {
+            if frame.key && self.next.is_none() {
+                self.asked_at = None;
+            }
+            return false;
+        }
+        self.may_ask(now)
+    }
+
+    /// A key frame is asked for at once, and then only now and then until it comes.
+    pub(super) fn may_ask(&mut self, now: Instant) -> bool {
+        let due = self
+            .asked_at
+            .is_none_or(|asked| now.saturating_duration_since(asked) >= ASK_AGAIN);
+        if due {
+            self.asked_at = Some(now);
+        }
+        due
     }
 
     pub(super) fn clear(&mut self) {
@@ -100,9 +190,6 @@ impl Track {
 
     /// Hands the next frame to the library if it has room; true if it did.
     pub(super) fn write(&mut self, rtc: &mut Rtc) -> bool {
-        let Some(payload_type) = self.payload_type else {
-            return false;
-        };
         let mut direct = rtc.direct_api();
         let Some(stream) = direct.stream_tx_by_mid(self.mid, None) else {
             return false;
@@ -122,11 +209,16 @@ impl Track {
         let Some(frame) = self.queue.pop() else {
             return false;
         };
-        let video = self.kind() == MediaKind::Video;
+        let codec = frame.rendition.codec;
+        let accepted = self.accepted.iter().find(|(number, _)| *number == codec);
+        let Some((_, payload_type)) = accepted else {
+            return false;
+        };
+        let video = self.kind == MediaKind::Video;
         let last = frame.packets.len().saturating_sub(1);
         for (number, payload) in frame.packets.iter().enumerate() {
             let packet = RtpWrite::new(
-                payload_type,
+                *payload_type,
                 self.next_sequence.into(),
                 frame.rtp_time,
                 frame.wall_clock,
@@ -136,6 +228,13 @@ impl Track {
             self.next_sequence += 1;
         }
         self.unreported += frame.packets.len();
+        self.frames_sent += 1;
+        self.key_frames_sent += u64::from(video && frame.key);
         true
+    }
+
+    fn payload_type(&self, codec: u32) -> Option<Pt> {
+        let accepted = self.accepted.iter().find(|(number, _)| *number == codec);
+        accepted.map(|(_, payload_type)| *payload_type)
     }
 }

@@ -12,7 +12,9 @@ use str0m::rtp::RtpPacket;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use wigwag_media::demand::{RenditionId, StreamId};
 use wigwag_media::frame::Frame;
-use wigwag_media::session::{Certificate, Session, SessionConfig, SessionEvent, StreamConfig};
+use wigwag_media::session::{
+    Certificate, Codec, CodecConfig, Session, SessionConfig, SessionEvent, StreamConfig,
+};
 
 pub const SENDER: &str = "192.0.2.1:5000";
 pub const VIEWER: &str = "192.0.2.2:6000";
@@ -21,13 +23,22 @@ pub fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
 }
 
-pub fn config(streams: &[StreamConfig], start_bitrate: Option<u64>) -> SessionConfig {
+/// One codec a stream, with the number 0.
+pub fn config(streams: &[(StreamId, Codec)], start_bitrate: Option<u64>) -> SessionConfig {
+    let streams = streams.iter().map(|(id, codec)| StreamConfig {
+        id: *id,
+        codecs: vec![CodecConfig {
+            number: 0,
+            codec: *codec,
+        }],
+    });
     SessionConfig {
         certificate: Certificate::generate().expect("a certificate"),
         name: "wigwag".to_owned(),
-        streams: streams.to_vec(),
+        streams: streams.collect(),
         start_bitrate,
         max_wait: Duration::from_millis(500),
+        retransmission: true,
     }
 }
 
@@ -147,7 +158,7 @@ impl Network {
             Session::offer(config, &[address(SENDER)], now).expect("an offer is made");
         let mut network = Self::new(session, viewer, now);
         let answer = network.viewer.answer(&offer);
-        network.session.accept_answer(&answer, now);
+        network.session.accept_answer(&answer, &[], now);
         network
     }
 
