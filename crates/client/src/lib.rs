@@ -24,7 +24,8 @@
 //!   heard of it.
 //! * [`stop`](Signaller::stop), or dropping the adapter, sends what was handed over before, says
 //!   goodbye, and is done within a second, which `Stopped` tells. Between the two comes no other event
-//!   but one that was being delivered already.
+//!   but one that was being delivered already. A runtime that is shut down ends an adapter without a
+//!   word.
 //!
 //! # Example
 //!

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use running::{Client, DEADLINE, HandMade, Running, any_port, failure, producer, quick, wait_for};
 use serde_json::json;
+use tungstenite::Message;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use wigwag_client::{
@@ -34,10 +35,11 @@ fn a_server_that_is_not_there_is_a_failure() {
 
 #[test]
 fn a_name_without_an_address_is_a_failure() {
-    // Reserved never to exist (RFC 6761, section 6.4).
-    let error = failure(producer("ws://camera.invalid:8443"));
+    // A label is 63 bytes long at the most (RFC 1035, section 2.3.4): nobody is asked for this one.
+    let name = "camera".repeat(20);
+    let error = failure(producer(format!("ws://{name}:8443")));
     assert!(matches!(error, SignallerError::Resolve { .. }), "{error:?}");
-    assert!(error.to_string().contains("camera.invalid"), "{error}");
+    assert!(error.to_string().contains(&name), "{error}");
 }
 
 #[test]
@@ -110,23 +112,42 @@ fn what_is_no_websocket_server_is_said_to_be_none() {
     assert!(error.to_string().contains("wss://"), "{error}");
 }
 
+fn patient_for(connect_timeout: Duration, uri: String) -> NativeConfig {
+    NativeConfig {
+        limits: NativeLimits {
+            connect_timeout,
+            ..quick()
+        },
+        ..producer(uri)
+    }
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_a_failure_after_a_while() {
+    // The system accepts the connection, and that is all.
+    let server = HandMade::new();
+    let error = failure(patient_for(Duration::from_millis(100), server.uri()));
+    assert!(
+        matches!(error, SignallerError::TimedOut { .. }),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("no WebSocket from"), "{error}");
+    let uri = server.uri().replace("ws:", "wss:");
+    let error = failure(NativeConfig {
+        insecure_tls: true,
+        ..patient_for(Duration::from_millis(100), uri)
+    });
+    assert!(
+        error.to_string().contains("no TLS handshake from"),
+        "{error}"
+    );
+}
+
 #[test]
 fn a_server_without_a_welcome_is_a_failure_after_a_while() {
-    let limits = NativeLimits {
-        connect_timeout: Duration::from_millis(300),
-        ..quick()
-    };
-    let with_limits = |uri: String| NativeConfig {
-        limits: limits.clone(),
-        ..producer(uri)
-    };
     let server = HandMade::new();
-    let client = Client::start(with_limits(server.uri())).expect("it starts");
-    // The system accepts it, and nobody answers.
-    let error = client.failed();
-    assert!(error.to_string().contains("no WebSocket from"), "{error}");
-    let server = HandMade::new();
-    let client = Client::start(with_limits(server.uri())).expect("it starts");
+    let config = patient_for(Duration::from_secs(2), server.uri());
+    let client = Client::start(config).expect("it starts");
     let _connection = server.websocket();
     let error = client.failed();
     assert!(error.to_string().contains("no welcome from"), "{error}");
@@ -209,8 +230,8 @@ fn a_server_that_falls_silent_is_given_up() {
     let server = HandMade::new();
     let client = Client::start(NativeConfig {
         limits: NativeLimits {
-            ping_interval: Duration::from_millis(200),
-            pong_timeout: Duration::from_millis(300),
+            ping_interval: Duration::from_millis(100),
+            pong_timeout: Duration::from_secs(2),
             ..quick()
         },
         ..producer(server.uri())
@@ -223,24 +244,49 @@ fn a_server_that_falls_silent_is_given_up() {
 }
 
 #[test]
-fn a_server_that_answers_pings_is_kept() {
-    let server = Running::new();
-    let (client, _) = Client::connected(NativeConfig {
+fn a_silent_server_is_pinged_and_kept_if_it_answers() {
+    let server = HandMade::new();
+    let client = Client::start(NativeConfig {
         limits: NativeLimits {
-            ping_interval: Duration::from_millis(10),
+            ping_interval: Duration::from_millis(50),
             pong_timeout: DEADLINE,
             ..quick()
         },
         ..producer(server.uri())
-    });
-    let mut listener = server.peer();
-    // Time for some pings; a connection that breaks would show in what follows.
-    for _ in 0..100 {
-        listener.list();
-        std::thread::sleep(Duration::from_millis(1));
+    })
+    .expect("it starts");
+    let mut connection = server.registered();
+    client.next_connected();
+    for _ in 0..5 {
+        let message = connection.socket.read().expect("pinged");
+        assert!(matches!(message, Message::Ping(_)), "{message:?}");
+        connection.socket.flush().expect("answered");
     }
-    assert!(client.try_next().is_none());
-    assert_eq!(listener.list().as_array().map(Vec::len), Some(1));
+    connection.send(&json!({"type": "startSession", "peerId": "p", "sessionId": "s"}));
+    client.next_session();
+}
+
+#[test]
+fn requests_without_end_cost_the_connection_and_no_memory() {
+    let server = HandMade::new();
+    let client = Client::start(NativeConfig {
+        limits: NativeLimits {
+            max_sessions: 0,
+            max_queued_messages: 20,
+            stop_timeout: Duration::from_millis(100),
+            ..quick()
+        },
+        ..producer(server.uri())
+    })
+    .expect("it starts");
+    let mut flooding = server.registered();
+    client.next_connected();
+    // Each is turned down, and the answers are never read.
+    let session = "s".repeat(100_000);
+    let request = json!({"type": "startSession", "peerId": "p", "sessionId": session}).to_string();
+    while flooding.socket.send(Message::text(request.clone())).is_ok() {}
+    let reason = client.next_disconnected();
+    assert!(reason.contains("20 messages were waiting"), "{reason}");
 }
 
 #[test]

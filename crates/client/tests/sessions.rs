@@ -1,13 +1,13 @@
 //! A producer at our server: what it and its viewers notice of each other.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use running::{Client, DEADLINE, HandMade, Running, any_port, producer, quick};
+use running::{Client, HandMade, Running, any_port, producer, quick};
 use serde_json::json;
 use wigwag_client::{
     Candidate, Description, NativeConfig, NativeLimits, SessionId, Signaller, SignallerEvent,
 };
-use wigwag_server::Config;
+use wigwag_server::{Config, Limits};
 
 mod running;
 
@@ -153,7 +153,7 @@ fn a_reason_that_the_server_gives_is_told() {
     client.next_session();
     match client.next() {
         SignallerEvent::SessionEnded { reason, .. } => {
-            assert_eq!(reason.as_deref(), Some("enough"))
+            assert_eq!(reason.as_deref(), Some("enough"));
         }
         other => panic!("not ended: {other:?}"),
     }
@@ -203,7 +203,14 @@ fn headers_path_and_query_arrive() {
 
 #[test]
 fn a_server_that_comes_back_is_found_again() {
-    let mut server = Running::new();
+    let mut server = Running::start(Config {
+        // The viewer below does not read why it is closed.
+        limits: Limits {
+            close_timeout: Duration::from_millis(200),
+            ..Limits::default()
+        },
+        ..any_port()
+    });
     let (client, first_id) = Client::connected(producer(server.uri()));
     let old_session = {
         let mut viewer = server.peer();
@@ -301,82 +308,4 @@ fn sessions_beyond_the_limit_are_turned_down() {
         assert_eq!(client.next_session().as_str(), session);
     }
     assert!(client.try_next().is_none());
-}
-
-#[test]
-fn stopping_says_what_was_to_be_said_and_unregisters_at_once() {
-    let server = Running::new();
-    let (client, id) = Client::connected(producer(server.uri()));
-    let mut viewer = server.peer();
-    let session = viewer.call(&id);
-    let ours = client.next_session();
-    let start = Instant::now();
-    client.signaller.end_session(&ours, None);
-    client.signaller.stop();
-    client
-        .signaller
-        .send_candidate(&ours, candidate("too late"));
-    client.stopped();
-    assert!(start.elapsed() < Duration::from_secs(1));
-    assert_eq!(
-        viewer.receive(),
-        json!({"type": "endSession", "sessionId": session})
-    );
-    assert_eq!(viewer.list(), json!([]));
-    client.signaller.stop();
-}
-
-#[test]
-fn a_signaller_that_is_dropped_stops() {
-    let server = Running::new();
-    let mut listener = server.peer();
-    listener.send(&json!({"type": "setPeerStatus", "roles": ["listener"]}));
-    listener.receive();
-    let (client, id) = Client::connected(producer(server.uri()));
-    assert_eq!(listener.receive()["roles"], json!(["producer"]));
-    let runtime = tokio::runtime::Handle::try_current();
-    assert!(runtime.is_err(), "dropped from any thread");
-    let Client { signaller, .. } = client;
-    drop(signaller);
-    let gone = listener.receive();
-    assert_eq!(gone["peerId"], id.as_str());
-    assert_eq!(gone["roles"], json!([]));
-}
-
-#[test]
-fn stopping_does_not_wait_for_a_server_that_does_not_play_along() {
-    let limits = NativeLimits {
-        stop_timeout: Duration::from_millis(200),
-        ..quick()
-    };
-    // One that was never heard of, one that does not answer the close, and one that is gone.
-    let server = HandMade::new();
-    let config = NativeConfig {
-        limits: limits.clone(),
-        ..producer(server.uri())
-    };
-    let unheard = Client::start(config.clone()).expect("it starts");
-    unheard.signaller.stop();
-    unheard.stopped();
-    let server = HandMade::new();
-    let config = NativeConfig {
-        limits: NativeLimits {
-            back_off_min: DEADLINE * 2,
-            back_off_max: DEADLINE * 2,
-            ..limits
-        },
-        ..producer(server.uri())
-    };
-    let client = Client::start(config.clone()).expect("it starts");
-    let stuck = server.registered();
-    client.next_connected();
-    client.signaller.stop();
-    client.stopped();
-    drop(stuck);
-    let client = Client::start(config).expect("it starts");
-    drop(server.registered());
-    client.next_connected();
-    client.next_disconnected();
-    client.signaller.stop();
-    client.stopped();
 }

@@ -90,6 +90,24 @@ pub struct NativeLimits {
     pub max_sessions: usize,
 }
 
+/// Longer waits are as good as this one, and could not be added to the time of today.
+const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+impl NativeLimits {
+    /// With waits that can be reckoned with.
+    pub(crate) fn reckonable(self) -> Self {
+        Self {
+            connect_timeout: self.connect_timeout.min(LONGEST_WAIT),
+            stop_timeout: self.stop_timeout.min(LONGEST_WAIT),
+            back_off_min: self.back_off_min.min(LONGEST_WAIT),
+            back_off_max: self.back_off_max.min(LONGEST_WAIT),
+            ping_interval: self.ping_interval.min(LONGEST_WAIT),
+            pong_timeout: self.pong_timeout.min(LONGEST_WAIT),
+            ..self
+        }
+    }
+}
+
 impl Default for NativeLimits {
     fn default() -> Self {
         Self {

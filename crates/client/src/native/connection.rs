@@ -85,6 +85,10 @@ impl Connection<'_> {
             match poll_fn(|cx| self.poll_event(cx, timer.as_mut())).await {
                 Event::Received(message) => {
                     liveness.on_received(Instant::now());
+                    // Earlier, if the answer to a ping is given more time than there is between two.
+                    if timer.deadline() > liveness.deadline().into() {
+                        timer.as_mut().reset(liveness.deadline().into());
+                    }
                     match message {
                         Message::Text(text) => self.conversation.on_text(&text, &mut outputs),
                         Message::Pong(payload) => {
@@ -246,33 +250,31 @@ fn closed(frame: Option<CloseFrame>) -> SignallerError {
     SignallerError::Closed { code, reason }
 }
 
-/// What to close with; nothing if nobody would hear it. (Outer `None`: drop the connection at once.)
-#[allow(
-    clippy::option_option,
-    reason = "a close without a frame answers the server's"
-)]
-fn farewell(ended: &Ended) -> Option<Option<CloseFrame>> {
+/// What to close with; nothing if the server would not hear it.
+fn farewell(ended: &Ended) -> Option<CloseFrame> {
     let (code, reason) = match ended {
         Ended::Stopped => (CloseCode::Normal, String::new()),
         Ended::Lost(error) => match error {
-            SignallerError::Closed { .. } => return Some(None),
+            // Answers the server's close; the library keeps to the server's code.
+            SignallerError::Closed { .. } | SignallerError::Refused { .. } => {
+                (CloseCode::Normal, String::new())
+            }
             SignallerError::MessageTooLarge { .. } => (CloseCode::Size, error.to_string()),
             SignallerError::QueueFull { .. } | SignallerError::TimedOut { .. } => {
                 (CloseCode::Policy, String::new())
             }
-            SignallerError::Refused { .. } => (CloseCode::Normal, String::new()),
             _ => return None,
         },
     };
-    Some(Some(CloseFrame {
+    Some(CloseFrame {
         code,
         reason: reason.into(),
-    }))
+    })
 }
 
 /// Says goodbye, and waits until the server has said it too: it has forgotten us by then.
-async fn close(socket: &mut Socket, frame: Option<CloseFrame>) {
-    if socket.close(frame).await.is_ok() {
+async fn close(socket: &mut Socket, frame: CloseFrame) {
+    if socket.close(Some(frame)).await.is_ok() {
         while let Some(Ok(_)) = socket.next().await {}
     }
 }

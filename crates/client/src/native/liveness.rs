@@ -37,8 +37,8 @@ impl Liveness {
         self.pinged = None;
     }
 
-    /// When to call `on_deadline`. Hearing from the server only ever moves it later, so a timer may be
-    /// left as it is until it fires.
+    /// When to call `on_deadline`. Calling it too early does no harm, so a timer need not be set again
+    /// when this moves later.
     pub(crate) fn deadline(&self) -> Instant {
         match self.pinged {
             Some(pinged) => pinged + self.pong_timeout,

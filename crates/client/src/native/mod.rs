@@ -61,11 +61,14 @@ impl NativeSignaller {
         runtime: &Handle,
         events: impl Fn(SignallerEvent) + Send + Sync + 'static,
     ) -> Result<Self, SignallerError> {
+        let target = Target::new(&config)?;
+        let status = registration::status(&config.role)?;
+        let limits = config.limits.reckonable();
         let context = Arc::new(Context {
-            target: Target::new(&config)?,
-            status: registration::status(&config.role)?,
-            outgoing: Outgoing::new(config.limits.max_queued_messages),
-            limits: config.limits,
+            target,
+            status,
+            outgoing: Outgoing::new(limits.max_queued_messages),
+            limits,
             stopping: CancellationToken::new(),
         });
         let task_context = Arc::clone(&context);
