@@ -13,6 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("wigwag-protocol", &[]),
     ("wigwag-hub", &["wigwag-protocol"]),
     ("wigwag-server", &["wigwag-hub", "wigwag-protocol"]),
+    ("wigwag-client", &["wigwag-protocol"]),
     ("wigwag-media", &[]),
     (
         "wigwag",
@@ -25,7 +26,7 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("axum", &["wigwag-server"]),
     ("gstreamer", &[]),
     ("hyper", &["wigwag-server"]),
-    ("serde_json", &["wigwag-protocol"]),
+    ("serde_json", &["wigwag-protocol", "wigwag-client"]),
     ("openssl", &["wigwag-media"]),
     ("str0m", &["wigwag-media"]),
 ];
