@@ -80,14 +80,31 @@ pub(super) fn formats(section: &Section) -> Vec<Format> {
 impl Format {
     /// Whether who takes this format takes the codec.
     pub(super) fn takes(&self, codec: Codec) -> bool {
+        self.is_named_as(codec) && self.parameters_take(codec)
+    }
+
+    /// Whether an answer with this format means the codec that was offered under its number, although
+    /// it does not say all: GStreamer leaves out the profile.
+    pub(super) fn repeats(&self, codec: Codec) -> bool {
+        let parameters = self.parameters.as_deref().unwrap_or_default();
+        let h264 = matches!(codec, Codec::H264 { .. });
+        let mode = parameter(parameters, "packetization-mode") == Some("1");
+        let profile = parameter(parameters, "profile-level-id").is_some();
+        h264 && mode && !profile && self.is_named_as(codec)
+    }
+
+    fn is_named_as(&self, codec: Codec) -> bool {
         let mut encoding = self.encoding.split('/');
         let mut expected = self::encoding(codec).split('/');
         let name = |name: Option<&str>| name.unwrap_or_default().to_ascii_lowercase();
-        let named = name(encoding.next()) == name(expected.next())
-            && encoding.next() == expected.next()
-            // Not everybody says that Opus always has two channels (RFC 7587, section 7).
-            && encoding.next().is_none_or(|channels| Some(channels) == expected.next() || channels == "1" && codec.kind() == MediaKind::Video);
-        named && self.parameters_take(codec)
+        let same =
+            name(encoding.next()) == name(expected.next()) && encoding.next() == expected.next();
+        // Not everybody says that Opus always has two channels (RFC 7587, section 7).
+        let channels = (encoding.next(), expected.next());
+        same && matches!(
+            channels,
+            (None, _) | (Some("1"), None) | (Some("2"), Some("2"))
+        )
     }
 
     fn parameters_take(&self, codec: Codec) -> bool {
@@ -120,7 +137,12 @@ impl Format {
         match codec {
             Codec::Vp8 => None,
             Codec::Opus => offered_parameters(codec),
-            Codec::Vp9 | Codec::H265 | Codec::Av1 => self.parameters.clone(),
+            Codec::Vp9 => {
+                let parameters = self.parameters.as_deref().unwrap_or_default();
+                let named = parameter(parameters, "profile-id").is_some();
+                offered_parameters(codec).filter(|_| named)
+            }
+            Codec::H265 | Codec::Av1 => self.parameters.clone(),
             Codec::H264 { profile_level_id } => {
                 let parameters = self.parameters.as_deref().unwrap_or_default();
                 let asymmetry = parameter(parameters, "level-asymmetry-allowed") == Some("1");
@@ -221,10 +243,12 @@ pub(super) fn offered_as(codec: Codec) -> impl Iterator<Item = Codec> {
 }
 
 fn h264_parameters(profile_level_id: u32, asymmetry: bool) -> String {
-    let asymmetry = u8::from(asymmetry);
-    format!(
-        "level-asymmetry-allowed={asymmetry};packetization-mode=1;profile-level-id={profile_level_id:06x}"
-    )
+    let asymmetry = if asymmetry {
+        "level-asymmetry-allowed=1;"
+    } else {
+        ""
+    };
+    format!("{asymmetry}packetization-mode=1;profile-level-id={profile_level_id:06x}")
 }
 
 /// What stands behind `a=name:96 `.

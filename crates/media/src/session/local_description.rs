@@ -39,6 +39,7 @@ pub(super) enum Content {
 /// Writes the library's description for the viewer. `name` names the media stream, and `sections` says
 /// of each section of it what the viewer is told.
 pub(super) fn for_viewer(library: &Description, name: &str, sections: &[Telling]) -> String {
+    let name = token(name);
     let mut described = library.clone();
     let mut candidates = Vec::new();
     for (track, (section, telling)) in described.sections.iter_mut().zip(sections).enumerate() {
@@ -68,15 +69,27 @@ pub(super) fn for_viewer(library: &Description, name: &str, sections: &[Telling]
     for line in &mut described.session {
         if line.starts_with("a=group:") {
             line.clone_from(&group);
+        } else if line.starts_with("a=msid-semantic:") {
+            *line = format!("a=msid-semantic: WMS {name}");
         }
     }
     described.to_string()
 }
 
+/// What of a name may stand in `a=msid` (RFC 8830: a token of at most 64 characters).
+fn token(name: &str) -> String {
+    let may_stand = |character: &char| {
+        character.is_ascii_alphanumeric() || "!#$%&'*+-.^_`{|}~".contains(*character)
+    };
+    name.chars().filter(may_stand).take(64).collect()
+}
+
 fn section_for_viewer(library: &Section, msid: &str, telling: &Telling) -> Section {
+    // The library calls what is idle rejected.
+    let rejected = matches!(telling.content, Content::Rejected(_));
     let mut section = Section {
         media: library.media.clone(),
-        port: library.port.clone(),
+        port: if rejected { "0" } else { "9" }.to_owned(),
         protocol: library.protocol.clone(),
         formats: Vec::new(),
         lines: Vec::new(),
