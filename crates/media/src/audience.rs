@@ -182,16 +182,21 @@ impl Audience {
     /// sessions.
     pub fn rendition_failed(&mut self, rendition: RenditionId, now: Instant) -> Vec<ViewerId> {
         self.renditions.remove(&rendition);
-        let viewers = self.viewers.iter().filter(|(_, watching)| {
-            let mut given = watching.given.values();
-            given.any(|given| *given == rendition)
-        });
-        let viewers: Vec<_> = viewers.map(|(viewer, _)| *viewer).collect();
+        let viewers = self.viewers_of(rendition);
         for viewer in &viewers {
             self.forget(*viewer);
         }
         self.decide(None, now);
         viewers
+    }
+
+    /// Who is given a rendition.
+    pub fn viewers_of(&self, rendition: RenditionId) -> Vec<ViewerId> {
+        let viewers = self.viewers.iter().filter(|(_, watching)| {
+            let mut given = watching.given.values();
+            given.any(|given| *given == rendition)
+        });
+        viewers.map(|(viewer, _)| *viewer).collect()
     }
 
     /// The codecs that already run, to be preferred where a viewer leaves the choice.

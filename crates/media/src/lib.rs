@@ -7,13 +7,15 @@
 //! * [`crypto_provider`]: DTLS with peers whose certificates have RSA keys, as GStreamer's do;
 //! * [`frame`] and [`frame_queue`]: frames that all viewers share, and what waits for each;
 //! * [`demand`]: from what viewers can take to what encoders shall make; [`audience`] keeps the books;
-//! * [`key_frames`]: when a rendition makes a key frame.
+//! * [`key_frame_detection`]: which packets a key frame begins with;
+//! * [`key_frames`]: when a rendition makes one.
 
 pub mod audience;
 pub mod demand;
 mod dtls;
 pub mod frame;
 pub mod frame_queue;
+pub mod key_frame_detection;
 pub mod key_frames;
 pub mod session;
 

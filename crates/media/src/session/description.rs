@@ -1,51 +1,185 @@
-//! Session descriptions as text, where the library's are not what viewers want.
+//! A session description (RFC 8866) as lines of text, in sections.
+//!
+//! What stands between the viewers' descriptions and the WebRTC library's: `remote_description` makes of
+//! a viewer's one that the library takes, `local_description` makes of the library's one that viewers
+//! take. Both know lines only, so that nothing is lost which nobody understands.
 
-/// Names the media stream of every section `name`, so that they are played in step, and gives each
-/// section's track an id of its own: `name-0`, `name-1`, … Chromium refuses a description in which two
-/// sections have the same (`a=msid`, RFC 8830).
-pub(super) fn with_track_ids(sdp: &str, name: &str) -> String {
-    let mut sections = 0;
-    let mut named = String::with_capacity(sdp.len() + 16 * name.len());
-    for line in sdp.lines() {
-        if line.starts_with("m=") {
-            sections += 1;
+use std::fmt;
+
+/// The longest description that is read: a browser's with every codec and a dozen sections has 60 KiB.
+pub(super) const MAX_BYTES: usize = 256 * 1024;
+
+/// The most media sections that are read.
+pub(super) const MAX_SECTIONS: usize = 64;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Description {
+    /// The lines before the first section.
+    pub(super) session: Vec<String>,
+    pub(super) sections: Vec<Section>,
+}
+
+/// A media section: `m=` and what follows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Section {
+    /// `video`, `audio`, `application` …
+    pub(super) media: String,
+    pub(super) port: String,
+    pub(super) protocol: String,
+    pub(super) formats: Vec<String>,
+    pub(super) lines: Vec<String>,
+}
+
+/// It is no description, or too long.
+#[derive(Debug)]
+pub(super) struct Malformed;
+
+impl Description {
+    /// Reads a description. Lines may end as on any system.
+    pub(super) fn parse(text: &str) -> Result<Self, Malformed> {
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        if text.len() > MAX_BYTES || lines.next() != Some("v=0") {
+            return Err(Malformed);
         }
-        // In `a=ssrc:…` lines older viewers find the same.
-        let before = match line.split_once("msid:") {
-            Some((before @ "a=", _)) => Some(before),
-            Some((before, _)) if before.starts_with("a=ssrc:") => Some(before),
-            _ => None,
+        let mut description = Self {
+            session: vec!["v=0".to_owned()],
+            sections: Vec::new(),
         };
-        match before {
-            Some(before) if sections > 0 => {
-                let track = sections - 1;
-                named += &format!("{before}msid:{name} {name}-{track}");
+        for line in lines {
+            if !is_line(line) {
+                return Err(Malformed);
             }
-            _ => named += line,
+            match (line.strip_prefix("m="), description.sections.last_mut()) {
+                (Some(media), _) => {
+                    let section = Section::parse(media).ok_or(Malformed)?;
+                    description.sections.push(section);
+                }
+                (None, Some(section)) => section.lines.push(line.to_owned()),
+                (None, None) => description.session.push(line.to_owned()),
+            }
         }
-        named += "\r\n";
+        if description.sections.len() > MAX_SECTIONS {
+            return Err(Malformed);
+        }
+        Ok(description)
     }
-    named
+
+    /// The values of a session attribute that comes with a value.
+    pub(super) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        values(&self.session, name)
+    }
+}
+
+impl Section {
+    fn parse(media: &str) -> Option<Self> {
+        let mut words = media.split_ascii_whitespace().map(str::to_owned);
+        Some(Self {
+            media: words.next()?,
+            port: words.next()?,
+            protocol: words.next()?,
+            formats: words.collect(),
+            lines: Vec::new(),
+        })
+    }
+
+    /// The values of an attribute that comes with a value.
+    pub(super) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        values(&self.lines, name)
+    }
+
+    /// The value of an attribute that comes once.
+    pub(super) fn value<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.values(name).next()
+    }
+
+    /// Whether it has the attribute, which comes without a value.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let mut attributes = self.lines.iter().filter_map(|line| line.strip_prefix("a="));
+        attributes.any(|attribute| attribute == name)
+    }
+
+    /// Whether it is for audio or video by RTP.
+    pub(super) fn is_media(&self) -> bool {
+        (self.media == "audio" || self.media == "video") && self.protocol.contains("RTP")
+    }
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.session {
+            write!(f, "{line}\r\n")?;
+        }
+        for section in &self.sections {
+            write!(
+                f,
+                "m={} {} {}",
+                section.media, section.port, section.protocol
+            )?;
+            for format in &section.formats {
+                write!(f, " {format}")?;
+            }
+            f.write_str("\r\n")?;
+            for line in &section.lines {
+                write!(f, "{line}\r\n")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn values<'a>(lines: &'a [String], name: &'a str) -> impl Iterator<Item = &'a str> {
+    lines.iter().filter_map(move |line| {
+        let (found, value) = line.strip_prefix("a=")?.split_once(':')?;
+        (found == name).then(|| value.trim())
+    })
+}
+
+/// A letter, an equals sign, and something.
+fn is_line(line: &str) -> bool {
+    let bytes = line.as_bytes();
+    bytes.len() >= 2 && bytes[0].is_ascii_lowercase() && bytes[1] == b'='
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SMALL: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\na=group:BUNDLE 0\r\n\
+        m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:0\r\na=recvonly\r\n";
+
     #[test]
-    fn each_section_gets_a_track_of_its_own_in_one_stream() {
-        let sdp = "v=0\r\na=msid-semantic: WMS x\r\nm=video 9 X 96\r\na=msid:x y\r\n\
-            a=ssrc:1 cname:y\r\na=ssrc:1 msid:x y\r\nm=audio 9 X 111\r\na=msid:z z\r\n\
-            m=application 9 X webrtc-datachannel\r\na=mid:2\r\n";
-        let named = "v=0\r\na=msid-semantic: WMS x\r\nm=video 9 X 96\r\na=msid:cam cam-0\r\n\
-            a=ssrc:1 cname:y\r\na=ssrc:1 msid:cam cam-0\r\nm=audio 9 X 111\r\na=msid:cam cam-1\r\n\
-            m=application 9 X webrtc-datachannel\r\na=mid:2\r\n";
-        assert_eq!(with_track_ids(sdp, "cam"), named);
+    fn what_was_read_is_written_again() {
+        let description = Description::parse(SMALL).expect("a description");
+        assert_eq!(description.to_string(), SMALL);
+        assert_eq!(description.values("group").next(), Some("BUNDLE 0"));
+        let section = &description.sections[0];
+        assert_eq!(section.formats, ["96", "97"]);
+        assert_eq!(section.value("mid"), Some("0"));
+        assert!(section.has("recvonly") && section.is_media());
+        let other_line_ends = SMALL.replace('\r', "");
+        assert_eq!(Description::parse(&other_line_ends).ok(), Some(description));
     }
 
     #[test]
-    fn what_is_not_about_tracks_stays() {
-        let sdp = "v=0\r\ns=msid:\r\nm=video 9 X 96\r\na=x-msid:1\r\n";
-        assert_eq!(with_track_ids(sdp, "cam"), sdp);
+    fn what_is_no_description_is_told_apart() {
+        for text in [
+            "",
+            "nonsense",
+            "v=1\r\n",
+            "v=0\r\nm=video\r\n",
+            "v=0\nhello\n",
+        ] {
+            assert!(Description::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn descriptions_are_bounded() {
+        let section = "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n";
+        let most = format!("v=0\r\n{}", section.repeat(MAX_SECTIONS));
+        assert!(Description::parse(&most).is_ok());
+        assert!(Description::parse(&(most + section)).is_err());
+        let long = format!("v=0\r\na=x:{}\r\n", "y".repeat(MAX_BYTES));
+        assert!(Description::parse(&long).is_err());
     }
 }

@@ -24,10 +24,10 @@ pub enum EndReason {
     #[error("no common codec")]
     NoCommonCodec,
     /// The viewer's description is no SDP. It is at fault.
-    #[error("the answer is not a session description")]
+    #[error("the description is no session description")]
     MalformedDescription,
     /// The viewer's description cannot be used. It is at fault.
-    #[error("the answer cannot be used")]
+    #[error("the description cannot be used")]
     UnusableDescription,
     /// The connection failed: DTLS, SRTP or the network.
     #[error("the connection failed")]
@@ -38,6 +38,12 @@ pub enum EndReason {
     /// The configuration has no stream.
     #[error("there is nothing to offer")]
     NothingToOffer,
+    /// The configuration has more codecs than there are payload types.
+    #[error("there are more codecs than can be offered")]
+    TooManyCodecs,
+    /// The WebRTC library wrote a description that we cannot read.
+    #[error("the session could not be described")]
+    LibraryFailed,
     /// The WebRTC library never came to rest.
     #[error("the session never came to rest")]
     Restless,

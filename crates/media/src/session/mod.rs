@@ -15,10 +15,17 @@
 //! * Time never goes backwards. `rtc` is only touched through `operate`, which drains what each
 //!   operation causes, as str0m demands.
 
+mod agreement;
 mod config;
 mod description;
 mod end;
+mod format;
+mod h264_profile;
+mod local_description;
+mod mid_header;
 mod negotiation;
+mod payload_types;
+mod remote_description;
 mod statistics;
 mod track;
 
@@ -29,13 +36,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use str0m::bwe::BweKind;
-use str0m::change::SdpPendingOffer;
 use str0m::media::MediaKind;
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcError, bwe};
 
 pub use config::{Certificate, Codec, CodecConfig, SessionConfig, StreamConfig};
 pub use end::EndReason;
+use negotiation::PendingOffer;
 pub use statistics::SessionStatistics;
 use track::Track;
 
@@ -62,7 +69,7 @@ pub struct Session {
     rtc: Rtc,
     config: SessionConfig,
     ufrag: String,
-    pending: Option<SdpPendingOffer>,
+    pending: Option<PendingOffer>,
     tracks: Vec<Track>,
     transmits: VecDeque<Transmit>,
     events: VecDeque<SessionEvent>,

@@ -1,25 +1,46 @@
 //! Offers and answers.
+//!
+//! Which formats are agreed on is decided here, by the descriptions' texts; the WebRTC library is told
+//! the outcome. Viewers' sections of which we send nothing are answered as idle, not as rejected: a first
+//! section that is rejected takes the transport of all with it in browsers.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use str0m::change::{SdpAnswer, SdpOffer};
-use str0m::format::Codec as LibraryCodec;
-use str0m::media::{Direction, Mid, Pt};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::Protocol;
-use str0m::{Candidate, Rtc, RtcConfig, bwe};
+use str0m::rtp::Extension;
+use str0m::{Candidate, RtcConfig, bwe};
 
+use super::agreement::{self, Agreement, Offered};
 use super::config::provider;
+use super::description::Description;
+use super::format;
+use super::local_description::{self, Content, Telling};
+use super::mid_header::{self, MidNames};
+use super::payload_types::PayloadTypes;
+use super::remote_description;
 use super::track::Track;
-use super::{
-    Codec, EndReason, Session, SessionConfig, SessionEvent, SessionStatistics, State, description,
-};
+use super::{EndReason, Session, SessionConfig, SessionEvent, SessionStatistics, State};
 use crate::demand::StreamId;
 
 /// How often the library reports what it measured; estimates that fall come with these reports.
 const STATISTICS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Where header extensions are offered; viewers may put them elsewhere.
+const TRANSPORT_SEQUENCE_ID: u8 = 3;
+const MID_ID: u8 = 4;
+
+/// An offer that is not answered yet.
+pub(super) struct PendingOffer {
+    library: SdpPendingOffer,
+    offered: Offered,
+    /// How the library calls the sections.
+    mids: Vec<String>,
+}
 
 impl Session {
     /// Makes a session in which we offer, and the offer (SDP). `addresses` are where the owner listens,
@@ -58,35 +79,101 @@ impl Session {
         .unwrap_or(Err(EndReason::Panicked))
     }
 
+    /// Takes the viewer's answer (SDP). Of the codecs that it takes of a stream, the one that `preferred`
+    /// names is agreed on, as it runs already, or else the first in the viewer's order.
+    pub fn accept_answer(&mut self, sdp: &str, preferred: &[(StreamId, u32)], now: Instant) {
+        let Some(pending) = self.pending.take() else {
+            return;
+        };
+        // Reading a viewer's text is as risky as what the library does.
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            self.try_accept_answer(sdp, preferred, pending, now)
+        }));
+        match done {
+            Ok(Ok(())) => self.tell_negotiated(),
+            Ok(Err(reason)) => self.end(reason),
+            Err(_) => self.end(EndReason::Panicked),
+        }
+    }
+
     fn try_offer(
         config: &SessionConfig,
         addresses: &[SocketAddr],
         now: Instant,
     ) -> Result<(Self, String), EndReason> {
-        let mut session = Self::new(config, addresses, now)?;
+        let offered = Offered::new(config)?;
+        let names = MidNames::default();
+        let mut session = Self::new(config, &offered.payload_types, &names, addresses, now)?;
         let mut changes = session.rtc.sdp_api();
-        for stream in &config.streams {
-            let Some(kind) = stream.kind() else {
-                continue;
-            };
+        for section in &offered.sections {
             // One stream id and one track id for all, because the library makes the CNAME of the latter,
             // and browsers play in step what shares them; the text then gets track ids of its own.
             let (stream_id, track_id) = (config.name.clone(), config.name.clone());
+            let direction = Direction::SendOnly;
             let mid = changes.add_media(
-                kind,
-                Direction::SendOnly,
+                section.kind,
+                direction,
                 Some(stream_id),
                 Some(track_id),
                 None,
             );
-            session
-                .tracks
-                .push(Track::new(stream.id, kind, mid, config.max_wait));
+            let track = Track::new(section.stream, section.kind, mid, config.max_wait);
+            session.tracks.push(track);
         }
         let (offer, pending) = changes.apply().ok_or(EndReason::NothingToOffer)?;
-        session.pending = Some(pending);
-        let offer = description::with_track_ids(&offer.to_sdp_string(), &config.name);
-        Ok((session, offer))
+        let library =
+            Description::parse(&offer.to_sdp_string()).map_err(|_| EndReason::LibraryFailed)?;
+        let mut tellings = Vec::new();
+        let mut named = Vec::new();
+        for (place, (section, track)) in offered.sections.iter().zip(&session.tracks).enumerate() {
+            let mid = match section.kind {
+                MediaKind::Video => format!("video{place}"),
+                MediaKind::Audio => format!("audio{place}"),
+            };
+            named.push((track.mid(), mid.clone()));
+            let content = Content::Sent(section.formats(config));
+            tellings.push(Telling { mid, content });
+        }
+        names.set(named);
+        let text = local_description::for_viewer(&library, &config.name, &tellings);
+        let mids = session.tracks.iter().map(|track| track.mid().to_string());
+        session.pending = Some(PendingOffer {
+            library: pending,
+            mids: mids.collect(),
+            offered,
+        });
+        Ok((session, text))
+    }
+
+    fn try_accept_answer(
+        &mut self,
+        sdp: &str,
+        preferred: &[(StreamId, u32)],
+        pending: PendingOffer,
+        now: Instant,
+    ) -> Result<(), EndReason> {
+        let answer = Description::parse(sdp).map_err(|_| EndReason::MalformedDescription)?;
+        let agreements = pending.offered.agree(&answer, &self.config, preferred)?;
+        let told: Vec<_> = agreements.iter().map(Agreement::told).collect();
+        let told: Vec<_> = pending.mids.into_iter().zip(told).collect();
+        let text = remote_description::for_library(&answer, &told);
+        let answer =
+            SdpAnswer::from_sdp_string(&text).map_err(|_| EndReason::UnusableDescription)?;
+        let mut tracks = std::mem::take(&mut self.tracks);
+        let retransmission = self.config.retransmission;
+        self.operate(now, |rtc| {
+            rtc.sdp_api().accept_answer(pending.library, answer)?;
+            for (track, agreement) in tracks.iter_mut().zip(&agreements) {
+                track.accept(agreement.payload_types());
+                track.prepare(rtc, retransmission);
+            }
+            Ok(())
+        });
+        self.tracks = tracks;
+        if self.tracks.iter().all(|track| track.agreed().is_none()) {
+            return Err(EndReason::NoCommonCodec);
+        }
+        Ok(())
     }
 
     fn try_answer(
@@ -96,49 +183,55 @@ impl Session {
         addresses: &[SocketAddr],
         now: Instant,
     ) -> Result<(Self, String), EndReason> {
-        let offer =
-            SdpOffer::from_sdp_string(offer).map_err(|_| EndReason::MalformedDescription)?;
-        let mut session = Self::new(config, addresses, now)?;
-        let answer = session.rtc.sdp_api().accept_offer(offer);
-        let answer = answer.map_err(|error| EndReason::from(&error))?;
-        let answer = answer.to_sdp_string();
-        // The library tells of the viewer's sections only once they are used.
-        let mids = answer
-            .lines()
-            .filter_map(|line| line.strip_prefix("a=mid:"));
-        let mut free: Vec<_> = mids.map(|mid| Mid::from(mid.trim())).collect();
-        for stream in &config.streams {
-            let Some(kind) = stream.kind() else {
-                continue;
-            };
-            let wanted = free.iter().position(|mid| {
-                let mut track = Track::new(stream.id, kind, *mid, config.max_wait);
-                negotiated(&mut session.rtc, config, &mut track, preferred);
-                let accepted = track.agreed().is_some();
-                if accepted {
-                    session.tracks.push(track);
-                }
-                accepted
+        let offer = Description::parse(offer).map_err(|_| EndReason::MalformedDescription)?;
+        let mut payload_types = PayloadTypes::default();
+        let agreements = agreement::answer(&offer, config, preferred, &mut payload_types)?;
+        let names = MidNames::default();
+        let mut session = Self::new(config, &payload_types, &names, addresses, now)?;
+        let mut tellings = Vec::new();
+        let mut told = Vec::new();
+        let mut named = Vec::new();
+        for (place, (section, agreement)) in offer.sections.iter().zip(&agreements).enumerate() {
+            let mid = remote_description::mid(section, place);
+            let of_library = place.to_string();
+            named.push((Mid::from(of_library.as_str()), mid.clone()));
+            tellings.push(Telling {
+                mid,
+                content: agreement.content(section, config),
             });
-            if let Some(place) = wanted {
-                free.remove(place);
-            }
+            told.push((of_library, agreement.told()));
         }
-        if session.tracks.is_empty() {
-            return Err(EndReason::NoCommonCodec);
+        names.set(named);
+        let text = remote_description::for_library(&offer, &told);
+        let offer = SdpOffer::from_sdp_string(&text).map_err(|_| EndReason::UnusableDescription)?;
+        let answer = session.rtc.sdp_api().accept_offer(offer);
+        let answer = answer
+            .map_err(|error| EndReason::from(&error))?
+            .to_sdp_string();
+        for ((of_library, _), agreement) in told.iter().zip(&agreements) {
+            if let Some((stream, kind)) = agreement.stream() {
+                let mid = Mid::from(of_library.as_str());
+                let mut track = Track::new(stream, kind, mid, config.max_wait);
+                track.accept(agreement.payload_types());
+                track.prepare(&mut session.rtc, config.retransmission);
+                session.tracks.push(track);
+            }
         }
         session.operate(now, |_| Ok(()));
         session.tell_negotiated();
-        let answer = description::with_track_ids(&answer, &config.name);
+        let answer = Description::parse(&answer).map_err(|_| EndReason::LibraryFailed)?;
+        let answer = local_description::for_viewer(&answer, &config.name, &tellings);
         Ok((session, answer))
     }
 
     fn new(
         config: &SessionConfig,
+        payload_types: &PayloadTypes,
+        names: &MidNames,
         addresses: &[SocketAddr],
         now: Instant,
     ) -> Result<Self, EndReason> {
-        let mut rtc = rtc_config(config).build(now);
+        let mut rtc = rtc_config(config, payload_types, names).build(now);
         for address in addresses {
             let candidate = Candidate::host(*address, Protocol::Udp)
                 .map_err(|_| EndReason::UnusableAddress(*address))?;
@@ -162,32 +255,6 @@ impl Session {
         })
     }
 
-    /// Takes the viewer's answer (SDP). Of the codecs that it takes of a stream, the one that `preferred`
-    /// names is agreed on, as it runs already, or else the first in the viewer's order.
-    pub fn accept_answer(&mut self, sdp: &str, preferred: &[(StreamId, u32)], now: Instant) {
-        let Some(pending) = self.pending.take() else {
-            return;
-        };
-        let Ok(answer) = SdpAnswer::from_sdp_string(sdp) else {
-            return self.end(EndReason::MalformedDescription);
-        };
-        let mut tracks = std::mem::take(&mut self.tracks);
-        let config = self.config.clone();
-        self.operate(now, |rtc| {
-            rtc.sdp_api().accept_answer(pending, answer)?;
-            for track in &mut tracks {
-                negotiated(rtc, &config, track, preferred);
-            }
-            Ok(())
-        });
-        self.tracks = tracks;
-        if self.tracks.iter().all(|track| track.agreed().is_none()) {
-            self.end(EndReason::NoCommonCodec);
-        } else {
-            self.tell_negotiated();
-        }
-    }
-
     fn tell_negotiated(&mut self) {
         if self.state == State::Ended {
             return;
@@ -198,73 +265,24 @@ impl Session {
     }
 }
 
-fn rtc_config(config: &SessionConfig) -> RtcConfig {
-    let codecs = || config.streams.iter().flat_map(|stream| &stream.codecs);
-    let offers = |codec| codecs().any(|config| config.codec == codec);
+fn rtc_config(config: &SessionConfig, payload_types: &PayloadTypes, names: &MidNames) -> RtcConfig {
+    let mid = Extension::with_serializer(mid_header::URI_FOR_LIBRARY, names.clone());
     let mut rtc_config = RtcConfig::new()
         .set_crypto_provider(provider())
         .set_dtls_cert(config.certificate.of_library())
         // We packetise, once for all.
         .set_rtp_mode(true)
         .clear_codecs()
-        .enable_vp8(offers(Codec::Vp8))
-        .enable_vp9(offers(Codec::Vp9))
-        .enable_h265(offers(Codec::H265))
-        .enable_av1(offers(Codec::Av1))
-        .enable_opus(offers(Codec::Opus), false)
+        .clear_extension_map()
+        .set_extension(MID_ID, mid)
         .enable_bwe(config.start_bitrate.map(bwe::Bitrate::bps))
         .set_stats_interval(Some(STATISTICS_INTERVAL));
-    let h264 = codecs().any(|config| matches!(config.codec, Codec::H264 { .. }));
-    rtc_config.codec_config().enable_h264(h264);
+    if config.start_bitrate.is_some() {
+        rtc_config =
+            rtc_config.set_extension(TRANSPORT_SEQUENCE_ID, Extension::TransportSequenceNumber);
+    }
+    for claim in payload_types.iter() {
+        format::add_placeholder(rtc_config.codec_config(), claim);
+    }
     rtc_config
-}
-
-/// Reads what was agreed on about a stream.
-fn negotiated(
-    rtc: &mut Rtc,
-    config: &SessionConfig,
-    track: &mut Track,
-    preferred: &[(StreamId, u32)],
-) {
-    let mut accepted = Vec::new();
-    let mut streams = config.streams.iter();
-    let stream = streams.find(|stream| stream.id == track.stream());
-    let media = rtc.media(track.mid());
-    if let (Some(stream), Some(media)) = (stream, media)
-        && media.direction().is_sending()
-    {
-        for pt in media.remote_pts() {
-            let mut params = rtc.codec_config().params().iter();
-            let Some(params) = params.find(|params| params.pt() == *pt) else {
-                continue;
-            };
-            let same = |codec: Codec| match (codec, params.spec().codec) {
-                (Codec::H264 { profile_level_id }, LibraryCodec::H264) => {
-                    let format = params.spec().format;
-                    let profile = format.profile_level_id.map(|id| id >> 8);
-                    format.packetization_mode == Some(1) && profile == Some(profile_level_id >> 8)
-                }
-                (codec, found) => of_library(codec) == found,
-            };
-            let known = stream.codecs.iter().find(|known| same(known.codec));
-            accepted.extend(known.map(|known| (known.number, *pt)));
-        }
-    }
-    let running = |(number, _): &(u32, Pt)| preferred.contains(&(track.stream(), *number));
-    if let Some(place) = accepted.iter().position(running) {
-        accepted[..=place].rotate_right(1);
-    }
-    track.accept(accepted);
-    track.prepare(rtc, config.retransmission);
-}
-
-fn of_library(codec: Codec) -> LibraryCodec {
-    match codec {
-        Codec::Vp8 => LibraryCodec::Vp8,
-        Codec::Vp9 => LibraryCodec::Vp9,
-        Codec::H264 { .. } => LibraryCodec::H264,
-        Codec::H265 => LibraryCodec::H265,
-        Codec::Av1 => LibraryCodec::Av1,
-        Codec::Opus => LibraryCodec::Opus,
-    }
 }

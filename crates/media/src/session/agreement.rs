@@ -1,0 +1,390 @@
+//! What is offered, and what a viewer and we agree on.
+
+use str0m::media::{MediaKind, Pt};
+
+use super::config::{Codec, SessionConfig, StreamConfig};
+use super::description::{Description, Section};
+use super::end::EndReason;
+use super::format::{self, Format};
+use super::local_description::Content;
+use super::payload_types::{Claim, PayloadTypes};
+use super::remote_description::{self, Told};
+use crate::demand::StreamId;
+
+/// What we offer.
+#[derive(Clone, Debug)]
+pub(super) struct Offered {
+    pub(super) payload_types: PayloadTypes,
+    pub(super) sections: Vec<OfferedSection>,
+}
+
+/// One stream of it.
+#[derive(Clone, Debug)]
+pub(super) struct OfferedSection {
+    pub(super) stream: StreamId,
+    pub(super) kind: MediaKind,
+    formats: Vec<OfferedFormat>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct OfferedFormat {
+    /// The sender's number for the codec.
+    codec_number: u32,
+    /// What it is sent in.
+    codec: Codec,
+    /// Under which name it is offered; see [`format::offered_as`].
+    offered_as: Codec,
+    claim: Claim,
+}
+
+/// What was agreed on about one section.
+#[derive(Clone, Debug)]
+pub(super) enum Agreement {
+    /// A stream is sent, in one of these; the first was agreed on.
+    Sent {
+        stream: StreamId,
+        kind: MediaKind,
+        formats: Vec<AgreedFormat>,
+    },
+    /// Media that is not sent.
+    Idle,
+    /// The viewer does not want the section.
+    Rejected,
+    /// No media.
+    Other,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct AgreedFormat {
+    codec_number: u32,
+    codec: Codec,
+    claim: Claim,
+    /// As the viewer wrote it.
+    format: Format,
+}
+
+impl Offered {
+    /// What a sender of these streams offers.
+    pub(super) fn new(config: &SessionConfig) -> Result<Self, EndReason> {
+        let mut offered = Self {
+            payload_types: PayloadTypes::default(),
+            sections: Vec::new(),
+        };
+        // Streams share the formats that they have in common.
+        let mut known: Vec<(Codec, Claim)> = Vec::new();
+        for stream in &config.streams {
+            let Some(kind) = stream.kind() else {
+                continue;
+            };
+            let mut formats = Vec::new();
+            for codec in stream
+                .codecs
+                .iter()
+                .filter(|codec| codec.codec.kind() == kind)
+            {
+                for offered_as in format::offered_as(codec.codec) {
+                    let claim = known.iter().find(|(codec, _)| *codec == offered_as);
+                    let claim = match claim {
+                        Some((_, claim)) => *claim,
+                        None => {
+                            let resend = config.retransmission && kind == MediaKind::Video;
+                            let claim = offered.payload_types.assign(kind, resend);
+                            let claim = claim.ok_or(EndReason::TooManyCodecs)?;
+                            known.push((offered_as, claim));
+                            claim
+                        }
+                    };
+                    formats.push(OfferedFormat {
+                        codec_number: codec.number,
+                        codec: codec.codec,
+                        offered_as,
+                        claim,
+                    });
+                }
+            }
+            offered.sections.push(OfferedSection {
+                stream: stream.id,
+                kind,
+                formats,
+            });
+        }
+        Ok(offered)
+    }
+
+    /// What a viewer's answer takes of it.
+    pub(super) fn agree(
+        &self,
+        answer: &Description,
+        config: &SessionConfig,
+        preferred: &[(StreamId, u32)],
+    ) -> Result<Vec<Agreement>, EndReason> {
+        if answer.sections.len() != self.sections.len() {
+            return Err(EndReason::UnusableDescription);
+        }
+        let mut claims = PayloadTypes::default();
+        let sections = answer.sections.iter().zip(&self.sections);
+        let agreements = sections.map(|(section, offered)| {
+            if section.media != media(offered.kind) {
+                return Err(EndReason::UnusableDescription);
+            }
+            if remote_description::is_rejected(answer, section) {
+                return Ok(Agreement::Rejected);
+            }
+            if !remote_description::is_receiving(answer, section) {
+                return Ok(Agreement::Idle);
+            }
+            let formats = format::formats(section).into_iter().filter_map(|format| {
+                let offered = offered.find(&format)?;
+                let claim = claims.claim(Claim {
+                    payload_type: format.payload_type,
+                    resend: format.resend.filter(|_| config.retransmission),
+                    ..offered.claim
+                })?;
+                Some(AgreedFormat {
+                    codec_number: offered.codec_number,
+                    codec: offered.codec,
+                    claim,
+                    format,
+                })
+            });
+            Ok(Agreement::sent(
+                offered.stream,
+                offered.kind,
+                formats,
+                preferred,
+            ))
+        });
+        agreements.collect()
+    }
+}
+
+impl OfferedSection {
+    /// The formats as they are offered.
+    pub(super) fn formats(&self, config: &SessionConfig) -> Vec<Format> {
+        let formats = self.formats.iter();
+        let formats = formats.map(|offered| Format {
+            payload_type: offered.claim.payload_type,
+            resend: offered.claim.resend,
+            encoding: format::encoding(offered.offered_as).to_owned(),
+            parameters: format::offered_parameters(offered.offered_as),
+            feedback: feedback(self.kind, config),
+        });
+        formats.collect()
+    }
+
+    /// Which of the offered formats the viewer means: payload types need not be the same in both
+    /// directions, but tell best.
+    fn find(&self, format: &Format) -> Option<&OfferedFormat> {
+        let repeated = self.formats.iter().find(|offered| {
+            offered.claim.payload_type == format.payload_type && format.repeats(offered.codec)
+        });
+        if repeated.is_some() {
+            return repeated;
+        }
+        let taken = || {
+            self.formats
+                .iter()
+                .filter(|offered| format.takes(offered.codec))
+        };
+        let same = taken().find(|offered| offered.claim.payload_type == format.payload_type);
+        same.or_else(|| taken().next())
+    }
+}
+
+/// What of a viewer's offer is sent what: each stream goes to the first section that takes it.
+pub(super) fn answer(
+    offer: &Description,
+    config: &SessionConfig,
+    preferred: &[(StreamId, u32)],
+    claims: &mut PayloadTypes,
+) -> Result<Vec<Agreement>, EndReason> {
+    let mut agreements: Vec<_> = offer
+        .sections
+        .iter()
+        .map(|section| match section {
+            section if !section.is_media() => Agreement::Other,
+            section if remote_description::is_rejected(offer, section) => Agreement::Rejected,
+            _ => Agreement::Idle,
+        })
+        .collect();
+    let mut known: Vec<(Format, Claim)> = Vec::new();
+    for stream in &config.streams {
+        let sections = offer.sections.iter().zip(&mut agreements);
+        for (section, agreement) in sections {
+            let free = matches!(agreement, Agreement::Idle)
+                && remote_description::is_receiving(offer, section);
+            if !free || stream.kind().map(media) != Some(section.media.as_str()) {
+                continue;
+            }
+            *agreement = agree_on_stream(stream, section, config, preferred, &mut known, claims);
+            if matches!(agreement, Agreement::Sent { .. }) {
+                break;
+            }
+        }
+    }
+    if !agreements
+        .iter()
+        .any(|agreement| matches!(agreement, Agreement::Sent { .. }))
+    {
+        return Err(EndReason::NoCommonCodec);
+    }
+    Ok(agreements)
+}
+
+fn agree_on_stream(
+    stream: &StreamConfig,
+    section: &Section,
+    config: &SessionConfig,
+    preferred: &[(StreamId, u32)],
+    known: &mut Vec<(Format, Claim)>,
+    claims: &mut PayloadTypes,
+) -> Agreement {
+    let Some(kind) = stream.kind() else {
+        return Agreement::Idle;
+    };
+    let formats = format::formats(section).into_iter().filter_map(|format| {
+        let mut codecs = stream.codecs.iter();
+        let codec = codecs.find(|codec| codec.codec.kind() == kind && format.takes(codec.codec))?;
+        // The same format may stand in several sections.
+        let same = |(known, _): &&(Format, Claim)| {
+            known.payload_type == format.payload_type
+                && known.encoding.eq_ignore_ascii_case(&format.encoding)
+                && known.parameters == format.parameters
+        };
+        let claim = match known.iter().find(same) {
+            Some((_, claim)) => *claim,
+            None => {
+                let resend = format.resend.filter(|_| config.retransmission);
+                let claim = claims.claim_new(kind, format.payload_type, resend)?;
+                known.push((format.clone(), claim));
+                claim
+            }
+        };
+        Some(AgreedFormat {
+            codec_number: codec.number,
+            codec: codec.codec,
+            claim,
+            format,
+        })
+    });
+    Agreement::sent(stream.id, kind, formats, preferred)
+}
+
+impl Agreement {
+    /// The first of each codec counts; the one that runs already goes first.
+    fn sent(
+        stream: StreamId,
+        kind: MediaKind,
+        taken: impl Iterator<Item = AgreedFormat>,
+        preferred: &[(StreamId, u32)],
+    ) -> Self {
+        let mut formats: Vec<AgreedFormat> = Vec::new();
+        for format in taken {
+            let number = format.codec_number;
+            if formats.iter().all(|known| known.codec_number != number) {
+                formats.push(format);
+            }
+        }
+        let runs = |format: &AgreedFormat| preferred.contains(&(stream, format.codec_number));
+        if let Some(place) = formats.iter().position(runs) {
+            formats[..=place].rotate_right(1);
+        }
+        match formats.is_empty() {
+            true => Self::Idle,
+            false => Self::Sent {
+                stream,
+                kind,
+                formats,
+            },
+        }
+    }
+
+    /// The stream that is sent.
+    pub(super) fn stream(&self) -> Option<(StreamId, MediaKind)> {
+        match self {
+            Self::Sent { stream, kind, .. } => Some((*stream, *kind)),
+            _ => None,
+        }
+    }
+
+    /// By the sender's numbers, the payload types under which the viewer takes codecs; the first was
+    /// agreed on.
+    pub(super) fn payload_types(&self) -> Vec<(u32, Pt)> {
+        match self {
+            Self::Sent { formats, .. } => formats
+                .iter()
+                .map(|format| (format.codec_number, format.claim.payload_type.into()))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What the library is told.
+    pub(super) fn told(&self) -> Told {
+        match self {
+            Self::Sent { formats, .. } => {
+                let formats = formats.iter();
+                Told::Takes(
+                    formats
+                        .map(|agreed| agreed.format.placeholder(agreed.claim))
+                        .collect(),
+                )
+            }
+            Self::Idle => Told::Idle,
+            Self::Rejected => Told::Rejected,
+            Self::Other => Told::Other,
+        }
+    }
+
+    /// What the viewer is answered, who offered this section.
+    pub(super) fn content(&self, section: &Section, config: &SessionConfig) -> Content {
+        match self {
+            Self::Sent { kind, formats, .. } => {
+                let possible = feedback(*kind, config);
+                let formats = formats.iter().map(|agreed| {
+                    let mut feedback = possible.clone();
+                    feedback.retain(|possible| agreed.format.feedback.contains(possible));
+                    Format {
+                        resend: agreed.claim.resend,
+                        parameters: agreed.format.answered_parameters(agreed.codec),
+                        feedback,
+                        ..agreed.format.clone()
+                    }
+                });
+                Content::Sent(formats.collect())
+            }
+            Self::Idle => match format::formats(section).into_iter().next() {
+                Some(format) => Content::Idle(Format {
+                    resend: None,
+                    feedback: Vec::new(),
+                    ..format
+                }),
+                None => Content::IdleAs(section.formats.clone()),
+            },
+            Self::Rejected => Content::Rejected(section.formats.clone()),
+            Self::Other => Content::Other,
+        }
+    }
+}
+
+/// The feedback that we make use of.
+fn feedback(kind: MediaKind, config: &SessionConfig) -> Vec<String> {
+    let mut feedback = Vec::new();
+    let video = kind == MediaKind::Video;
+    if config.start_bitrate.is_some() {
+        feedback.push(format::TRANSPORT_FEEDBACK);
+        feedback.extend(video.then_some(format::RECEIVER_ESTIMATE));
+    }
+    if video {
+        feedback.extend(format::VIDEO_FEEDBACK);
+        feedback.extend(config.retransmission.then_some(format::NACK));
+    }
+    feedback.into_iter().map(str::to_owned).collect()
+}
+
+fn media(kind: MediaKind) -> &'static str {
+    match kind {
+        MediaKind::Video => "video",
+        MediaKind::Audio => "audio",
+    }
+}

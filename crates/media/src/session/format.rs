@@ -1,0 +1,361 @@
+//! Payload formats in descriptions: what a viewer takes, and how our codecs are written.
+//!
+//! The WebRTC library matches formats by rules of its own, which differ from codec to codec and are
+//! stricter than viewers expect. As it only carries packets here, it is told of placeholders instead: all
+//! video is VP8 and all sound PCMU to it, told apart by a number in their parameters.
+
+use str0m::format::{Codec as LibraryCodec, CodecConfig as LibraryCodecs, FormatParams};
+use str0m::media::{Frequency, MediaKind};
+
+use super::Codec;
+use super::description::Section;
+use super::h264_profile;
+use super::payload_types::Claim;
+
+/// A format that a section names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Format {
+    pub(super) payload_type: u8,
+    /// Under which packets of it can be sent again (RFC 4588).
+    pub(super) resend: Option<u8>,
+    /// As after `a=rtpmap:96`.
+    pub(super) encoding: String,
+    /// As after `a=fmtp:96`.
+    pub(super) parameters: Option<String>,
+    /// As after `a=rtcp-fb:96`.
+    pub(super) feedback: Vec<String>,
+}
+
+/// The feedback that we offer of video, congestion control and retransmission aside.
+pub(super) const VIDEO_FEEDBACK: [&str; 2] = ["ccm fir", "nack pli"];
+/// Asking for packets again (RFC 4585).
+pub(super) const NACK: &str = "nack";
+/// What congestion control needs (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+pub(super) const TRANSPORT_FEEDBACK: &str = "transport-cc";
+/// What viewers can do that cannot do that (draft-alvestrand-rmcat-remb).
+pub(super) const RECEIVER_ESTIMATE: &str = "goog-remb";
+
+/// The formats of a section in its order, without those that only serve others.
+pub(super) fn formats(section: &Section) -> Vec<Format> {
+    let encoding = |payload_type: &str| value_for(section, "rtpmap", payload_type);
+    let mut formats: Vec<Format> = Vec::new();
+    for name in &section.formats {
+        let Ok(payload_type @ 0..=127) = name.parse() else {
+            continue;
+        };
+        let Some(encoding) = encoding(name) else {
+            continue;
+        };
+        let known = formats
+            .iter()
+            .any(|known| known.payload_type == payload_type);
+        if known || is_rtx(encoding) {
+            continue;
+        }
+        formats.push(Format {
+            payload_type,
+            resend: None,
+            encoding: encoding.to_owned(),
+            parameters: value_for(section, "fmtp", name).map(str::to_owned),
+            feedback: feedback(section, name),
+        });
+    }
+    for name in &section.formats {
+        let resends = encoding(name).is_some_and(is_rtx);
+        let Some(parameters) = value_for(section, "fmtp", name).filter(|_| resends) else {
+            continue;
+        };
+        let Ok(payload_type @ 0..=127) = name.parse() else {
+            continue;
+        };
+        let apt = parameter(parameters, "apt").and_then(|apt| apt.parse().ok());
+        let of = |format: &&mut Format| Some(format.payload_type) == apt;
+        if let Some(format) = formats.iter_mut().find(of) {
+            format.resend.get_or_insert(payload_type);
+        }
+    }
+    formats
+}
+
+impl Format {
+    /// Whether who takes this format takes the codec.
+    pub(super) fn takes(&self, codec: Codec) -> bool {
+        self.is_named_as(codec) && self.parameters_take(codec)
+    }
+
+    /// Whether an answer with this format means the codec that was offered under its number, although
+    /// it does not say all: GStreamer leaves out the profile.
+    pub(super) fn repeats(&self, codec: Codec) -> bool {
+        let parameters = self.parameters.as_deref().unwrap_or_default();
+        let h264 = matches!(codec, Codec::H264 { .. });
+        let mode = parameter(parameters, "packetization-mode") == Some("1");
+        let profile = parameter(parameters, "profile-level-id").is_some();
+        h264 && mode && !profile && self.is_named_as(codec)
+    }
+
+    fn is_named_as(&self, codec: Codec) -> bool {
+        let mut encoding = self.encoding.split('/');
+        let mut expected = self::encoding(codec).split('/');
+        let name = |name: Option<&str>| name.unwrap_or_default().to_ascii_lowercase();
+        let same =
+            name(encoding.next()) == name(expected.next()) && encoding.next() == expected.next();
+        // Not everybody says that Opus always has two channels (RFC 7587, section 7).
+        let channels = (encoding.next(), expected.next());
+        same && matches!(
+            channels,
+            (None, _) | (Some("1"), None) | (Some("2"), Some("2"))
+        )
+    }
+
+    fn parameters_take(&self, codec: Codec) -> bool {
+        let parameter = |name| parameter(self.parameters.as_deref()?, name);
+        let is = |name, expected| parameter(name).is_none_or(|value| value == expected);
+        match codec {
+            Codec::Vp8 | Codec::Opus => true,
+            Codec::Vp9 => is("profile-id", "0"),
+            Codec::Av1 => is("profile", "0"),
+            Codec::H265 => is("profile-id", "1") && is("tier-flag", "0"),
+            Codec::H264 { profile_level_id } => {
+                let takes = |received| h264_profile::takes(received, profile_level_id);
+                parameter("packetization-mode") == Some("1")
+                    && self.profile_level_id().is_some_and(takes)
+            }
+        }
+    }
+
+    /// None if it cannot be read.
+    fn profile_level_id(&self) -> Option<u32> {
+        let parameters = self.parameters.as_deref().unwrap_or_default();
+        match parameter(parameters, "profile-level-id") {
+            Some(id) => u32::from_str_radix(id, 16).ok(),
+            None => Some(h264_profile::DEFAULT),
+        }
+    }
+
+    /// The parameters to answer with when this format is taken for the codec.
+    pub(super) fn answered_parameters(&self, codec: Codec) -> Option<String> {
+        match codec {
+            Codec::Vp8 => None,
+            Codec::Opus => offered_parameters(codec),
+            Codec::Vp9 => {
+                let parameters = self.parameters.as_deref().unwrap_or_default();
+                let named = parameter(parameters, "profile-id").is_some();
+                offered_parameters(codec).filter(|_| named)
+            }
+            Codec::H265 | Codec::Av1 => self.parameters.clone(),
+            Codec::H264 { profile_level_id } => {
+                let parameters = self.parameters.as_deref().unwrap_or_default();
+                let asymmetry = parameter(parameters, "level-asymmetry-allowed") == Some("1");
+                let received = self.profile_level_id()?;
+                let answered = h264_profile::answered(received, profile_level_id, asymmetry);
+                Some(h264_parameters(answered, asymmetry))
+            }
+        }
+    }
+
+    /// Writes the format into a section.
+    pub(super) fn write(&self, section: &mut Section) {
+        let payload_type = self.payload_type;
+        section.formats.push(payload_type.to_string());
+        let mut line = |text: String| section.lines.push(text);
+        line(format!("a=rtpmap:{payload_type} {}", self.encoding));
+        for feedback in &self.feedback {
+            line(format!("a=rtcp-fb:{payload_type} {feedback}"));
+        }
+        if let Some(parameters) = &self.parameters {
+            line(format!("a=fmtp:{payload_type} {parameters}"));
+        }
+        if let Some(resend) = self.resend {
+            let clock = self.encoding.split('/').nth(1).unwrap_or_default();
+            line(format!("a=rtpmap:{resend} rtx/{clock}"));
+            line(format!("a=fmtp:{resend} apt={payload_type}"));
+            section.formats.push(resend.to_string());
+        }
+    }
+
+    /// The same format as the library knows it.
+    pub(super) fn placeholder(&self, claim: Claim) -> Self {
+        // All else that viewers can ask for needs no negotiation to be answered.
+        let feedback = [TRANSPORT_FEEDBACK].into_iter();
+        let feedback = feedback.filter(|known| self.feedback.iter().any(|found| found == known));
+        let encoding = match claim.kind {
+            MediaKind::Video => "VP8/90000",
+            MediaKind::Audio => "PCMU/48000/2",
+        };
+        Self {
+            payload_type: claim.payload_type,
+            resend: claim.resend,
+            encoding: encoding.to_owned(),
+            parameters: Some(format!("profile-id={}", claim.number)),
+            feedback: feedback.map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// Makes a placeholder known to the library.
+pub(super) fn add_placeholder(codecs: &mut LibraryCodecs, claim: &Claim) {
+    let (codec, clock, channels) = match claim.kind {
+        MediaKind::Video => (LibraryCodec::Vp8, Frequency::NINETY_KHZ, None),
+        MediaKind::Audio => (LibraryCodec::PCMU, Frequency::FORTY_EIGHT_KHZ, Some(2)),
+    };
+    let parameters = FormatParams {
+        profile_id: Some(claim.number),
+        ..FormatParams::default()
+    };
+    let resend = claim.resend.map(Into::into);
+    let payload_type = claim.payload_type.into();
+    codecs.add_config(payload_type, resend, codec, clock, channels, parameters);
+}
+
+/// The codec as after `a=rtpmap:96`.
+pub(super) fn encoding(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Vp8 => "VP8/90000",
+        Codec::Vp9 => "VP9/90000",
+        Codec::H264 { .. } => "H264/90000",
+        Codec::H265 => "H265/90000",
+        Codec::Av1 => "AV1/90000",
+        Codec::Opus => "opus/48000/2",
+    }
+}
+
+/// The codec as after `a=fmtp:96` in an offer.
+pub(super) fn offered_parameters(codec: Codec) -> Option<String> {
+    match codec {
+        Codec::Vp8 => None,
+        Codec::Vp9 => Some("profile-id=0".to_owned()),
+        Codec::H264 { profile_level_id } => Some(h264_parameters(profile_level_id, true)),
+        // Level 6, as browsers do: what is sent is below.
+        Codec::H265 => Some("level-id=180;profile-id=1;tier-flag=0;tx-mode=SRST".to_owned()),
+        Codec::Av1 => Some("level-idx=5;profile=0;tier=0".to_owned()),
+        Codec::Opus => Some("minptime=10;useinbandfec=1".to_owned()),
+    }
+}
+
+/// Under which names a codec is offered, the best first.
+pub(super) fn offered_as(codec: Codec) -> impl Iterator<Item = Codec> {
+    let also = match codec {
+        Codec::H264 { profile_level_id } => h264_profile::also_known_as(profile_level_id)
+            .map(|profile_level_id| Codec::H264 { profile_level_id }),
+        _ => None,
+    };
+    [codec].into_iter().chain(also)
+}
+
+fn h264_parameters(profile_level_id: u32, asymmetry: bool) -> String {
+    let asymmetry = if asymmetry {
+        "level-asymmetry-allowed=1;"
+    } else {
+        ""
+    };
+    format!("{asymmetry}packetization-mode=1;profile-level-id={profile_level_id:06x}")
+}
+
+/// What stands behind `a=name:96 `.
+fn value_for<'a>(section: &'a Section, name: &'a str, payload_type: &str) -> Option<&'a str> {
+    section.values(name).find_map(|value| {
+        let (of, value) = value.split_once(' ')?;
+        (of == payload_type).then(|| value.trim())
+    })
+}
+
+fn feedback(section: &Section, payload_type: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for value in section.values("rtcp-fb") {
+        let Some((of, feedback)) = value.split_once(' ') else {
+            continue;
+        };
+        let feedback = feedback.trim();
+        if (of == payload_type || of == "*") && !found.iter().any(|known| known == feedback) {
+            found.push(feedback.to_owned());
+        }
+    }
+    found
+}
+
+/// A parameter of `a=fmtp`, as in `apt=96;rtx-time=3000`.
+fn parameter<'a>(parameters: &'a str, name: &str) -> Option<&'a str> {
+    parameters.split(';').find_map(|parameter| {
+        let (found, value) = parameter.split_once('=')?;
+        found
+            .trim()
+            .eq_ignore_ascii_case(name)
+            .then(|| value.trim())
+    })
+}
+
+fn is_rtx(encoding: &str) -> bool {
+    encoding
+        .split('/')
+        .next()
+        .is_some_and(|name| name.eq_ignore_ascii_case("rtx"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::description::Description;
+
+    fn section(text: &str) -> Section {
+        let text = format!("v=0\r\n{text}");
+        let description = Description::parse(&text).expect("a description");
+        description.sections[0].clone()
+    }
+
+    fn format(encoding: &str, parameters: &str) -> Format {
+        Format {
+            payload_type: 96,
+            resend: None,
+            encoding: encoding.to_owned(),
+            parameters: Some(parameters.to_owned()),
+            feedback: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn formats_are_read_in_order_with_what_serves_them() {
+        let formats = formats(&section(
+            "m=video 9 UDP/TLS/RTP/SAVPF 98 96 97 99 0 300 x\r\n\
+             a=rtpmap:96 VP8/90000\r\na=fmtp:97 apt=96\r\na=rtpmap:97 rtx/90000\r\n\
+             a=rtcp-fb:* transport-cc\r\na=rtcp-fb:96 nack pli\r\na=rtpmap:98 H264/90000\r\n\
+             a=fmtp:98 packetization-mode=1; profile-level-id=42E01F\r\n",
+        ));
+        assert_eq!(formats.len(), 2);
+        assert_eq!((formats[0].payload_type, formats[0].resend), (98, None));
+        assert_eq!((formats[1].payload_type, formats[1].resend), (96, Some(97)));
+        assert_eq!(formats[1].feedback, ["transport-cc", "nack pli"]);
+        assert!(formats[0].takes(Codec::H264 {
+            profile_level_id: 0x42e01f
+        }));
+    }
+
+    #[test]
+    fn viewers_name_codecs_in_many_ways() {
+        assert!(format("vp8/90000", "max-fs=12288;max-fr=60").takes(Codec::Vp8));
+        assert!(format("OPUS/48000/2", "stereo=1").takes(Codec::Opus));
+        assert!(format("opus/48000", "").takes(Codec::Opus));
+        assert!(!format("opus/48000/6", "").takes(Codec::Opus));
+        assert!(format("VP9/90000", "").takes(Codec::Vp9));
+        assert!(!format("VP9/90000", "profile-id=2").takes(Codec::Vp9));
+        assert!(format("AV1/90000", "level-idx=8;profile=0;tier=0").takes(Codec::Av1));
+        assert!(!format("AV1/90000", "profile=1").takes(Codec::Av1));
+        let h265 = "level-id=156;profile-id=1;tier-flag=0;tx-mode=SRST";
+        assert!(format("H265/90000", h265).takes(Codec::H265));
+        assert!(!format("H265/90000", "profile-id=2").takes(Codec::H265));
+    }
+
+    #[test]
+    fn h264_needs_a_packetization_mode_and_a_profile() {
+        let codec = Codec::H264 {
+            profile_level_id: 0x42e01f,
+        };
+        let takes = |parameters| format("H264/90000", parameters).takes(codec);
+        assert!(takes("packetization-mode=1;profile-level-id=42e016"));
+        assert!(takes("profile-level-id=42001f;packetization-mode=1"));
+        assert!(takes("packetization-mode=1"));
+        assert!(!takes("packetization-mode=0;profile-level-id=42e01f"));
+        assert!(!takes("profile-level-id=42e01f"));
+        assert!(!takes("packetization-mode=1;profile-level-id=4d001f"));
+        assert!(!takes("packetization-mode=1;profile-level-id=zzz"));
+    }
+}

@@ -1,0 +1,90 @@
+//! The names of media sections (`a=mid`, RFC 9143) that go with the first packets of each.
+//!
+//! The WebRTC library makes up the names of the sections it offers, and cuts those that viewers offer.
+//! In descriptions their text is replaced; in packets this header extension, which the library takes for
+//! one it does not know, writes what the descriptions say.
+
+use std::sync::{Arc, OnceLock};
+
+use str0m::media::Mid;
+use str0m::rtp::{ExtensionSerializer, ExtensionValues};
+
+/// The extension as viewers know it (RFC 9143, section 14).
+pub(super) const URI: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
+
+/// The extension as the library is told of it, so that it does not take it for its own.
+pub(super) const URI_FOR_LIBRARY: &str = "urn:ietf:params:rtp-hdrext:sdes:mid:as-described";
+
+/// The longest value of a header extension with a header of one byte (RFC 8285, section 4.2).
+const MAX_BYTES: usize = 16;
+
+/// How the library's sections are called in descriptions. Copies share the names.
+#[derive(Clone, Debug, Default)]
+pub(super) struct MidNames(Arc<OnceLock<Vec<(Mid, String)>>>);
+
+impl MidNames {
+    /// Sets the names, once.
+    pub(super) fn set(&self, names: Vec<(Mid, String)>) {
+        // Sections are negotiated once in the life of a session.
+        let _ = self.0.set(names);
+    }
+
+    fn name(&self, mid: Mid) -> Option<&str> {
+        let names = self.0.get()?;
+        let (_, name) = names.iter().find(|(known, _)| *known == mid)?;
+        Some(name)
+    }
+}
+
+impl ExtensionSerializer for MidNames {
+    fn write_to(&self, buffer: &mut [u8], values: &ExtensionValues) -> usize {
+        let name = values.mid.and_then(|mid| self.name(mid));
+        // Without it, viewers know the sections by the sources that the description names.
+        let name = name.filter(|name| name.len() <= MAX_BYTES);
+        match name.and_then(|name| Some((name, buffer.get_mut(..name.len())?))) {
+            Some((name, place)) => {
+                place.copy_from_slice(name.as_bytes());
+                name.len()
+            }
+            None => 0,
+        }
+    }
+
+    fn parse_value(&self, _: &[u8], _: &mut ExtensionValues) -> bool {
+        // Viewers send no media.
+        false
+    }
+
+    fn is_video(&self) -> bool {
+        true
+    }
+
+    fn is_audio(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_carry_the_names_of_the_description() {
+        let names = MidNames::default();
+        let [short, long] = ["abc", "def"].map(Mid::from);
+        names.set(vec![(short, "video0".to_owned()), (long, "x".repeat(17))]);
+        let written = |mid| {
+            let values = ExtensionValues {
+                mid,
+                ..ExtensionValues::default()
+            };
+            let mut buffer = [0; 32];
+            let length = names.write_to(&mut buffer, &values);
+            buffer[..length].to_vec()
+        };
+        assert_eq!(written(Some(short)), b"video0");
+        for unnamed in [None, Some(long), Some(Mid::from("ghi"))] {
+            assert!(written(unnamed).is_empty());
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Which payload type stands for which format in one session.
+//!
+//! All sections share one transport, so a payload type means one thing in all of them (RFC 9143, section
+//! 9.1). Descriptions in which it does not would be the end of the WebRTC library.
+
+use std::ops::RangeInclusive;
+
+use str0m::media::MediaKind;
+
+/// Payload types for any format (RFC 3551), and those that are no payload types of RTCP either
+/// (RFC 5761, section 4).
+const FREE: [RangeInclusive<u8>; 2] = [96..=127, 35..=63];
+
+/// The payload types in use.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PayloadTypes(Vec<Claim>);
+
+/// What stands for one format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    /// The format's number in this session.
+    pub(super) number: u32,
+    pub(super) kind: MediaKind,
+    pub(super) payload_type: u8,
+    pub(super) resend: Option<u8>,
+}
+
+impl PayloadTypes {
+    /// Finds payload types for a format of ours; none if all are taken.
+    pub(super) fn assign(&mut self, kind: MediaKind, resend: bool) -> Option<Claim> {
+        let free: Vec<u8> = FREE
+            .into_iter()
+            .flatten()
+            .filter(|payload_type| !self.is_taken(*payload_type))
+            .take(2)
+            .collect();
+        let resend = match resend {
+            true => Some(*free.get(1)?),
+            false => None,
+        };
+        let claim = Claim {
+            number: self.next_number(),
+            kind,
+            payload_type: *free.first()?,
+            resend,
+        };
+        self.0.push(claim);
+        Some(claim)
+    }
+
+    /// Takes the payload types that a viewer names for a format; none if they stand for another, or
+    /// others for this. If only the one for packets sent again is taken, there is none for them.
+    pub(super) fn claim(&mut self, wanted: Claim) -> Option<Claim> {
+        let mut known = self.0.iter();
+        if let Some(known) = known.find(|known| known.number == wanted.number) {
+            return (known.payload_type == wanted.payload_type).then_some(*known);
+        }
+        if self.is_taken(wanted.payload_type) {
+            return None;
+        }
+        let is_free = |resend: &u8| !self.is_taken(*resend) && *resend != wanted.payload_type;
+        let claim = Claim {
+            resend: wanted.resend.filter(is_free),
+            ..wanted
+        };
+        self.0.push(claim);
+        Some(claim)
+    }
+
+    /// The same for a format that was not known.
+    pub(super) fn claim_new(
+        &mut self,
+        kind: MediaKind,
+        payload_type: u8,
+        resend: Option<u8>,
+    ) -> Option<Claim> {
+        self.claim(Claim {
+            number: self.next_number(),
+            kind,
+            payload_type,
+            resend,
+        })
+    }
+
+    fn next_number(&self) -> u32 {
+        let numbers = self.0.iter().map(|claim| claim.number);
+        numbers.max().map_or(0, |last| last + 1)
+    }
+
+    /// What was taken.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Claim> {
+        self.0.iter()
+    }
+
+    fn is_taken(&self, payload_type: u8) -> bool {
+        self.0
+            .iter()
+            .any(|claim| claim.payload_type == payload_type || claim.resend == Some(payload_type))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim(number: u32, payload_type: u8, resend: Option<u8>) -> Claim {
+        Claim {
+            number,
+            kind: MediaKind::Video,
+            payload_type,
+            resend,
+        }
+    }
+
+    #[test]
+    fn payload_types_run_out() {
+        let mut payload_types = PayloadTypes::default();
+        let assigned = std::iter::from_fn(|| payload_types.assign(MediaKind::Video, true)).count();
+        assert_eq!(assigned, 30);
+        assert_eq!(payload_types.iter().next(), Some(&claim(0, 96, Some(97))));
+        assert!(
+            payload_types.assign(MediaKind::Audio, false).is_some(),
+            "one is left"
+        );
+        assert!(payload_types.assign(MediaKind::Audio, false).is_none());
+    }
+
+    #[test]
+    fn no_payload_type_stands_for_two_things() {
+        let mut payload_types = PayloadTypes::default();
+        let first = claim(0, 96, Some(97));
+        assert_eq!(payload_types.claim(first), Some(first));
+        assert_eq!(
+            payload_types.claim(claim(0, 96, None)),
+            Some(first),
+            "it is known"
+        );
+        assert_eq!(payload_types.claim(claim(0, 98, None)), None);
+        assert_eq!(payload_types.claim(claim(1, 97, None)), None);
+        let shared = payload_types.claim(claim(1, 100, Some(97)));
+        assert_eq!(shared, Some(claim(1, 100, None)));
+        assert_eq!(
+            payload_types.claim(claim(2, 101, Some(101))),
+            Some(claim(2, 101, None))
+        );
+    }
+}

@@ -1,0 +1,363 @@
+//! What viewers are told, and what becomes of what real ones say.
+
+use std::time::{Duration, Instant};
+
+use wigwag_media::demand::StreamId;
+use wigwag_media::session::{
+    Certificate, Codec, CodecConfig, EndReason, Session, SessionConfig, SessionEvent, StreamConfig,
+};
+
+const VIDEO: StreamId = StreamId(0);
+const SCREEN: StreamId = StreamId(1);
+const AUDIO: StreamId = StreamId(2);
+
+const VP8: u32 = 0;
+const H264: u32 = 1;
+const VP9: u32 = 2;
+const H265: u32 = 3;
+const AV1: u32 = 4;
+const OPUS: u32 = 5;
+
+const CHROMIUM_OFFER: &str = include_str!("described/chromium-offer.sdp");
+const FIREFOX_OFFER: &str = include_str!("described/firefox-offer.sdp");
+// Its pipeline takes H.264 (42e016) and VP8, in that order, and Opus.
+const WEBRTCBIN_OFFER: &str = include_str!("described/webrtcbin-offer.sdp");
+
+// These answer to what `each_section_offers_the_codecs_of_its_stream` shows.
+const CHROMIUM_ANSWER: &str = include_str!("described/chromium-answer.sdp");
+const FIREFOX_ANSWER: &str = include_str!("described/firefox-answer.sdp");
+const WEBRTCBIN_ANSWER: &str = include_str!("described/webrtcbin-answer.sdp");
+
+fn stream(id: StreamId, codecs: &[u32]) -> StreamConfig {
+    let codec = |number| match number {
+        VP8 => Codec::Vp8,
+        H264 => Codec::H264 {
+            profile_level_id: 0x42e01f,
+        },
+        VP9 => Codec::Vp9,
+        H265 => Codec::H265,
+        AV1 => Codec::Av1,
+        _ => Codec::Opus,
+    };
+    let codecs = codecs.iter().map(|number| CodecConfig {
+        number: *number,
+        codec: codec(*number),
+    });
+    StreamConfig {
+        id,
+        codecs: codecs.collect(),
+    }
+}
+
+fn config(streams: Vec<StreamConfig>) -> SessionConfig {
+    SessionConfig {
+        certificate: Certificate::generate().expect("a certificate"),
+        name: "camera".to_owned(),
+        streams,
+        start_bitrate: Some(2_000_000),
+        max_wait: Duration::from_millis(500),
+        retransmission: true,
+    }
+}
+
+/// Everything that we can offer.
+fn all() -> SessionConfig {
+    config(vec![
+        stream(VIDEO, &[VP8, H264, VP9, H265, AV1]),
+        stream(SCREEN, &[H264, VP8]),
+        stream(AUDIO, &[OPUS]),
+    ])
+}
+
+/// What the viewer may learn by chance is not the same twice.
+fn redacted(sdp: &str) -> String {
+    let mut sources: Vec<String> = Vec::new();
+    let mut lines = Vec::new();
+    for line in sdp.lines() {
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        let mut line = match name {
+            "a=ice-ufrag" | "a=ice-pwd" | "a=fingerprint" => format!("{name}:…"),
+            "a=candidate" => {
+                let (candidate, _) = line.split_once(" ufrag ").expect("its ufrag");
+                let (_, candidate) = candidate.split_once(' ').expect("its foundation");
+                format!("{name}:… {candidate} ufrag …")
+            }
+            _ if line.starts_with("o=") => "o=…".to_owned(),
+            _ => line.to_owned(),
+        };
+        if let ("a=ssrc", Some((source, attribute))) = (name, value.split_once(' ')) {
+            if !sources.iter().any(|known| known == source) {
+                sources.push(source.to_owned());
+            }
+            // Of sections that the viewer offers, the library makes up the CNAME.
+            if attribute.starts_with("cname:") && attribute != "cname:camera" {
+                line = format!("a=ssrc:{source} cname:…");
+            }
+        }
+        for (number, source) in sources.iter().enumerate() {
+            line = line.replace(source, &format!("source-{number}"));
+        }
+        lines.push(line);
+    }
+    lines.join("\n")
+}
+
+fn offered(config: &SessionConfig) -> (Session, String) {
+    let address = "127.0.0.1:5000".parse().expect("an address");
+    Session::offer(config, &[address], Instant::now()).expect("an offer")
+}
+
+fn answered(
+    config: &SessionConfig,
+    offer: &str,
+    preferred: &[(StreamId, u32)],
+) -> Result<(Session, String), EndReason> {
+    let address = "127.0.0.1:5000".parse().expect("an address");
+    Session::answer(config, offer, preferred, &[address], Instant::now())
+}
+
+/// What was agreed on.
+fn negotiated(session: &mut Session) -> Vec<(StreamId, u32)> {
+    match session.poll_event() {
+        Some(SessionEvent::Negotiated(agreed)) => agreed,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn accepted(config: &SessionConfig, answer: &str) -> Vec<(StreamId, u32)> {
+    let (mut session, _) = offered(config);
+    session.accept_answer(answer, &[], Instant::now());
+    negotiated(&mut session)
+}
+
+/// The formats of each section and the lines on them.
+fn formats(sdp: &str) -> Vec<String> {
+    let of_formats = |line: &&str| {
+        let begins = ["m=", "a=rtpmap", "a=fmtp"];
+        begins.iter().any(|begin| line.starts_with(begin))
+    };
+    sdp.lines().filter(of_formats).map(str::to_owned).collect()
+}
+
+#[test]
+fn each_section_offers_the_codecs_of_its_stream() {
+    insta::assert_snapshot!(redacted(&offered(&all()).1));
+}
+
+#[test]
+fn without_retransmission_nothing_speaks_of_it() {
+    let mut config = config(vec![stream(VIDEO, &[VP8]), stream(AUDIO, &[OPUS])]);
+    config.retransmission = false;
+    let (_, offer) = offered(&config);
+    insta::assert_snapshot!(redacted(&offer));
+    let (_, answer) = answered(&config, CHROMIUM_OFFER, &[]).expect("an answer");
+    for described in [offer, answer] {
+        assert!(!described.contains("rtx") && !described.contains("FID"));
+        assert!(!described.lines().any(|line| line.ends_with(" nack")));
+    }
+}
+
+#[test]
+fn without_congestion_control_nothing_speaks_of_it() {
+    let mut config = config(vec![stream(VIDEO, &[VP8]), stream(AUDIO, &[OPUS])]);
+    config.start_bitrate = None;
+    let (_, offer) = offered(&config);
+    let (_, answer) = answered(&config, CHROMIUM_OFFER, &[]).expect("an answer");
+    for described in [offer, answer] {
+        for word in ["transport-cc", "transport-wide-cc", "goog-remb"] {
+            assert!(!described.contains(word), "{word}");
+        }
+    }
+}
+
+#[test]
+fn browsers_and_gstreamer_offer() {
+    for (name, offer, agreed) in [
+        (
+            "chromium",
+            CHROMIUM_OFFER,
+            vec![(VIDEO, VP8), (AUDIO, OPUS)],
+        ),
+        ("firefox", FIREFOX_OFFER, vec![(VIDEO, VP8), (AUDIO, OPUS)]),
+        (
+            "webrtcbin",
+            WEBRTCBIN_OFFER,
+            vec![(VIDEO, H264), (AUDIO, OPUS)],
+        ),
+    ] {
+        let (mut session, answer) = answered(&all(), offer, &[]).expect("an answer");
+        assert_eq!(negotiated(&mut session), agreed, "{name}");
+        insta::assert_snapshot!(format!("answer_to_{name}"), redacted(&answer));
+    }
+}
+
+#[test]
+fn browsers_and_gstreamer_answer() {
+    let all = all();
+    for (answer, screen) in [
+        (CHROMIUM_ANSWER, H264),
+        (FIREFOX_ANSWER, VP8),
+        (WEBRTCBIN_ANSWER, H264),
+    ] {
+        let agreed = [(VIDEO, VP8), (SCREEN, screen), (AUDIO, OPUS)];
+        assert_eq!(accepted(&all, answer), agreed);
+    }
+}
+
+#[test]
+fn gstreamer_forgets_the_profile_it_answers_to() {
+    let mut main = all();
+    for stream in &mut main.streams {
+        for codec in &mut stream.codecs {
+            if let Codec::H264 { profile_level_id } = &mut codec.codec {
+                *profile_level_id = 0x4d001f;
+            }
+        }
+    }
+    // There is one format less, so that the numbers of those behind it are others.
+    let answer = WEBRTCBIN_ANSWER.replace("108", "106");
+    let agreed = [(VIDEO, VP8), (SCREEN, H264), (AUDIO, OPUS)];
+    assert_eq!(accepted(&main, &answer), agreed);
+    let other = answer.replace(
+        "packetization-mode=1",
+        "packetization-mode=1;profile-level-id=42e01f",
+    );
+    assert_eq!(accepted(&main, &other), [(VIDEO, VP8), (AUDIO, OPUS)]);
+}
+
+#[test]
+fn what_runs_already_is_preferred_if_the_viewer_takes_it() {
+    let preferred = [(VIDEO, H264), (SCREEN, VP9)];
+    let (mut session, answer) = answered(&all(), CHROMIUM_OFFER, &preferred).expect("an answer");
+    assert_eq!(negotiated(&mut session), [(VIDEO, H264), (AUDIO, OPUS)]);
+    let first = formats(&answer)[0].clone();
+    assert!(
+        first.starts_with("m=video 9 UDP/TLS/RTP/SAVPF 102 103 96 97"),
+        "{first}"
+    );
+
+    let (mut session, _) = offered(&all());
+    session.accept_answer(CHROMIUM_ANSWER, &[(VIDEO, AV1)], Instant::now());
+    assert_eq!(negotiated(&mut session)[0], (VIDEO, AV1));
+
+    let (mut session, _) = offered(&all());
+    session.accept_answer(FIREFOX_ANSWER, &[(VIDEO, H264)], Instant::now());
+    assert_eq!(
+        negotiated(&mut session)[0],
+        (VIDEO, VP8),
+        "it does not take H.264"
+    );
+}
+
+#[test]
+fn constrained_baseline_goes_to_baseline_and_keeps_the_level_of_who_insists() {
+    let config = config(vec![stream(VIDEO, &[H264]), stream(AUDIO, &[OPUS])]);
+    let (_, answer) = answered(&config, WEBRTCBIN_OFFER, &[]).expect("an answer");
+    assert_eq!(
+        formats(&answer)[..3],
+        [
+            "m=video 9 UDP/TLS/RTP/SAVPF 96",
+            "a=rtpmap:96 H264/90000",
+            "a=fmtp:96 packetization-mode=1;profile-level-id=42e016",
+        ]
+    );
+    let (_, answer) = answered(&config, CHROMIUM_OFFER, &[]).expect("an answer");
+    let line = "a=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f";
+    assert!(answer.contains(line));
+}
+
+const HAND_MADE: &str = "v=0\no=- 1 1 IN IP4 0.0.0.0\ns=-\nt=0 0\n\
+    a=ice-ufrag:abcd\na=ice-pwd:abcdefghijklmnopqrstuv\n\
+    a=fingerprint:sha-256 FC:07:48:E8:F2:08:78:CC:E7:8C:1C:2E:9D:92:1B:FD:23:C7:5E:7B:9A:4D:97:52:D9:83:8B:2A:36:5F:36:F9\n\
+    a=setup:actpass\n\
+    m=application 9 UDP/DTLS/SCTP webrtc-datachannel\na=sctp-port:5000\n\
+    m=video 9 UDP/TLS/RTP/SAVPF 101\na=rtpmap:101 VP8/90000\n\
+    m=audio 9 RTP/SAVPF 102\na=recvonly\na=rtpmap:102 opus/48000/2\n";
+
+#[test]
+fn hand_made_offers_may_lack_names_and_groups() {
+    let (mut session, answer) = answered(&all(), HAND_MADE, &[]).expect("an answer");
+    assert_eq!(negotiated(&mut session), [(VIDEO, VP8), (AUDIO, OPUS)]);
+    insta::assert_snapshot!(redacted(&answer));
+}
+
+#[test]
+fn hand_made_answers_may_lack_names_and_groups() {
+    let answer = HAND_MADE.replace("actpass", "active");
+    let (head, media) = answer.split_once("m=application").expect("it is there");
+    let (_, media) = media.split_once("m=video").expect("it is there");
+    let answer = format!("{head}m=video{media}");
+    let config = config(vec![stream(VIDEO, &[VP8]), stream(AUDIO, &[OPUS])]);
+    assert_eq!(accepted(&config, &answer), [(VIDEO, VP8), (AUDIO, OPUS)]);
+}
+
+#[test]
+fn data_channels_do_not_confuse_what_is_what() {
+    // Chromium's comes last; here it comes first.
+    let (head, sections) = CHROMIUM_OFFER.split_once("m=video").expect("it is there");
+    let (media, data) = sections.split_once("m=application").expect("it is there");
+    let head = head.replace("BUNDLE 0 1 2", "BUNDLE 2 0 1");
+    let first = format!("{head}m=application{data}m=video{media}");
+    for offer in [CHROMIUM_OFFER, &first] {
+        let (mut session, answer) = answered(&all(), offer, &[]).expect("an answer");
+        assert_eq!(negotiated(&mut session), [(VIDEO, VP8), (AUDIO, OPUS)]);
+        let sections = |sdp: &str| -> Vec<String> {
+            let named = |line: &&str| line.starts_with("m=") || line.starts_with("a=mid:");
+            let words = sdp.lines().filter(named).map(|line| line.split(' ').next());
+            words.flatten().map(str::to_owned).collect()
+        };
+        assert_eq!(sections(&answer), sections(offer));
+    }
+}
+
+#[test]
+fn sections_that_we_send_nothing_in_stay_idle() {
+    let config = config(vec![stream(SCREEN, &[VP9])]);
+    let (mut session, answer) = answered(&config, CHROMIUM_OFFER, &[]).expect("an answer");
+    assert_eq!(negotiated(&mut session), [(SCREEN, VP9)]);
+    let (_, audio) = answer.split_once("m=audio ").expect("its place is kept");
+    assert!(audio.starts_with("9 UDP/TLS/RTP/SAVPF 111\r\n"), "{audio}");
+    assert!(audio.contains("a=inactive") && !audio.contains("a=ssrc"));
+    assert!(answer.contains("a=group:BUNDLE 0 1 2\r\n"));
+}
+
+#[test]
+fn a_viewer_that_only_sends_is_sent_nothing() {
+    let offer = CHROMIUM_OFFER.replace("a=recvonly", "a=sendonly");
+    let refusal = answered(&all(), &offer, &[]).map(|_| ());
+    assert_eq!(refusal, Err(EndReason::NoCommonCodec));
+}
+
+#[test]
+fn a_stream_that_the_viewer_rejects_is_not_sent() {
+    let (head, audio) = CHROMIUM_ANSWER
+        .split_once("m=audio 9 ")
+        .expect("it is there");
+    let answer = format!("{head}m=audio 0 {audio}").replace("video1 audio2", "video1");
+    assert_eq!(accepted(&all(), &answer), [(VIDEO, VP8), (SCREEN, H264)]);
+}
+
+#[test]
+fn an_answer_of_other_sections_cannot_be_used() {
+    let (head, _) = CHROMIUM_ANSWER.split_once("m=audio").expect("it is there");
+    let (mut session, _) = offered(&all());
+    session.accept_answer(head, &[], Instant::now());
+    let over = SessionEvent::Ended(EndReason::UnusableDescription);
+    assert_eq!(session.poll_event(), Some(over));
+}
+
+#[test]
+fn payload_types_run_out() {
+    let codecs = (0..40).map(|number| CodecConfig {
+        number,
+        codec: Codec::H264 {
+            profile_level_id: 0x640000 + number,
+        },
+    });
+    let many = StreamConfig {
+        id: VIDEO,
+        codecs: codecs.collect(),
+    };
+    let refusal = Session::offer(&config(vec![many]), &[], Instant::now()).map(|_| ());
+    assert_eq!(refusal, Err(EndReason::TooManyCodecs));
+}
