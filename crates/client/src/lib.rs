@@ -53,9 +53,9 @@
 //!
 //! # The native protocol
 //!
-//! * It is version 1.0 that is spoken: published servers drop what belongs to 1.1, and cannot be asked
-//!   which they speak. So the reason of [`Signaller::end_session`] does not reach the peer; one that a
-//!   server sends is told.
+//! * Version 1.1 is asked for, which has reasons for the end of a session; but published servers drop what
+//!   belongs to it, and cannot be asked which they speak. So a session is ended in both ways, one after the
+//!   other, and the reason reaches the peer where the server and the peer can pass it on.
 //! * `wss` is verified: against exactly the authorities in `cafile`, else against the system's. Whoever
 //!   wants it otherwise has to say `insecure_tls`.
 //! * All that waits or grows is bounded by [`NativeLimits`].

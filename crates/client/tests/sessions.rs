@@ -126,9 +126,13 @@ fn either_side_ends_a_session_and_the_other_is_told() {
     let theirs = viewer.call(&id);
     assert_eq!(client.next_session().as_str(), theirs);
     viewer.send(&json!({"type": "endSessionV1_1", "sessionId": theirs, "error": "enough"}));
-    // To a client of version 1.0 the server passes no reason on.
     match client.next() {
-        SignallerEvent::SessionEnded { session, .. } => assert_eq!(session.as_str(), theirs),
+        SignallerEvent::SessionEnded { session, reason } => {
+            assert_eq!(
+                (session.as_str(), reason.as_deref()),
+                (theirs.as_str(), Some("enough"))
+            );
+        }
         other => panic!("not ended: {other:?}"),
     }
     let left = viewer.call(&id);
@@ -140,6 +144,22 @@ fn either_side_ends_a_session_and_the_other_is_told() {
         }
         other => panic!("not ended: {other:?}"),
     }
+}
+
+#[test]
+fn a_viewer_that_can_hear_reasons_is_given_one() {
+    let server = Running::new();
+    let (client, id) = Client::connected(producer(server.uri()));
+    let mut viewer = server.peer();
+    viewer.send(&json!({"type": "setProtocolVersion", "version": "v1_1"}));
+    let session = viewer.call(&id);
+    client
+        .signaller
+        .end_session(&client.next_session(), Some("no camera".to_owned()));
+    assert_eq!(
+        viewer.receive(),
+        json!({"type": "endSessionV1_1", "sessionId": session, "error": "no camera"})
+    );
 }
 
 #[test]

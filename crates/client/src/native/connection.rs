@@ -192,11 +192,9 @@ impl Connection<'_> {
             }
             match self.signalling.outgoing.poll_next(cx, writable) {
                 Poll::Ready(Next::Command(command)) => {
-                    if let Some(message) = self.conversation.say(command)
-                        && let Err(error) = self.write(Message::Text(message.to_json().into()))
-                    {
-                        return Poll::Ready(Ended::Lost(error));
-                    }
+                    let said = self.conversation.say(command).into_iter().flatten();
+                    self.replies
+                        .extend(said.map(|message| Message::Text(message.to_json().into())));
                 }
                 Poll::Ready(Next::Overflowed) => {
                     let queued = self.signalling.limits.max_queued_messages;

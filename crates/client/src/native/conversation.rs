@@ -10,7 +10,7 @@
 use std::collections::HashSet;
 
 use wigwag_protocol::json::{
-    self, ClientMessage, PeerMessage, PeerMessageBody, PeerStatus, ServerMessage,
+    self, ClientMessage, PeerMessage, PeerMessageBody, PeerStatus, ProtocolVersion, ServerMessage,
     SessionDescription,
 };
 
@@ -99,9 +99,10 @@ impl Conversation {
         }
     }
 
-    /// How to say something to the server; nothing if it is of a session that the server has forgotten.
-    pub(crate) fn say(&mut self, command: Command) -> Option<ClientMessage> {
-        match command {
+    /// How to say something to the server, in one message or two; in none if it is of a session that the
+    /// server has forgotten.
+    pub(crate) fn say(&mut self, command: Command) -> [Option<ClientMessage>; 2] {
+        let message = match command {
             Command::Describe {
                 session,
                 description,
@@ -125,15 +126,21 @@ impl Conversation {
             ),
             Command::End { session, reason } => {
                 if !self.sessions.remove(&session) {
-                    return None;
+                    return [None, None];
                 }
-                // Version 1.0 has no place for the reason.
-                tracing::debug!(%session, reason, "ending a session");
-                Some(ClientMessage::EndSession {
-                    session_id: wire_id(&session),
-                })
+                let session_id = wire_id(&session);
+                let end = ClientMessage::EndSession {
+                    session_id: session_id.clone(),
+                };
+                // A server of version 1.0 drops the first, one of 1.1 finds nothing left to do in the second.
+                let with_reason = reason.map(|reason| ClientMessage::EndSessionV1_1 {
+                    session_id,
+                    error: Some(reason),
+                });
+                return [with_reason, Some(end)];
             }
-        }
+        };
+        [message, None]
     }
 
     fn on_message(&mut self, message: ServerMessage, outputs: &mut Vec<Output>) {
@@ -171,6 +178,10 @@ impl Conversation {
             return;
         }
         self.phase = Phase::Registering(PeerId::from(peer_id.as_str()));
+        // It has to come first. A server that knows no versions drops it.
+        outputs.push(Output::Send(ClientMessage::SetProtocolVersion {
+            version: ProtocolVersion::V1_1,
+        }));
         outputs.push(Output::Send(ClientMessage::SetPeerStatus(PeerStatus {
             peer_id: Some(peer_id.clone()),
             ..self.status.clone()

@@ -158,6 +158,7 @@ impl HandMade {
     pub fn registered(&self) -> Peer {
         let mut peer = self.websocket();
         peer.send(&json!({"type": "welcome", "peerId": "client"}));
+        assert_eq!(peer.receive()["type"], "setProtocolVersion");
         assert_eq!(peer.receive()["type"], "setPeerStatus");
         loop {
             if let Message::Ping(_) = peer.socket.read().expect("the client speaks") {

@@ -72,13 +72,14 @@ fn recorded(name: &str, peer: &str) -> Vec<String> {
 fn the_whole_life_of_a_recorded_session() {
     let heard = recorded("pull", "P");
     let expected = [
+        r#"{"type":"setProtocolVersion","version":"v1_1"}"#,
         r#"{"type":"setPeerStatus","roles":["producer"],"meta":null,"peerId":"$P"}"#,
         "AskWhetherRegistered",
         r#"Tell(Connected { peer_id: "$P" })"#,
         r#"Tell(SessionRequested { session: "$S1", peer: "$K", offer: None })"#,
     ];
-    assert_eq!(heard[..4], expected, "{heard:#?}");
-    let rest = heard[4..].join("\n");
+    assert_eq!(heard[..5], expected, "{heard:#?}");
+    let rest = heard[5..].join("\n");
     for event in [
         "Description { session: \"$S1\", description: Answer(",
         "Candidate {",
@@ -161,19 +162,27 @@ fn only_live_sessions_are_spoken_of() {
             mid: Some("video0".to_owned()),
         },
     };
-    let said = conversation.say(candidate.clone()).expect("it lives");
+    let say = |conversation: &mut Conversation, command: &Command| {
+        let said = conversation.say(command.clone()).into_iter().flatten();
+        said.map(|message| message.to_json()).collect::<Vec<_>>()
+    };
     assert_eq!(
-        said.to_json(),
-        r#"{"type":"peer","sessionId":"s","ice":{"candidate":"candidate:1","sdpMLineIndex":0}}"#
+        say(&mut conversation, &candidate),
+        [r#"{"type":"peer","sessionId":"s","ice":{"candidate":"candidate:1","sdpMLineIndex":0}}"#]
     );
     let end = Command::End {
         session,
         reason: Some("enough".to_owned()),
     };
-    let said = conversation.say(end.clone()).expect("it lives");
-    assert_eq!(said.to_json(), r#"{"type":"endSession","sessionId":"s"}"#);
-    assert_eq!(conversation.say(end), None);
-    assert_eq!(conversation.say(candidate), None);
+    assert_eq!(
+        say(&mut conversation, &end),
+        [
+            r#"{"type":"endSessionV1_1","sessionId":"s","error":"enough"}"#,
+            r#"{"type":"endSession","sessionId":"s"}"#
+        ]
+    );
+    assert!(say(&mut conversation, &end).is_empty());
+    assert!(say(&mut conversation, &candidate).is_empty());
     let ended = json!({"type": "endSession", "sessionId": "s"});
     assert!(hear(&mut conversation, &ended).is_empty());
 }
