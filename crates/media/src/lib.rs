@@ -2,6 +2,7 @@
 //!
 //! Knows no GStreamer and no signalling. What is here:
 //!
+//! * [`engine`]: sockets and threads; what senders use;
 //! * [`session`]: one viewer, from the offer to the end;
 //! * [`crypto_provider`]: DTLS with peers whose certificates have RSA keys, as GStreamer's do;
 //! * [`frame`] and [`frame_queue`]: frames that all viewers share, and what waits for each;
@@ -12,6 +13,7 @@
 
 pub mod demand;
 mod dtls;
+pub mod engine;
 pub mod frame;
 pub mod frame_queue;
 pub mod key_frame_detection;

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use socket2::SockRef;
 
 use super::{Receiver, ReceiverError, ReceiverReport, StreamKind};
 
@@ -20,6 +21,9 @@ const WAKER: Token = Token(usize::MAX);
 
 /// The largest datagram that the network carries.
 const MAX_DATAGRAM: usize = 65_536;
+
+/// Asked of the system for what comes while other viewers have their turn; it may give less.
+const SOCKET_BUFFER: usize = 1024 * 1024;
 
 /// Events of the system in one go.
 const MAX_EVENTS: usize = 1_024;
@@ -325,6 +329,8 @@ fn run(mut poll: Poll, shared: &Mutex<Running>) {
 
 fn open(registry: &Registry, address: IpAddr, token: Token) -> io::Result<(SocketAddr, UdpSocket)> {
     let mut socket = UdpSocket::bind(SocketAddr::new(address, 0))?;
+    // Less than asked for is no reason not to run.
+    let _ = SockRef::from(&socket).set_recv_buffer_size(SOCKET_BUFFER);
     registry.register(&mut socket, token, Interest::READABLE)?;
     Ok((socket.local_addr()?, socket))
 }
