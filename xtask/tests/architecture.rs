@@ -16,6 +16,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("wigwag-client", &["wigwag-protocol"]),
     ("wigwag-media", &[]),
     (
+        "gst-plugin-wigwag",
+        &["wigwag-server", "wigwag-client", "wigwag-media"],
+    ),
+    (
         "wigwag",
         &["wigwag-server", "wigwag-hub", "wigwag-protocol"],
     ),
@@ -24,7 +28,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// Libraries whose types stay inside some crates.
 const BELONGS_TO: &[(&str, &[&str])] = &[
     ("axum", &["wigwag-server"]),
-    ("gstreamer", &[]),
+    ("gstreamer", &["gst-plugin-wigwag"]),
+    ("gstreamer-app", &["gst-plugin-wigwag"]),
     ("hyper", &["wigwag-server"]),
     ("serde_json", &["wigwag-protocol", "wigwag-client"]),
     ("openssl", &["wigwag-media"]),

@@ -1,23 +1,27 @@
 //! WebRTC sessions: str0m with what it takes to talk to GStreamer and browsers at scale.
 //!
-//! Knows no GStreamer and no signalling. Sockets and threads around the sessions are still to come;
-//! what is here is:
+//! Knows no GStreamer and no signalling. What is here:
 //!
+//! * [`engine`]: sockets and threads; what senders use;
 //! * [`session`]: one viewer, from the offer to the end;
 //! * [`crypto_provider`]: DTLS with peers whose certificates have RSA keys, as GStreamer's do;
 //! * [`frame`] and [`frame_queue`]: frames that all viewers share, and what waits for each;
 //! * [`demand`]: from what viewers can take to what encoders shall make; [`audience`] keeps the books;
 //! * [`key_frame_detection`]: which packets a key frame begins with;
-//! * [`key_frames`]: when a rendition makes one.
+//! * [`key_frames`]: when a rendition makes one;
+//! * `viewer`, with the feature of that name: a receiver for tests and for load.
 
 pub mod audience;
 pub mod demand;
 mod dtls;
+pub mod engine;
 pub mod frame;
 pub mod frame_queue;
 pub mod key_frame_detection;
 pub mod key_frames;
 pub mod session;
+#[cfg(feature = "viewer")]
+pub mod viewer;
 
 use str0m::config::CryptoProvider;
 

@@ -1,0 +1,255 @@
+//! How encoders are set up for conversation: low delay, key frames only on demand, a rate that can
+//! change. Names and numbers follow the published `webrtcsink`.
+
+use gst::glib;
+use gst::prelude::*;
+use gstreamer as gst;
+use wigwag_media::demand::Bitrate;
+
+use crate::log;
+
+/// What a group of encoders is told.
+struct SetUp {
+    encoders: &'static [&'static str],
+    /// The property with the rate.
+    rate: &'static str,
+    /// In bit/s: how much one step of it is.
+    unit: Bitrate,
+    /// Other properties; those that an encoder lacks are passed over, since versions differ.
+    properties: &'static [(&'static str, &'static str)],
+}
+
+const BIT: Bitrate = 1;
+const KILOBIT: Bitrate = 1_000;
+
+const SET_UPS: &[SetUp] = &[
+    SetUp {
+        encoders: &["vp8enc", "vp9enc"],
+        rate: "target-bitrate",
+        unit: BIT,
+        properties: &[
+            ("deadline", "1"),
+            ("cpu-used", "-16"),
+            ("keyframe-max-dist", "2000"),
+            ("keyframe-mode", "disabled"),
+            ("end-usage", "cbr"),
+            ("buffer-initial-size", "100"),
+            ("buffer-optimal-size", "120"),
+            ("buffer-size", "150"),
+            ("max-intra-bitrate", "250"),
+            ("error-resilient", "default"),
+            ("lag-in-frames", "0"),
+        ],
+    },
+    SetUp {
+        encoders: &["x264enc"],
+        rate: "bitrate",
+        unit: KILOBIT,
+        properties: &[
+            ("tune", "zerolatency"),
+            ("speed-preset", "ultrafast"),
+            ("threads", "4"),
+            ("key-int-max", "2560"),
+            ("b-adapt", "false"),
+            ("vbv-buf-capacity", "120"),
+        ],
+    },
+    SetUp {
+        encoders: &["openh264enc"],
+        rate: "bitrate",
+        unit: BIT,
+        properties: &[
+            ("gop-size", "2560"),
+            ("rate-control", "bitrate"),
+            ("complexity", "low"),
+            ("background-detection", "false"),
+            ("scene-change-detection", "false"),
+        ],
+    },
+    SetUp {
+        encoders: &["x265enc"],
+        rate: "bitrate",
+        unit: KILOBIT,
+        properties: &[
+            ("tune", "zerolatency"),
+            ("speed-preset", "ultrafast"),
+            ("key-int-max", "2560"),
+        ],
+    },
+    SetUp {
+        encoders: &["nvh264enc", "nvh265enc"],
+        rate: "bitrate",
+        unit: KILOBIT,
+        properties: &[
+            ("gop-size", "2560"),
+            ("rc-mode", "cbr-ld-hq"),
+            ("zerolatency", "true"),
+        ],
+    },
+    SetUp {
+        encoders: &["nvav1enc"],
+        rate: "bitrate",
+        unit: KILOBIT,
+        properties: &[
+            ("gop-size", "-1"),
+            ("rc-mode", "cbr"),
+            ("zerolatency", "true"),
+        ],
+    },
+    SetUp {
+        encoders: &["vaapih264enc", "vaapivp8enc", "vaapivp9enc"],
+        rate: "bitrate",
+        unit: KILOBIT,
+        properties: &[("keyframe-period", "2560"), ("rate-control", "cbr")],
+    },
+    SetUp {
+        encoders: &[
+            "vavp8enc",
+            "vavp9enc",
+            "vah264enc",
+            "vah265enc",
+            "vaav1enc",
+            "vavp8lpenc",
+            "vavp9lpenc",
+            "vah264lpenc",
+            "vah265lpenc",
+            "vaav1lpenc",
+        ],
+        rate: "bitrate",
+        unit: KILOBIT,
+        properties: &[("key-int-max", "256"), ("rate-control", "cbr")],
+    },
+    SetUp {
+        encoders: &["qsvh264enc"],
+        rate: "bitrate",
+        unit: KILOBIT,
+        properties: &[
+            ("gop-size", "2560"),
+            ("low-latency", "true"),
+            ("disable-hrd-conformance", "true"),
+            ("rate-control", "cbr"),
+        ],
+    },
+    SetUp {
+        encoders: &["av1enc"],
+        rate: "target-bitrate",
+        unit: KILOBIT,
+        properties: &[
+            ("end-usage", "cbr"),
+            ("keyframe-max-dist", "2147483647"),
+            ("usage-profile", "realtime"),
+            // The element's default looks ahead and takes seconds a picture.
+            ("cpu-used", "10"),
+            ("lag-in-frames", "0"),
+            ("row-mt", "true"),
+        ],
+    },
+    SetUp {
+        encoders: &["rav1enc"],
+        rate: "bitrate",
+        unit: BIT,
+        properties: &[
+            ("low-latency", "true"),
+            ("max-key-frame-interval", "715827882"),
+            ("speed-preset", "10"),
+        ],
+    },
+    SetUp {
+        encoders: &["vpuenc_h264", "vpuenc_hevc"],
+        rate: "bitrate",
+        unit: KILOBIT,
+        properties: &[("gop-size", "2560")],
+    },
+];
+
+/// Sets an encoder up for a rate. Audio encoders keep their own rate, and their timestamps are made
+/// gapless, which Chromium needs.
+pub(crate) fn set_up(encoder: &gst::Element, rate: Bitrate) {
+    if encoder.find_property("perfect-timestamp").is_some() {
+        set(encoder, "perfect-timestamp", "true");
+    }
+    let Some(known) = known(encoder) else {
+        return;
+    };
+    for (name, value) in known.properties {
+        set(encoder, name, value);
+    }
+    set_rate(encoder, rate);
+}
+
+/// Changes the rate. False if nobody knows how to do that with this encoder.
+pub(crate) fn set_rate(encoder: &gst::Element, rate: Bitrate) -> bool {
+    let Some(known) = known(encoder) else {
+        return false;
+    };
+    set(encoder, known.rate, &(rate / known.unit).max(1).to_string());
+    true
+}
+
+fn known(encoder: &gst::Element) -> Option<&'static SetUp> {
+    let name = encoder.factory()?.name();
+    SET_UPS
+        .iter()
+        .find(|known| known.encoders.contains(&name.as_str()))
+}
+
+fn set(encoder: &gst::Element, name: &str, value: &str) {
+    let Some(property) = encoder.find_property(name) else {
+        gst::debug!(log::SINK, obj = encoder, "has no property {name}");
+        return;
+    };
+    match glib::Value::deserialize_with_pspec(value, &property) {
+        Ok(value) => encoder.set_property_from_value(name, &value),
+        Err(error) => {
+            gst::warning!(
+                log::SINK,
+                obj = encoder,
+                "{name} cannot be {value}: {error}"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoder(name: &str) -> gst::Element {
+        gst::init().expect("GStreamer starts");
+        gst::ElementFactory::make(name).build().expect("installed")
+    }
+
+    /// A value that an encoder refuses would only be a line in a log.
+    #[test]
+    fn installed_encoders_have_what_they_are_told() {
+        for known in SET_UPS {
+            for name in known.encoders {
+                gst::init().expect("GStreamer starts");
+                let Ok(encoder) = gst::ElementFactory::make(name).build() else {
+                    continue;
+                };
+                let rate = (known.rate, "1000");
+                for (property, value) in known.properties.iter().chain([&rate]) {
+                    if let Some(pspec) = encoder.find_property(property) {
+                        let read = glib::Value::deserialize_with_pspec(value, &pspec);
+                        assert!(read.is_ok(), "{name} {property}={value}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rates_are_in_the_unit_of_the_encoder() {
+        let vp8 = encoder("vp8enc");
+        set_up(&vp8, 1_234_000);
+        assert_eq!(vp8.property::<i32>("target-bitrate"), 1_234_000);
+        assert_eq!(vp8.property::<i32>("keyframe-max-dist"), 2_000);
+        let x264 = encoder("x264enc");
+        set_up(&x264, 1_234_567);
+        assert_eq!(x264.property::<u32>("bitrate"), 1_234);
+        assert!(set_rate(&x264, 500));
+        assert_eq!(x264.property::<u32>("bitrate"), 1);
+        assert!(!set_rate(&encoder("opusenc"), 500));
+    }
+}

@@ -1,0 +1,218 @@
+//! One encoding of one stream, in a pipeline of its own: its errors, its end and its hanging are its own.
+//!
+//! `appsrc ! [convert ! scale ! encode !] [parse !] pay ! appsink`, on the clock and base time of the element.
+//!
+//! # Contract
+//!
+//! * [`Rendition::build`] makes the pipeline; the owner may change its encoder, then calls
+//!   [`play`](Rendition::play), which returns at once.
+//! * Frames and failures go to the [`Outlet`], from threads of the pipeline; after a failure nothing more
+//!   comes. Dropping a rendition stops it, without waiting.
+
+pub(crate) mod encoder;
+mod frames;
+mod parts;
+
+use std::sync::Arc;
+
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+use wigwag_media::demand::{Bitrate, RenditionId};
+use wigwag_media::frame::Frame;
+use wigwag_media::session::Codec;
+
+use crate::codec::Format;
+use crate::log;
+use parts::capsfilter;
+
+/// Raw pictures that may wait for an encoder; older ones make way, for a late picture is worth less than
+/// the next.
+const MAX_WAITING_PICTURES: u64 = 2;
+
+/// Audio and encoded pictures cannot be left out as easily: this much may wait.
+const MAX_WAITING_TIME: gst::ClockTime = gst::ClockTime::from_mseconds(500);
+
+/// What a rendition is made of.
+pub(crate) struct Plan<'a> {
+    pub(crate) id: RenditionId,
+    pub(crate) format: &'static Format,
+    /// The codec as sessions name it.
+    pub(crate) codec: Codec,
+    /// What the encoder has to make.
+    pub(crate) encoded_caps: &'a gst::Caps,
+    /// What encodes; none if the stream comes encoded.
+    pub(crate) encoder: Option<&'a gst::ElementFactory>,
+    /// What RTP timestamps of the stream begin with, the same for all its renditions.
+    pub(crate) timestamp_offset: u32,
+}
+
+/// Where the frames of a rendition go.
+pub(crate) trait Outlet: Send + Sync + 'static {
+    /// A frame is ready.
+    fn frame(&self, frame: Arc<Frame>);
+    /// The rendition failed; the text says where and why.
+    fn failed(&self, reason: String);
+    /// The element's clock and base time, which the frames' times refer to.
+    fn clock(&self) -> Option<(gst::Clock, gst::ClockTime)>;
+}
+
+/// Why a rendition could not be made.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum BuildError {
+    #[error("no element \"{0}\"; install {1}")]
+    Missing(String, &'static str),
+    #[error("{0} cannot be linked to {1}")]
+    Link(String, String),
+}
+
+/// A rendition that runs, or will.
+pub(crate) struct Rendition {
+    pipeline: gst::Pipeline,
+    source: gst_app::AppSrc,
+    sink: gst_app::AppSink,
+    encoder: Option<gst::Element>,
+}
+
+impl Rendition {
+    /// Makes the pipeline.
+    pub(crate) fn build(plan: &Plan<'_>, outlet: Arc<dyn Outlet>) -> Result<Self, BuildError> {
+        let id = plan.id;
+        let name = format!(
+            "rendition-{}-{}-{}",
+            id.stream.0, plan.format.name, id.level
+        );
+        let pipeline = gst::Pipeline::with_name(&name);
+        let source = source(plan);
+        let encoder = plan.encoder.map(parts::encoder).transpose()?;
+        let mut chain = vec![source.clone().upcast::<gst::Element>()];
+        if let Some(encoder) = &encoder {
+            for name in if plan.format.audio {
+                &["audioconvert", "audioresample"]
+            } else {
+                &["videoconvert", "videoscale"]
+            } {
+                chain.push(parts::make(name, plan.format)?);
+            }
+            chain.push(capsfilter(&parts::raw_caps(plan.format)));
+            chain.push(encoder.clone());
+            chain.push(capsfilter(plan.encoded_caps));
+        }
+        if let Some(parser) = plan.format.parser {
+            chain.push(parts::make(parser, plan.format)?);
+        }
+        if let Some(parsed) = plan.format.parsed.and_then(|caps| caps.parse().ok()) {
+            chain.push(capsfilter(&parsed));
+        }
+        chain.push(parts::payloader(plan)?);
+        let sink = frames::sink(plan, Arc::clone(&outlet));
+        chain.push(sink.clone().upcast());
+        parts::link(&pipeline, &chain)?;
+        if let Some((clock, base_time)) = outlet.clock() {
+            pipeline.use_clock(Some(&clock));
+            pipeline.set_base_time(base_time);
+        }
+        pipeline.set_start_time(gst::ClockTime::NONE);
+        watch(&pipeline, outlet);
+        Ok(Self {
+            pipeline,
+            source,
+            sink,
+            encoder,
+        })
+    }
+
+    /// Starts it; what goes wrong is told to the outlet.
+    pub(crate) fn play(&self) {
+        // Opening a hardware encoder can take long, and must not hold up the sessions of others.
+        self.pipeline.call_async(|pipeline| {
+            // A failure is also posted as a message, which says more.
+            if pipeline.set_state(gst::State::Playing).is_err() {
+                gst::debug!(log::SINK, obj = pipeline, "could not start");
+            }
+        });
+    }
+
+    /// Where the stream goes in.
+    pub(crate) fn source(&self) -> &gst_app::AppSrc {
+        &self.source
+    }
+
+    /// The pipeline, for signals.
+    pub(crate) fn pipeline(&self) -> &gst::Pipeline {
+        &self.pipeline
+    }
+
+    /// What encodes, for signals; none if the stream comes encoded.
+    pub(crate) fn encoder(&self) -> Option<&gst::Element> {
+        self.encoder.as_ref()
+    }
+
+    /// Changes the rate, if the encoder's can be.
+    pub(crate) fn set_rate(&self, rate: Bitrate) {
+        if let Some(encoder) = &self.encoder {
+            encoder::set_rate(encoder, rate);
+        }
+    }
+
+    /// Asks the encoder for a key frame with all headers.
+    pub(crate) fn make_key_frame(&self) {
+        let event = gst_video::UpstreamForceKeyUnitEvent::builder()
+            .all_headers(true)
+            .build();
+        self.sink.send_event(event);
+    }
+}
+
+impl Drop for Rendition {
+    fn drop(&mut self) {
+        if let Some(bus) = self.pipeline.bus() {
+            bus.unset_sync_handler();
+        }
+        // Stopping waits for the encoder, and this may be called from anywhere.
+        self.pipeline.call_async(|pipeline| {
+            let _ = pipeline.set_state(gst::State::Null);
+        });
+    }
+}
+
+fn source(plan: &Plan<'_>) -> gst_app::AppSrc {
+    let source = gst_app::AppSrc::builder()
+        .name("input")
+        .format(gst::Format::Time)
+        .is_live(true)
+        .do_timestamp(false)
+        .max_bytes(0)
+        .leaky_type(gst_app::AppLeakyType::Downstream)
+        .build();
+    if plan.encoder.is_some() && !plan.format.audio {
+        source.set_max_buffers(MAX_WAITING_PICTURES);
+        source.set_max_time(gst::ClockTime::NONE);
+    } else {
+        source.set_max_buffers(0);
+        source.set_max_time(MAX_WAITING_TIME);
+    }
+    source
+}
+
+/// Tells of errors. The handler runs on the thread that posts the message.
+fn watch(pipeline: &gst::Pipeline, outlet: Arc<dyn Outlet>) {
+    let Some(bus) = pipeline.bus() else {
+        return;
+    };
+    bus.set_sync_handler(move |_, message| {
+        match message.view() {
+            gst::MessageView::Error(error) => {
+                let place = error.src().map(|src| src.name().to_string());
+                let place = place.unwrap_or_else(|| "an element".to_owned());
+                outlet.failed(format!("{place}: {}", error.error()));
+            }
+            gst::MessageView::Warning(warning) => {
+                gst::warning!(log::SINK, "in a rendition: {}", warning.error());
+            }
+            _ => {}
+        }
+        gst::BusSyncReply::Drop
+    });
+}

@@ -1,0 +1,375 @@
+//! The thread that owns the sessions, renditions and signaller of a sink that is started.
+//!
+//! Everybody else sends it [`Message`]s. It waits for nobody but the application, whose signal handlers it
+//! calls under no lock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+use gst::glib;
+use gst::prelude::*;
+use gstreamer as gst;
+use wigwag_client::{NativeSignaller, Role, SessionId, Signaller as _, SignallerEvent};
+use wigwag_media::audience::{Audience, StreamRate};
+use wigwag_media::demand::{DEFAULT_FLOOR, Policy, RenditionId, StreamId, ViewerId};
+use wigwag_media::engine::{Engine, Publication, PublicationConfig, PublicationEvent};
+use wigwag_media::session::Certificate;
+
+use super::WebRtcSink;
+use super::input::Feeds;
+use super::renditions::Running;
+use super::sessions::Session;
+use super::settings::Settings;
+use super::snapshot::Snapshot;
+use super::streams::{self, Stream};
+use crate::log;
+use crate::signaller::Signaller;
+use crate::structure;
+
+/// How long stopping may take: sessions are told, then it is over.
+pub(super) const STOP_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Within that, how long the last words of sessions are waited for.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// Messages that may wait. Sessions come and go by a few each; what comes often is dropped first.
+const MAX_WAITING_MESSAGES: usize = 16_384;
+
+/// How long the thread sleeps if nothing is due.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+/// What the thread is told.
+pub(super) enum Message {
+    Signaller(SignallerEvent),
+    Media(PublicationEvent),
+    /// The caps of a pad are known, or changed.
+    Caps {
+        stream: StreamId,
+        name: String,
+        caps: gst::Caps,
+        feeds: Feeds,
+    },
+    PadRemoved(StreamId),
+    KeyFrameMade(RenditionId),
+    RenditionFailed {
+        rendition: RenditionId,
+        attempt: u64,
+        reason: String,
+    },
+    Stop,
+}
+
+/// The handle of the thread.
+pub(super) struct Control {
+    messages: SyncSender<Message>,
+    stopped: Receiver<()>,
+    thread: ThreadId,
+}
+
+/// What the thread owns.
+pub(super) struct Controlled {
+    pub(super) sink: glib::WeakRef<WebRtcSink>,
+    pub(super) settings: Settings,
+    pub(super) messages: SyncSender<Message>,
+    pub(super) signaller_settings: Signaller,
+    pub(super) signaller: Option<NativeSignaller>,
+    /// Whether the signaller was started, however that went.
+    signalling: bool,
+    /// Pads whose caps must be known before anyone is invited.
+    pads: usize,
+    pub(super) certificate: Certificate,
+    pub(super) publication: Arc<Publication>,
+    pub(super) snapshot: Snapshot,
+    pub(super) streams: BTreeMap<StreamId, Stream>,
+    pub(super) audience: Audience,
+    pub(super) renditions: BTreeMap<RenditionId, Running>,
+    pub(super) sessions: BTreeMap<ViewerId, Session>,
+    pub(super) viewers: BTreeMap<SessionId, ViewerId>,
+    pub(super) next_viewer: u64,
+    pub(super) next_attempt: u64,
+}
+
+impl Control {
+    /// Starts the thread. The text of an error is for the user.
+    pub(super) fn start(
+        sink: &WebRtcSink,
+        settings: Settings,
+        signaller_settings: Signaller,
+        snapshot: Snapshot,
+        pads: usize,
+    ) -> Result<Self, String> {
+        let certificate = Certificate::generate().ok_or("OpenSSL made no certificate")?;
+        let stun_server = settings.stun_address()?;
+        let engine = Engine::shared().map_err(|error| error.to_string())?;
+        let (messages, received) = sync_channel(MAX_WAITING_MESSAGES);
+        let to_thread = messages.clone();
+        let events = move |event| match to_thread.try_send(Message::Media(event)) {
+            Err(TrySendError::Full(Message::Media(event))) => Err(event),
+            // Who does not listen any more has no need of events.
+            _ => Ok(()),
+        };
+        let publication = engine.publish(PublicationConfig { stun_server }, events);
+        let publication = Arc::new(publication);
+        snapshot.set_publication(&publication);
+        let policy = Policy {
+            min_bitrate: settings.min_bitrate.into(),
+            max_bitrate: settings.max_bitrate.max(settings.min_bitrate).into(),
+            floor: DEFAULT_FLOOR.min(settings.max_bitrate.into()),
+        };
+        let start_bitrate = settings
+            .congestion_control
+            .is_enabled()
+            .then_some(settings.start_bitrate.into());
+        let controlled = Controlled {
+            sink: sink.downgrade(),
+            messages: messages.clone(),
+            signaller_settings,
+            signaller: None,
+            signalling: false,
+            pads,
+            certificate,
+            publication,
+            snapshot,
+            streams: BTreeMap::new(),
+            audience: Audience::new(policy, start_bitrate),
+            renditions: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            viewers: BTreeMap::new(),
+            next_viewer: 0,
+            next_attempt: 0,
+            settings,
+        };
+        let (done, stopped) = sync_channel(1);
+        let thread = thread::Builder::new().name("wigwag-sink".to_owned());
+        let thread = thread.spawn(move || {
+            controlled.run(&received);
+            let _ = done.send(());
+        });
+        let thread = thread.map_err(|error| format!("no thread could be started: {error}"))?;
+        Ok(Self {
+            messages,
+            stopped,
+            thread: thread.thread().id(),
+        })
+    }
+
+    /// Tells the thread something; never waits.
+    pub(super) fn tell(&self, message: Message) {
+        tell(&self.messages, message);
+    }
+
+    /// Ends all sessions and the thread, and waits for that a little.
+    pub(super) fn stop(self) {
+        // A queue that is full is being emptied.
+        let _ = self.messages.send(Message::Stop);
+        // A signal handler that stops the element runs on that very thread.
+        if thread::current().id() != self.thread {
+            let _ = self.stopped.recv_timeout(STOP_TIMEOUT);
+        }
+    }
+}
+
+/// Sends without waiting. What is lost if the queue is full comes again, or is no more of interest.
+pub(super) fn tell(messages: &SyncSender<Message>, message: Message) {
+    if let Err(TrySendError::Full(_)) = messages.try_send(message) {
+        gst::warning!(log::SINK, "too many messages wait; one is dropped");
+    }
+}
+
+impl Controlled {
+    fn run(mut self, received: &Receiver<Message>) {
+        self.start_signalling_if_ready();
+        loop {
+            let wait = self.audience.deadline().map_or(IDLE, |deadline| {
+                deadline.saturating_duration_since(Instant::now())
+            });
+            match received.recv_timeout(wait) {
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(message) => self.on_message(message),
+                Err(RecvTimeoutError::Timeout) => self.audience.wake(Instant::now()),
+            }
+            self.act();
+        }
+        self.finish();
+    }
+
+    fn on_message(&mut self, message: Message) {
+        match message {
+            Message::Signaller(event) => self.on_signaller(event),
+            Message::Media(event) => self.on_media(event),
+            Message::Caps {
+                stream,
+                name,
+                caps,
+                feeds,
+            } => self.on_caps(stream, name, &caps, feeds),
+            Message::PadRemoved(stream) => {
+                self.pads = self.pads.saturating_sub(1);
+                self.streams.remove(&stream);
+                self.audience.remove_stream(stream, Instant::now());
+                self.start_signalling_if_ready();
+            }
+            Message::KeyFrameMade(rendition) => {
+                self.audience.key_frame_made(rendition, Instant::now());
+            }
+            Message::RenditionFailed {
+                rendition,
+                attempt,
+                reason,
+            } => self.on_rendition_failed(rendition, attempt, &reason),
+            Message::Stop => {}
+        }
+    }
+
+    fn on_caps(&mut self, id: StreamId, name: String, caps: &gst::Caps, feeds: Feeds) {
+        let codecs = match streams::codecs(caps, &self.settings) {
+            Ok(codecs) => codecs,
+            Err(error) => {
+                return self.fail(&gst::CoreError::MissingPlugin, &format!("{name}: {error}"));
+            }
+        };
+        let known = self.streams.get(&id);
+        let formats = |codecs: &[streams::StreamCodec]| {
+            codecs
+                .iter()
+                .map(|codec| codec.format.number)
+                .collect::<Vec<_>>()
+        };
+        if known.is_some_and(|known| formats(&known.codecs) == formats(&codecs)) {
+            // Another size or rate of the same; renditions see for themselves.
+            return;
+        }
+        let encoded = !streams::is_raw(caps);
+        let stream = Stream {
+            id,
+            name,
+            feeds,
+            timestamp_offset: known.map_or_else(rand::random, |known| known.timestamp_offset),
+            audio: codecs[0].format.audio,
+            encoded,
+            codecs,
+        };
+        let max_bitrate = u64::from(self.settings.max_bitrate);
+        let rate = if stream.audio {
+            StreamRate::Fixed(AUDIO_BITRATE)
+        } else if encoded {
+            // Nobody knows; paths are tried up to the limit.
+            StreamRate::Fixed(max_bitrate)
+        } else {
+            StreamRate::Adaptive
+        };
+        self.audience.set_stream(id, rate);
+        self.streams.insert(id, stream);
+        self.start_signalling_if_ready();
+    }
+
+    /// Invites viewers once every pad's caps are known: before, there is nothing that could be offered.
+    fn start_signalling_if_ready(&mut self) {
+        if self.signalling || self.streams.len() < self.pads {
+            return;
+        }
+        self.signalling = true;
+        let meta = self.settings.meta.as_ref();
+        let meta = meta.map(|meta| structure::meta(meta)).unwrap_or_default();
+        let config = self.signaller_settings.config(Role::Producer { meta });
+        let messages = self.messages.clone();
+        // The signaller's task may wait for this thread, which never waits for it.
+        let events = move |event| {
+            let _ = messages.send(Message::Signaller(event));
+        };
+        let Some(runtime) = crate::runtime::handle() else {
+            return self.fail(
+                &gst::ResourceError::Failed,
+                "no threads are left for signalling",
+            );
+        };
+        match NativeSignaller::start(config, &runtime, events) {
+            Ok(signaller) => self.signaller = Some(signaller),
+            Err(error) => {
+                self.fail(&gst::ResourceError::OpenReadWrite, &error.to_string());
+            }
+        }
+    }
+
+    fn on_signaller(&mut self, event: SignallerEvent) {
+        match event {
+            SignallerEvent::Connected { peer_id } => {
+                gst::info!(log::SIGNALLER, "registered as {peer_id}");
+                self.signaller_settings
+                    .set_client_id(Some(peer_id.as_str()));
+            }
+            SignallerEvent::Disconnected { reason, retry_in } => {
+                gst::warning!(
+                    log::SIGNALLER,
+                    "signalling lost ({reason}); sessions go on; next attempt in {retry_in:?}"
+                );
+                self.signaller_settings.set_client_id(None);
+            }
+            SignallerEvent::Failed(error) => {
+                self.fail(&gst::ResourceError::OpenReadWrite, &error.to_string());
+            }
+            SignallerEvent::ServerError { details } => {
+                gst::warning!(log::SIGNALLER, "the server refused something: {details}");
+            }
+            SignallerEvent::SessionRequested {
+                session,
+                peer,
+                offer,
+            } => self.on_session_requested(session, &peer, offer),
+            SignallerEvent::Description {
+                session,
+                description,
+            } => self.on_description(&session, description),
+            SignallerEvent::Candidate { session, candidate } => {
+                if let Some(viewer) = self.viewers.get(&session) {
+                    self.publication.add_candidate(*viewer, candidate.candidate);
+                }
+            }
+            SignallerEvent::SessionEnded { session, reason } => {
+                self.on_session_ended(&session, reason.as_deref());
+            }
+            _ => {}
+        }
+    }
+
+    /// Posts an error of the element.
+    pub(super) fn fail(&self, kind: &dyn ErrorKind, text: &str) {
+        if let Some(sink) = self.sink.upgrade() {
+            kind.post(&sink, text);
+        }
+    }
+
+    fn finish(mut self) {
+        for viewer in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.end_session(viewer, Some("the sender stops"));
+        }
+        self.publication.close(CLOSE_TIMEOUT);
+        if let Some(signaller) = &self.signaller {
+            signaller.stop();
+        }
+        for stream in self.streams.values() {
+            stream.feeds.clear();
+        }
+        self.renditions.clear();
+        self.signaller_settings.set_client_id(None);
+        self.snapshot.clear();
+    }
+}
+
+/// What `opusenc` makes unless told otherwise.
+const AUDIO_BITRATE: u64 = 64_000;
+
+/// An error domain of GStreamer.
+pub(super) trait ErrorKind {
+    /// Posts an error message with this text.
+    fn post(&self, sink: &WebRtcSink, text: &str);
+}
+
+impl<T: MessageErrorDomain + Copy> ErrorKind for T {
+    fn post(&self, sink: &WebRtcSink, text: &str) {
+        gst::element_error!(sink, *self, ("{}", text));
+    }
+}

@@ -1,0 +1,300 @@
+//! The element: properties, pads, states.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use gst::glib;
+use gst::glib::subclass::Signal;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gstreamer as gst;
+use wigwag_media::demand::StreamId;
+
+use super::control::{Control, Message};
+use super::input::Input;
+use super::settings::Settings;
+use super::snapshot::Snapshot;
+use super::{properties, signals};
+use crate::codec::FORMATS;
+use crate::log;
+use crate::signaller::Signaller;
+use crate::signalling_server::SignallingServer;
+
+#[derive(Default)]
+#[allow(unnameable_types, reason = "the public type is the wrapper")]
+pub struct WebRtcSink {
+    settings: Mutex<Settings>,
+    signaller: Signaller,
+    inputs: Mutex<Vec<Input>>,
+    running: Mutex<Option<Running>>,
+    snapshot: Snapshot,
+    /// How many pads of each kind were requested, for their names.
+    video_pads: AtomicU32,
+    audio_pads: AtomicU32,
+}
+
+/// What there is between READY and PAUSED.
+struct Running {
+    control: Control,
+    _signalling_server: Option<SignallingServer>,
+}
+
+impl WebRtcSink {
+    pub(super) fn sessions(&self) -> Vec<String> {
+        self.snapshot.sessions()
+    }
+
+    /// Calls something with the inputs, under their lock.
+    pub(super) fn with_input<T>(
+        &self,
+        stream: StreamId,
+        act: impl FnOnce(&Input) -> T,
+    ) -> Option<T> {
+        lock(&self.inputs)
+            .iter()
+            .find(|input| input.stream == stream)
+            .map(act)
+    }
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.settings).clone();
+        let failed = |error: String| gst::error_msg!(gst::ResourceError::OpenRead, ("{error}"));
+        let mut signalling_server = None;
+        if settings.run_signalling_server {
+            let server = SignallingServer::start(&settings.signalling_server).map_err(failed)?;
+            let obj = self.obj();
+            gst::info!(log::SINK, obj = obj, "signalling server at {}", server.url);
+            self.signaller
+                .use_own_server(&server.url, server.cafile.as_deref());
+            signalling_server = Some(server);
+        }
+        let pads = lock(&self.inputs).len();
+        let control = Control::start(
+            &self.obj(),
+            settings,
+            self.signaller.clone(),
+            self.snapshot.clone(),
+            pads,
+        );
+        let running = Running {
+            control: control.map_err(failed)?,
+            _signalling_server: signalling_server,
+        };
+        // A pad may have got its caps already.
+        for input in lock(&self.inputs).iter() {
+            if let Some(caps) = input.pad.current_caps() {
+                running.control.tell(input.caps_message(&caps));
+            }
+        }
+        *lock(&self.running) = Some(running);
+        Ok(())
+    }
+
+    fn stop(&self) {
+        // Not under the lock: stopping emits signals, and their handlers may ask for anything.
+        let running = lock(&self.running).take();
+        if let Some(running) = running {
+            running.control.stop();
+        }
+    }
+
+    fn tell(&self, message: Message) {
+        if let Some(running) = lock(&self.running).as_ref() {
+            running.control.tell(message);
+        }
+    }
+
+    fn add_pad_for(&self, template: &gst::PadTemplate) -> Option<gst::Pad> {
+        let audio = template.name_template().starts_with("audio");
+        let (kind, counter) = if audio {
+            ("audio", &self.audio_pads)
+        } else {
+            ("video", &self.video_pads)
+        };
+        let number = counter.fetch_add(1, Ordering::Relaxed);
+        let stream = StreamId(number * 2 + u32::from(audio));
+        let name = format!("{kind}_{number}");
+        let obj = self.obj();
+        let input = match Input::new(obj.upcast_ref(), stream, &name, template) {
+            Ok(input) => input,
+            Err(error) => {
+                gst::error!(log::SINK, obj = obj, "no pad {name}: {error}");
+                return None;
+            }
+        };
+        let weak = obj.downgrade();
+        input
+            .pad
+            .add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
+                if let (Some(event), Some(sink)) = (info.event(), weak.upgrade())
+                    && let gst::EventView::Caps(event) = event.view()
+                {
+                    gst::debug!(log::SINK, obj = pad, "caps {}", event.caps());
+                    let imp = sink.imp();
+                    let message = imp.with_input(stream, |input| input.caps_message(event.caps()));
+                    if let Some(message) = message {
+                        imp.tell(message);
+                    }
+                }
+                gst::PadProbeReturn::Ok
+            });
+        let pad = input.pad.clone();
+        input.sync_state();
+        lock(&self.inputs).push(input);
+        obj.add_pad(&pad).ok()?;
+        obj.child_added(&pad, &pad.name());
+        Some(pad.upcast())
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for WebRtcSink {
+    const NAME: &'static str = "WigwagSink";
+    type Type = super::WebRtcSink;
+    type ParentType = gst::Bin;
+    type Interfaces = (gst::ChildProxy,);
+}
+
+impl ObjectImpl for WebRtcSink {
+    fn properties() -> &'static [glib::ParamSpec] {
+        properties::all()
+    }
+
+    fn signals() -> &'static [Signal] {
+        signals::all()
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        let obj = self.obj();
+        obj.set_suppressed_flags(gst::ElementFlags::SOURCE | gst::ElementFlags::SINK);
+        // Before the first pad there is no sink inside that would say so.
+        obj.set_element_flags(gst::ElementFlags::SINK);
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        lock(&self.settings).set(pspec.name(), value);
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "signaller" => self.signaller.to_value(),
+            "stats" => self.snapshot.statistics().to_value(),
+            name => lock(&self.settings)
+                .get(name)
+                .expect("every property is known"),
+        }
+    }
+}
+
+impl GstObjectImpl for WebRtcSink {}
+
+impl ElementImpl for WebRtcSink {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "WebRTC sink",
+                "Sink/Network/WebRTC",
+                "Sends sound and pictures to any number of WebRTC viewers, encoded once",
+                "The Wigwag authors",
+            )
+        });
+        Some(&*METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            ["video", "audio"]
+                .into_iter()
+                .filter_map(|kind| {
+                    let audio = kind == "audio";
+                    let mut caps = gst::Caps::new_empty();
+                    if !audio {
+                        // What encoders take as it is comes first: sources that can choose choose it.
+                        let best = gst::Caps::builder("video/x-raw").field("format", "I420");
+                        caps.make_mut().append(best.build());
+                    }
+                    let raw = gst::Caps::new_empty_simple(format!("{kind}/x-raw"));
+                    caps.make_mut().append(raw);
+                    for format in FORMATS.iter().filter(|format| format.audio == audio) {
+                        caps.make_mut().append(format.caps());
+                    }
+                    let (direction, presence) =
+                        (gst::PadDirection::Sink, gst::PadPresence::Request);
+                    gst::PadTemplate::new(&format!("{kind}_%u"), direction, presence, &caps).ok()
+                })
+                .collect()
+        });
+        TEMPLATES.as_ref()
+    }
+
+    fn request_new_pad(
+        &self,
+        template: &gst::PadTemplate,
+        _name: Option<&str>,
+        _caps: Option<&gst::Caps>,
+    ) -> Option<gst::Pad> {
+        self.add_pad_for(template)
+    }
+
+    fn release_pad(&self, pad: &gst::Pad) {
+        let input = {
+            let mut inputs = lock(&self.inputs);
+            let place = inputs
+                .iter()
+                .position(|input| input.pad.upcast_ref::<gst::Pad>() == pad);
+            place.map(|place| inputs.remove(place))
+        };
+        let Some(input) = input else {
+            return;
+        };
+        self.tell(Message::PadRemoved(input.stream));
+        let obj = self.obj();
+        input.remove(obj.upcast_ref());
+        let _ = pad.set_active(false);
+        let _ = obj.remove_pad(pad);
+        obj.child_removed(pad, &pad.name());
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if transition == gst::StateChange::ReadyToPaused
+            && let Err(error) = self.start()
+        {
+            self.post_error_message(error);
+            return Err(gst::StateChangeError);
+        }
+        let changed = self.parent_change_state(transition);
+        if transition == gst::StateChange::PausedToReady
+            || (transition == gst::StateChange::ReadyToPaused && changed.is_err())
+        {
+            self.stop();
+        }
+        changed
+    }
+}
+
+impl BinImpl for WebRtcSink {}
+
+impl ChildProxyImpl for WebRtcSink {
+    fn child_by_index(&self, _index: u32) -> Option<glib::Object> {
+        None
+    }
+
+    fn children_count(&self) -> u32 {
+        0
+    }
+
+    fn child_by_name(&self, name: &str) -> Option<glib::Object> {
+        if name == "signaller" {
+            return Some(self.signaller.clone().upcast());
+        }
+        self.obj().static_pad(name).map(Cast::upcast)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

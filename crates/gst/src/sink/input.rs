@@ -1,0 +1,170 @@
+//! One pad: what comes in, at the pace of the clock, goes to each rendition of the stream.
+//!
+//! `ghost pad ! clocksync ! appsink`. The streaming thread of upstream hands buffers over and never waits for
+//! an encoder.
+
+use std::sync::{Arc, Mutex};
+
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+use wigwag_media::demand::{RenditionId, StreamId};
+
+use super::control::Message;
+
+/// A pad and its stream.
+#[derive(Debug)]
+pub(super) struct Input {
+    pub(super) stream: StreamId,
+    pub(super) pad: gst::GhostPad,
+    elements: [gst::Element; 2],
+    feeds: Feeds,
+}
+
+/// The renditions that get the stream.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Feeds(Arc<Mutex<Vec<(RenditionId, gst_app::AppSrc)>>>);
+
+impl Input {
+    /// Adds the elements of a pad to the sink; the caller adds the pad.
+    pub(super) fn new(
+        sink: &gst::Bin,
+        stream: StreamId,
+        name: &str,
+        template: &gst::PadTemplate,
+    ) -> Result<Self, gst::glib::BoolError> {
+        let feeds = Feeds::default();
+        let pace = gst::ElementFactory::make("clocksync")
+            .name(format!("clocksync-{name}"))
+            .build()?;
+        let end = end(name, &feeds);
+        let elements = [pace, end.upcast()];
+        sink.add_many(&elements)?;
+        elements[0].link(&elements[1])?;
+        let target = elements[0]
+            .static_pad("sink")
+            .expect("a clocksync has a pad \"sink\"");
+        let pad = gst::GhostPad::builder_from_template(template)
+            .name(name)
+            .with_target(&target)?
+            .build();
+        Ok(Self {
+            stream,
+            pad,
+            elements,
+            feeds,
+        })
+    }
+
+    /// Brings the elements into the state of the sink.
+    pub(super) fn sync_state(&self) {
+        for element in self.elements.iter().rev() {
+            let _ = element.sync_state_with_parent();
+        }
+    }
+
+    /// Takes the elements out of the sink.
+    pub(super) fn remove(&self, sink: &gst::Bin) {
+        self.feeds.clear();
+        for element in &self.elements {
+            element.set_locked_state(true);
+            let _ = element.set_state(gst::State::Null);
+            let _ = sink.remove(element);
+        }
+    }
+
+    /// What the control thread is told when caps come.
+    pub(super) fn caps_message(&self, caps: &gst::CapsRef) -> Message {
+        Message::Caps {
+            stream: self.stream,
+            name: self.pad.name().to_string(),
+            caps: caps.to_owned(),
+            feeds: self.feeds.clone(),
+        }
+    }
+
+    /// The pad through which upstream can be asked for something.
+    pub(super) fn upstream(&self) -> Option<gst::Pad> {
+        self.elements[1].static_pad("sink")
+    }
+}
+
+/// Asks whoever encodes upstream for a key frame.
+pub(super) fn ask_for_key_frame(upstream: &gst::Pad) {
+    let event = gst_video::UpstreamForceKeyUnitEvent::builder()
+        .all_headers(true)
+        .build();
+    upstream.push_event(event);
+}
+
+impl Feeds {
+    pub(super) fn add(&self, rendition: RenditionId, source: &gst_app::AppSrc) {
+        let mut feeds = self.lock();
+        feeds.retain(|(id, _)| *id != rendition);
+        feeds.push((rendition, source.clone()));
+    }
+
+    pub(super) fn remove(&self, rendition: RenditionId) {
+        self.lock().retain(|(id, _)| *id != rendition);
+    }
+
+    pub(super) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// Gives a buffer to all renditions. One that does not take it, since it starts, stops or failed,
+    /// is none of the others' business.
+    fn push(&self, sample: &gst::Sample) {
+        for (_, source) in self.lock().iter() {
+            let _ = source.push_sample(sample);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(RenditionId, gst_app::AppSrc)>> {
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn end(name: &str, feeds: &Feeds) -> gst_app::AppSink {
+    let feeds = feeds.clone();
+    let new_sample = move |sink: &gst_app::AppSink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Flushing)?;
+        if let Some(sample) = in_running_time(&sample) {
+            feeds.push(&sample);
+        }
+        Ok(gst::FlowSuccess::Ok)
+    };
+    gst_app::AppSink::builder()
+        .name(format!("appsink-{name}"))
+        // The clocksync before it keeps the pace.
+        .sync(false)
+        .async_(false)
+        .enable_last_sample(false)
+        .callbacks(
+            gst_app::AppSinkCallbacks::builder()
+                .new_sample(new_sample)
+                .build(),
+        )
+        .build()
+}
+
+/// The same buffer with its running time as timestamp: what renditions, which share the element's base time, take
+/// it for. None if it is outside of its segment and not to be shown.
+fn in_running_time(sample: &gst::Sample) -> Option<gst::Sample> {
+    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+    let mut buffer = sample.buffer_owned()?;
+    let running_time = |time: Option<gst::ClockTime>| segment.to_running_time(time?);
+    let (pts, dts) = (running_time(buffer.pts())?, running_time(buffer.dts()));
+    {
+        let buffer = buffer.make_mut();
+        buffer.set_pts(pts);
+        buffer.set_dts(dts);
+    }
+    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    let caps = sample.caps_owned()?;
+    let sample = gst::Sample::builder().buffer(&buffer).caps(&caps);
+    Some(sample.segment(&segment).build())
+}

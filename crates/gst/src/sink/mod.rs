@@ -1,0 +1,44 @@
+//! `webrtcsink`: what its pads get, to any number of viewers.
+//!
+//! # Threads and locks
+//!
+//! * Each sink that is started has one control thread ([`control`]), which owns its sessions, renditions and
+//!   signaller. Everybody else sends it messages; signals to the application are emitted there, under no
+//!   lock.
+//! * Streaming threads hand buffers to renditions and frames to sessions, and wait for neither.
+//! * Stopping tells the control thread, and waits for it, for at most [`control::STOP_TIMEOUT`].
+
+mod congestion_control;
+mod consumer;
+mod control;
+mod imp;
+mod input;
+mod properties;
+mod renditions;
+mod sessions;
+mod settings;
+mod signals;
+mod snapshot;
+mod streams;
+
+use gst::glib;
+use gst::prelude::*;
+use gstreamer as gst;
+
+pub use congestion_control::CongestionControl;
+pub use consumer::Consumer;
+
+glib::wrapper! {
+    /// Sends what its pads get to any number of viewers, encoded once. Factory name `webrtcsink`.
+    pub struct WebRtcSink(ObjectSubclass<imp::WebRtcSink>)
+        @extends gst::Bin, gst::Element, gst::Object, @implements gst::ChildProxy;
+}
+
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(
+        Some(plugin),
+        "webrtcsink",
+        gst::Rank::NONE,
+        WebRtcSink::static_type(),
+    )
+}

@@ -1,0 +1,290 @@
+//! Renditions that run, and what becomes of those that fail.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gstreamer as gst;
+use wigwag_media::audience::Action;
+use wigwag_media::demand::{Bitrate, RenditionId, ViewerId};
+use wigwag_media::engine::Publication;
+use wigwag_media::frame::Frame;
+
+use super::WebRtcSink;
+use super::control::{Controlled, Message, tell};
+use super::input::ask_for_key_frame;
+use super::signals::SHARED;
+use crate::log;
+use crate::rendition::{BuildError, Outlet, Plan, Rendition};
+
+/// A rendition that runs, with one encoder after the other until one works.
+pub(super) struct Running {
+    rendition: Rendition,
+    /// Tells a failure of this pipeline from one of the pipeline before it.
+    attempt: u64,
+    /// Those that were not tried yet.
+    encoders_left: VecDeque<gst::ElementFactory>,
+    viewer: ViewerId,
+}
+
+impl Controlled {
+    /// Does what the audience decided.
+    pub(super) fn act(&mut self) {
+        while let Some(action) = self.audience.poll_action() {
+            match action {
+                Action::Start {
+                    rendition,
+                    rate,
+                    viewer,
+                } => self.start_rendition(rendition, rate, viewer),
+                Action::SetRate { rendition, rate } => {
+                    gst::debug!(log::SINK, "{rendition:?} gets {rate} bit/s");
+                    if let Some(running) = self.renditions.get(&rendition) {
+                        running.rendition.set_rate(rate);
+                    }
+                    for viewer in self.audience.viewers_of(rendition) {
+                        self.describe_encoders(viewer);
+                    }
+                }
+                Action::Stop(rendition) => self.stop_rendition(rendition),
+                Action::MakeKeyFrame(rendition) => self.make_key_frame(rendition),
+                Action::Give { viewer, rendition } => {
+                    self.publication.give(viewer, rendition.stream, rendition);
+                    self.describe_encoders(viewer);
+                }
+                Action::SetRates {
+                    viewer,
+                    current,
+                    desired,
+                } => self.publication.set_rates(viewer, current, desired),
+            }
+        }
+    }
+
+    pub(super) fn on_rendition_failed(&mut self, id: RenditionId, attempt: u64, reason: &str) {
+        let Some(running) = self.renditions.get_mut(&id) else {
+            return;
+        };
+        if running.attempt != attempt {
+            return;
+        }
+        let left = std::mem::take(&mut running.encoders_left);
+        let viewer = running.viewer;
+        self.warn(&format!("encoding failed: {reason}"));
+        self.stop_rendition(id);
+        let rate = self.audience.rate(id).unwrap_or_default();
+        if left.is_empty() {
+            self.give_up(id, reason);
+        } else {
+            self.try_encoders(id, rate, viewer, left);
+        }
+    }
+
+    fn start_rendition(&mut self, id: RenditionId, rate: Bitrate, viewer: ViewerId) {
+        let codec = self
+            .streams
+            .get(&id.stream)
+            .and_then(|stream| stream.codec(id.codec));
+        let Some(encoders) = codec.map(|codec| codec.encoders.iter().cloned().collect()) else {
+            return self.give_up(id, "its stream is gone");
+        };
+        self.try_encoders(id, rate, viewer, encoders);
+    }
+
+    /// Starts the rendition with the first of these that can be made; the others are for when that fails.
+    fn try_encoders(
+        &mut self,
+        id: RenditionId,
+        rate: Bitrate,
+        viewer: ViewerId,
+        mut encoders: VecDeque<gst::ElementFactory>,
+    ) {
+        let encoded = encoders.is_empty();
+        let mut reason = String::new();
+        loop {
+            let encoder = encoders.pop_front();
+            if encoder.is_none() && !encoded {
+                return self.give_up(id, &reason);
+            }
+            match self.build(id, encoder.as_ref()) {
+                Ok((rendition, attempt)) => {
+                    return self.play(
+                        id,
+                        rate,
+                        Running {
+                            rendition,
+                            attempt,
+                            encoders_left: encoders,
+                            viewer,
+                        },
+                    );
+                }
+                Err(error) => {
+                    reason = error.to_string();
+                    self.warn(&reason);
+                    if encoded {
+                        return self.give_up(id, &reason);
+                    }
+                }
+            }
+        }
+    }
+
+    fn build(
+        &mut self,
+        id: RenditionId,
+        encoder: Option<&gst::ElementFactory>,
+    ) -> Result<(Rendition, u64), BuildError> {
+        let gone = || BuildError::Missing("stream".to_owned(), "it again");
+        let stream = self.streams.get(&id.stream).ok_or_else(gone)?;
+        let codec = stream.codec(id.codec).ok_or_else(gone)?;
+        let plan = Plan {
+            id,
+            format: codec.format,
+            codec: codec.codec,
+            encoded_caps: &codec.encoded_caps,
+            encoder,
+            timestamp_offset: stream.timestamp_offset,
+        };
+        let attempt = self.next_attempt;
+        self.next_attempt += 1;
+        let outlet = RenditionOutlet {
+            rendition: id,
+            attempt,
+            publication: Arc::downgrade(&self.publication),
+            messages: self.messages.clone(),
+            sink: self.sink.clone(),
+        };
+        Ok((Rendition::build(&plan, Arc::new(outlet))?, attempt))
+    }
+
+    fn play(&mut self, id: RenditionId, rate: Bitrate, running: Running) {
+        let Some(stream) = self.streams.get(&id.stream) else {
+            return;
+        };
+        let rendition = &running.rendition;
+        if let (Some(encoder), Some(sink)) = (rendition.encoder(), self.sink.upgrade()) {
+            let peer = self.sessions.get(&running.viewer);
+            let peer = peer.map_or(SHARED, |session| session.peer.as_str());
+            sink.emit_encoder_setup(peer, &stream.name, encoder);
+            rendition.set_rate(rate);
+            gst::info!(
+                log::SINK,
+                obj = sink,
+                "{} starts: {} at {rate} bit/s",
+                rendition.pipeline().name(),
+                encoder
+                    .factory()
+                    .map(|factory| factory.name().to_string())
+                    .unwrap_or_default()
+            );
+        }
+        stream.feeds.add(id, rendition.source());
+        rendition.play();
+        self.renditions.insert(id, running);
+    }
+
+    fn stop_rendition(&mut self, id: RenditionId) {
+        if let Some(stream) = self.streams.get(&id.stream) {
+            stream.feeds.remove(id);
+        }
+        self.renditions.remove(&id);
+    }
+
+    fn give_up(&mut self, id: RenditionId, reason: &str) {
+        let stream = self.streams.get(&id.stream);
+        let codec = stream.and_then(|stream| stream.codec(id.codec));
+        let name = codec.map_or("a codec", |codec| codec.format.name);
+        let text = format!("no encoder of {name} works: {reason}");
+        self.warn(&text);
+        for viewer in self.audience.rendition_failed(id, Instant::now()) {
+            self.end_session(viewer, Some(&text));
+        }
+    }
+
+    fn make_key_frame(&self, id: RenditionId) {
+        let Some(stream) = self.streams.get(&id.stream) else {
+            return;
+        };
+        if !stream.encoded {
+            if let Some(running) = self.renditions.get(&id) {
+                running.rendition.make_key_frame();
+            }
+        } else if let Some(sink) = self.sink.upgrade()
+            && let Some(Some(upstream)) = sink.imp().with_input(id.stream, |input| input.upstream())
+        {
+            ask_for_key_frame(&upstream);
+        }
+    }
+
+    /// Shows in `stats` what a viewer is sent from.
+    fn describe_encoders(&self, viewer: ViewerId) {
+        let describe = |id: RenditionId| {
+            let stream = self
+                .streams
+                .get(&id.stream)
+                .filter(|stream| !stream.audio)?;
+            Some((stream.codec(id.codec)?.format.name, self.audience.rate(id)?))
+        };
+        let encoders = self
+            .audience
+            .given(viewer)
+            .into_iter()
+            .filter_map(describe)
+            .collect();
+        self.snapshot
+            .update_session(viewer, |session| session.encoders = encoders);
+    }
+
+    /// Posts a warning of the element.
+    fn warn(&self, text: &str) {
+        if let Some(sink) = self.sink.upgrade() {
+            gst::element_warning!(sink, gst::StreamError::Encode, ("{}", text));
+        }
+    }
+}
+
+struct RenditionOutlet {
+    rendition: RenditionId,
+    attempt: u64,
+    publication: Weak<Publication>,
+    messages: SyncSender<Message>,
+    sink: glib::WeakRef<WebRtcSink>,
+}
+
+impl Outlet for RenditionOutlet {
+    fn frame(&self, frame: Arc<Frame>) {
+        let key = frame.key;
+        if let Some(publication) = self.publication.upgrade() {
+            publication.send_frame(frame);
+        }
+        if key && self.is_video() {
+            tell(&self.messages, Message::KeyFrameMade(self.rendition));
+        }
+    }
+
+    fn failed(&self, reason: String) {
+        let message = Message::RenditionFailed {
+            rendition: self.rendition,
+            attempt: self.attempt,
+            reason,
+        };
+        tell(&self.messages, message);
+    }
+
+    fn clock(&self) -> Option<(gst::Clock, gst::ClockTime)> {
+        let sink = self.sink.upgrade()?;
+        Some((sink.clock()?, sink.base_time()?))
+    }
+}
+
+impl RenditionOutlet {
+    /// Each frame of sound is a key frame, of which nobody needs to be told.
+    fn is_video(&self) -> bool {
+        crate::codec::Format::of_number(self.rendition.codec).is_some_and(|format| !format.audio)
+    }
+}

@@ -1,0 +1,203 @@
+//! Sessions with viewers, from the request to the end.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gstreamer as gst;
+use wigwag_client::{Candidate, Description, PeerId, Sdp, SessionId};
+use wigwag_media::demand::{StreamId, ViewerId};
+use wigwag_media::engine::{Negotiation, PublicationEvent, ViewerEvent};
+use wigwag_media::session::SessionConfig;
+
+use super::consumer::Consumer;
+use super::control::Controlled;
+use super::snapshot::SessionSnapshot;
+use crate::log;
+
+/// How long a frame may wait for a viewer whose path is slower than it was thought to be.
+const MAX_WAIT: Duration = Duration::from_millis(500);
+
+/// The name of the media stream in descriptions.
+const STREAM_NAME: &str = "wigwag";
+
+/// A session and its viewer.
+pub(super) struct Session {
+    pub(super) id: SessionId,
+    pub(super) peer: PeerId,
+    consumer: Consumer,
+}
+
+impl Controlled {
+    pub(super) fn on_session_requested(
+        &mut self,
+        id: SessionId,
+        peer: &PeerId,
+        offer: Option<Sdp>,
+    ) {
+        if self.viewers.contains_key(&id) {
+            gst::warning!(log::SINK, "session {id} is requested again");
+            return;
+        }
+        if self.streams.is_empty() {
+            return self.refuse(&id, "there is nothing to send");
+        }
+        let Some(sink) = self.sink.upgrade() else {
+            return;
+        };
+        gst::info!(log::SINK, obj = sink, "session {id} with {peer}");
+        let viewer = ViewerId(self.next_viewer);
+        self.next_viewer += 1;
+        let consumer = Consumer::new(id.as_str(), peer.as_str());
+        let session = Session {
+            id: id.clone(),
+            peer: peer.clone(),
+            consumer: consumer.clone(),
+        };
+        let snapshot = SessionSnapshot {
+            session: id.to_string(),
+            encoders: Vec::new(),
+        };
+        self.snapshot.set_session(viewer, snapshot);
+        self.sessions.insert(viewer, session);
+        self.viewers.insert(id, viewer);
+        sink.emit_consumer_added(peer.as_str(), &consumer);
+        let congestion_control = self.settings.congestion_control.is_enabled();
+        let config = SessionConfig {
+            certificate: self.certificate.clone(),
+            name: STREAM_NAME.to_owned(),
+            streams: self
+                .streams
+                .values()
+                .map(super::streams::Stream::config)
+                .collect(),
+            start_bitrate: congestion_control.then_some(self.settings.start_bitrate.into()),
+            max_wait: MAX_WAIT,
+            retransmission: self.settings.retransmission,
+        };
+        let negotiation = match offer {
+            None => Negotiation::Offer,
+            Some(offer) => Negotiation::Answer {
+                offer: offer.into_string(),
+                preferred: self.audience.running(),
+            },
+        };
+        self.publication
+            .add_viewer(viewer, Arc::new(config), negotiation);
+    }
+
+    pub(super) fn on_description(&mut self, id: &SessionId, description: Description) {
+        let Some(viewer) = self.viewers.get(id) else {
+            return;
+        };
+        match description {
+            Description::Answer(sdp) => {
+                let preferred = self.audience.running();
+                self.publication
+                    .accept_answer(*viewer, sdp.into_string(), preferred);
+            }
+            Description::Offer(_) => {
+                gst::warning!(
+                    log::SINK,
+                    "session {id}: viewers cannot change what is offered; ignored"
+                );
+            }
+        }
+    }
+
+    pub(super) fn on_media(&mut self, event: PublicationEvent) {
+        let (viewer, now) = (event.viewer, Instant::now());
+        let Some(session) = self.sessions.get(&viewer) else {
+            return;
+        };
+        match event.kind {
+            ViewerEvent::LocalDescription { sdp, is_answer } => {
+                let description = if is_answer {
+                    Description::Answer(sdp.into())
+                } else {
+                    Description::Offer(sdp.into())
+                };
+                self.say(|signaller| signaller.send_description(&session.id, description));
+            }
+            ViewerEvent::LocalCandidate(candidate) => {
+                let candidate = Candidate {
+                    candidate,
+                    m_line: Some(0),
+                    mid: None,
+                };
+                self.say(|signaller| signaller.send_candidate(&session.id, candidate));
+            }
+            ViewerEvent::Negotiated(agreed) => self.on_negotiated(viewer, &agreed, now),
+            ViewerEvent::Connected => {
+                gst::info!(log::SINK, "session {} is connected", session.id);
+                self.audience.connected(viewer);
+            }
+            ViewerEvent::KeyFrameWanted(stream) => {
+                self.audience.key_frame_wanted(viewer, stream, now);
+            }
+            ViewerEvent::Estimate(rate) => self.audience.estimate(viewer, rate, now),
+            ViewerEvent::Ended(reason) => {
+                gst::info!(log::SINK, "session {} ended: {reason}", session.id);
+                self.end_session(viewer, Some(&reason.to_string()));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn on_session_ended(&mut self, id: &SessionId, reason: Option<&str>) {
+        if let Some(viewer) = self.viewers.get(id).copied() {
+            gst::info!(
+                log::SINK,
+                "session {id} was ended: {}",
+                reason.unwrap_or("no reason given")
+            );
+            self.publication.remove_viewer(viewer);
+            self.forget_session(viewer);
+        }
+    }
+
+    /// Ends a session and tells the viewer why.
+    pub(super) fn end_session(&mut self, viewer: ViewerId, reason: Option<&str>) {
+        self.publication.remove_viewer(viewer);
+        if let Some(session) = self.sessions.get(&viewer) {
+            let reason = reason.map(str::to_owned);
+            self.say(|signaller| signaller.end_session(&session.id, reason));
+        }
+        self.forget_session(viewer);
+    }
+
+    fn on_negotiated(&mut self, viewer: ViewerId, agreed: &[(StreamId, u32)], now: Instant) {
+        // A stream may have been removed while the viewer was deciding.
+        let known = |(stream, codec): &&(StreamId, u32)| {
+            let stream = self.streams.get(stream);
+            stream.is_some_and(|stream| stream.codec(*codec).is_some())
+        };
+        let agreed: Vec<_> = agreed.iter().filter(known).copied().collect();
+        if agreed.is_empty() {
+            return self.end_session(viewer, Some("there is nothing to send any more"));
+        }
+        self.audience.joined(viewer, &agreed, now);
+    }
+
+    fn refuse(&self, id: &SessionId, reason: &str) {
+        gst::warning!(log::SINK, "session {id} is refused: {reason}");
+        self.say(|signaller| signaller.end_session(id, Some(reason.to_owned())));
+    }
+
+    fn forget_session(&mut self, viewer: ViewerId) {
+        self.audience.left(viewer, Instant::now());
+        self.snapshot.remove_session(viewer);
+        let Some(session) = self.sessions.remove(&viewer) else {
+            return;
+        };
+        self.viewers.remove(&session.id);
+        if let Some(sink) = self.sink.upgrade() {
+            sink.emit_consumer_removed(session.peer.as_str(), &session.consumer);
+        }
+    }
+
+    fn say(&self, what: impl FnOnce(&dyn wigwag_client::Signaller)) {
+        if let Some(signaller) = &self.signaller {
+            what(signaller);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What a sink is told by its properties.
+
+use gstreamer as gst;
+
+use super::congestion_control::CongestionControl;
+use crate::codec::all_caps;
+use crate::signalling_server;
+
+/// The published sink's defaults.
+pub(super) const MIN_BITRATE: u32 = 1_000;
+pub(super) const MAX_BITRATE: u32 = 8_192_000;
+pub(super) const START_BITRATE: u32 = 2_048_000;
+pub(super) const STUN_SERVER: &str = "stun://stun.l.google.com:19302";
+pub(super) const SIGNALLING_HOST: &str = "0.0.0.0";
+pub(super) const SIGNALLING_PORT: u32 = 8443;
+
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) video_caps: gst::Caps,
+    pub(super) audio_caps: gst::Caps,
+    pub(super) stun_server: Option<String>,
+    pub(super) congestion_control: CongestionControl,
+    pub(super) min_bitrate: u32,
+    pub(super) max_bitrate: u32,
+    pub(super) start_bitrate: u32,
+    pub(super) retransmission: bool,
+    pub(super) meta: Option<gst::Structure>,
+    pub(super) run_signalling_server: bool,
+    pub(super) signalling_server: signalling_server::Settings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            video_caps: all_caps(false),
+            audio_caps: all_caps(true),
+            stun_server: Some(STUN_SERVER.to_owned()),
+            congestion_control: CongestionControl::default(),
+            min_bitrate: MIN_BITRATE,
+            max_bitrate: MAX_BITRATE,
+            start_bitrate: START_BITRATE,
+            retransmission: true,
+            meta: None,
+            run_signalling_server: false,
+            signalling_server: signalling_server::Settings {
+                host: SIGNALLING_HOST.to_owned(),
+                port: 8443,
+                certificate: None,
+                key: None,
+            },
+        }
+    }
+}
+
+impl Settings {
+    /// The STUN server as `host:port`; the text of an error says what is wrong.
+    pub(super) fn stun_address(&self) -> Result<Option<String>, String> {
+        let Some(server) = self
+            .stun_server
+            .as_deref()
+            .filter(|server| !server.is_empty())
+        else {
+            return Ok(None);
+        };
+        let rest = server
+            .strip_prefix("stun://")
+            .or_else(|| server.strip_prefix("stun:"))
+            .ok_or_else(|| format!("stun-server \"{server}\" does not begin with stun://"))?;
+        let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+        let has_port = match rest.rsplit_once(':') {
+            Some((host, port)) => {
+                port.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']'))
+            }
+            None => false,
+        };
+        // The port of STUN (RFC 8489 §18.6).
+        let address = if has_port {
+            rest.to_owned()
+        } else {
+            format!("{rest}:3478")
+        };
+        Ok(Some(address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(server: &str) -> Result<Option<String>, String> {
+        gst::init().expect("GStreamer starts");
+        let settings = Settings {
+            stun_server: Some(server.to_owned()),
+            ..Settings::default()
+        };
+        settings.stun_address()
+    }
+
+    #[test]
+    fn stun_servers_are_read_as_users_write_them() {
+        let read = |server| address(server).expect("can be read");
+        assert_eq!(
+            read("stun://stun.example:19302").as_deref(),
+            Some("stun.example:19302")
+        );
+        assert_eq!(
+            read("stun://stun.example").as_deref(),
+            Some("stun.example:3478")
+        );
+        assert_eq!(
+            read("stun:[2001:db8::1]").as_deref(),
+            Some("[2001:db8::1]:3478")
+        );
+        assert_eq!(
+            read("stun://[2001:db8::1]:5").as_deref(),
+            Some("[2001:db8::1]:5")
+        );
+        assert_eq!(read(""), None);
+        assert!(address("turn://x").is_err());
+    }
+}

@@ -1,0 +1,235 @@
+//! What the owner of a publication hears of its viewers.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::demand::{Bitrate, StreamId, ViewerId};
+use crate::session::EndReason;
+
+/// A rise of an estimate is passed on at most this often.
+pub const ESTIMATE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A rise of an estimate is passed on only if it is by more than this share.
+const ESTIMATE_CHANGE_PERCENT: u64 = 2;
+
+/// Events of one viewer that wait for a full receiver. A viewer has a description, an agreement, a
+/// connection and an end; only candidates could be more, and those are left out then.
+pub const MAX_WAITING_EVENTS: usize = 32;
+
+/// Something about one viewer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicationEvent {
+    /// The viewer.
+    pub viewer: ViewerId,
+    /// What happened.
+    pub kind: ViewerEvent,
+}
+
+/// What the owner of a publication should know of a viewer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ViewerEvent {
+    /// To be sent to the viewer.
+    LocalDescription {
+        /// The description.
+        sdp: String,
+        /// Whether it is an answer; else an offer.
+        is_answer: bool,
+    },
+    /// To be sent to the viewer: a candidate that was found after the description, as an attribute's text.
+    LocalCandidate(String),
+    /// The codec of each stream that the viewer takes.
+    Negotiated(Vec<(StreamId, u32)>),
+    /// Media may flow.
+    Connected,
+    /// The viewer cannot go on with this stream without a key frame.
+    KeyFrameWanted(StreamId),
+    /// What the path to the viewer can take, all streams together.
+    Estimate(Bitrate),
+    /// The viewer is gone. Nothing follows.
+    Ended(EndReason),
+}
+
+impl ViewerEvent {
+    /// Whether it comes again if it is lost.
+    fn comes_again(&self) -> bool {
+        matches!(self, Self::Estimate(_) | Self::KeyFrameWanted(_))
+    }
+}
+
+/// The events of one viewer on their way, in order.
+#[derive(Debug, Default)]
+pub(super) struct EventQueue {
+    waiting: VecDeque<ViewerEvent>,
+}
+
+/// Takes an event, or gives it back if there is no room for it now.
+pub(super) type Listener =
+    dyn Fn(PublicationEvent) -> Result<(), PublicationEvent> + Send + Sync + 'static;
+
+impl EventQueue {
+    /// Tells an event, after those that wait. What comes again does not wait.
+    pub(super) fn tell(&mut self, viewer: ViewerId, kind: ViewerEvent, listener: &Listener) {
+        if kind.comes_again() {
+            if self.waiting.is_empty() {
+                // One that finds no room is as good as never sent.
+                let _ = listener(PublicationEvent { viewer, kind });
+            }
+            return;
+        }
+        let is_full = self.waiting.len() >= MAX_WAITING_EVENTS;
+        if is_full && matches!(kind, ViewerEvent::LocalCandidate(_)) {
+            return;
+        }
+        self.waiting.push_back(kind);
+        self.retry(viewer, listener);
+    }
+
+    /// Tells what waits; true if nothing waits any more.
+    pub(super) fn retry(&mut self, viewer: ViewerId, listener: &Listener) -> bool {
+        while let Some(kind) = self.waiting.pop_front() {
+            if let Err(refused) = listener(PublicationEvent { viewer, kind }) {
+                self.waiting.push_front(refused.kind);
+                return false;
+            }
+        }
+        true
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
+/// Passes on those estimates of one viewer that are worth it: every fall at once, a rise when it matters.
+#[derive(Debug, Default)]
+pub(super) struct EstimateFilter {
+    told: Option<(Bitrate, Instant)>,
+    held_back: Option<Bitrate>,
+}
+
+impl EstimateFilter {
+    /// Takes an estimate; returns what is to be told now.
+    pub(super) fn take(&mut self, estimate: Bitrate, now: Instant) -> Option<Bitrate> {
+        self.held_back = None;
+        let Some((told, _)) = self.told else {
+            return self.tell(estimate, now);
+        };
+        if estimate < told {
+            return self.tell(estimate, now);
+        }
+        if estimate - told > told / 100 * ESTIMATE_CHANGE_PERCENT {
+            self.held_back = Some(estimate);
+            return self.due(now);
+        }
+        None
+    }
+
+    /// What was held back and is to be told now.
+    pub(super) fn due(&mut self, now: Instant) -> Option<Bitrate> {
+        if self.deadline()? > now {
+            return None;
+        }
+        let estimate = self.held_back.take()?;
+        self.tell(estimate, now)
+    }
+
+    /// When to call [`due`](Self::due).
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.held_back?;
+        self.told.map(|(_, at)| at + ESTIMATE_INTERVAL)
+    }
+
+    fn tell(&mut self, estimate: Bitrate, now: Instant) -> Option<Bitrate> {
+        self.told = Some((estimate, now));
+        Some(estimate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    const VIEWER: ViewerId = ViewerId(1);
+
+    /// Tells the events to a receiver that has room for so many, and returns what waits and what it got.
+    fn tell(room: usize, events: Vec<ViewerEvent>) -> (EventQueue, Vec<ViewerEvent>) {
+        let got = Mutex::new(Vec::new());
+        let got = std::sync::Arc::new(got);
+        let mut queue = EventQueue::default();
+        let listener = listener(&got, room);
+        for event in events {
+            queue.tell(VIEWER, event, &*listener);
+        }
+        let got = got.lock().expect("nobody panicked").clone();
+        (queue, got)
+    }
+
+    fn listener(got: &std::sync::Arc<Mutex<Vec<ViewerEvent>>>, room: usize) -> Box<Listener> {
+        let got = std::sync::Arc::clone(got);
+        Box::new(move |event| {
+            let mut got = got.lock().expect("nobody panicked");
+            if got.len() >= room {
+                return Err(event);
+            }
+            got.push(event.kind);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn what_comes_again_does_not_wait_and_the_rest_is_kept_in_order() {
+        let (mut queue, got) = tell(
+            1,
+            vec![
+                ViewerEvent::Estimate(1),
+                ViewerEvent::Connected,
+                ViewerEvent::Estimate(2),
+                ViewerEvent::KeyFrameWanted(StreamId(0)),
+                ViewerEvent::Ended(EndReason::Closed),
+            ],
+        );
+        assert_eq!(got, [ViewerEvent::Estimate(1)]);
+        assert!(!queue.is_empty());
+        let later = std::sync::Arc::new(Mutex::new(Vec::new()));
+        assert!(queue.retry(VIEWER, &*listener(&later, 9)));
+        let later = later.lock().expect("nobody panicked");
+        let kept = [
+            ViewerEvent::Connected,
+            ViewerEvent::Ended(EndReason::Closed),
+        ];
+        assert_eq!(*later, kept);
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_the_end_is_never_left_out() {
+        let mut events = vec![ViewerEvent::LocalCandidate(String::new()); 1_000];
+        events.push(ViewerEvent::Ended(EndReason::Closed));
+        let (queue, _) = tell(0, events);
+        assert_eq!(queue.waiting.len(), MAX_WAITING_EVENTS + 1);
+        let end = ViewerEvent::Ended(EndReason::Closed);
+        assert_eq!(queue.waiting.back(), Some(&end));
+    }
+
+    #[test]
+    fn a_fall_is_told_at_once_and_a_rise_if_it_matters() {
+        let now = Instant::now();
+        let ms = Duration::from_millis;
+        let mut filter = EstimateFilter::default();
+        assert_eq!(filter.take(1_000_000, now), Some(1_000_000));
+        assert_eq!(filter.take(999_999, now + ms(1)), Some(999_999));
+        assert_eq!(filter.take(1_010_000, now + ms(500)), None, "1 % more");
+        assert_eq!(filter.deadline(), None);
+        assert_eq!(filter.take(1_100_000, now + ms(501)), Some(1_100_000));
+        assert_eq!(filter.take(1_200_000, now + ms(510)), None, "too soon");
+        assert_eq!(filter.deadline(), Some(now + ms(601)));
+        assert_eq!(filter.due(now + ms(600)), None);
+        assert_eq!(filter.due(now + ms(601)), Some(1_200_000));
+        assert_eq!(filter.due(now + ms(900)), None, "told once");
+        assert_eq!(filter.take(1_300_000, now + ms(650)), None);
+        assert_eq!(filter.take(900_000, now + ms(651)), Some(900_000));
+        assert_eq!(filter.due(now + ms(900)), None, "what fell since is over");
+    }
+}

@@ -1,0 +1,279 @@
+//! Sockets and threads around the sessions.
+//!
+//! # Contract
+//!
+//! * An [`Engine`] is a few threads, the shards, each with a UDP port of its own. Sessions live on them;
+//!   their number does not change the number of threads. The threads end when the last handle of the
+//!   engine and the last [`Publication`] are gone.
+//! * An element makes a [`Publication`] and calls it from any thread. Nothing there waits but
+//!   [`close`](Publication::close) and [`statistics`](Publication::statistics). Calls about one viewer
+//!   take effect in their order. A [`ViewerId`] is used once in a publication.
+//! * What happens comes as [`PublicationEvent`]s, on the threads of the shards. The closure that takes them
+//!   must not block, panic or wait for the engine. It returns an event for which it has no room now. Then
+//!   [`Estimate`](ViewerEvent::Estimate) and [`KeyFrameWanted`](ViewerEvent::KeyFrameWanted) are dropped,
+//!   because they come again; all others are offered again a little later, in order.
+//! * Every viewer that was added ends with one [`Ended`](ViewerEvent::Ended), whoever ended it, unless the
+//!   publication is closed: then each is offered once.
+//!
+//! Under a [`ViewerId`] that has ended, and for one that was never added, nothing happens.
+
+mod batch;
+mod candidates;
+mod deadlines;
+mod demultiplexer;
+mod events;
+mod inbox;
+mod port;
+mod publication;
+mod received;
+mod shard;
+mod statistics;
+mod stun;
+mod stun_servers;
+mod thread;
+
+use std::io;
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::available_parallelism;
+
+pub use candidates::MAX_HOST_CANDIDATES;
+pub use events::{ESTIMATE_INTERVAL, MAX_WAITING_EVENTS, PublicationEvent, ViewerEvent};
+pub use inbox::{MAX_REFUSED_VIEWERS, MAX_WAITING_COMMANDS, MAX_WAITING_FRAMES};
+pub use publication::{Publication, PublicationConfig};
+pub use statistics::EngineStatistics;
+pub use stun_servers::MAX_STUN_SERVERS;
+
+use crate::demand::{StreamId, ViewerId};
+use crate::session::SessionStatistics;
+use inbox::{Command, Inbox};
+use publication::{PublicationKey, Shared};
+use stun_servers::StunServers;
+
+/// More shards than this are no use before the network is full.
+const MAX_DEFAULT_SHARDS: usize = 8;
+
+/// Names the addresses that are offered, for [`Engine::shared`].
+const ADDRESSES_VARIABLE: &str = "WIGWAG_ADDRESSES";
+
+/// How to run an engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// How many threads and ports.
+    pub shards: NonZeroUsize,
+    /// The addresses of this machine that are offered as host candidates; if there are none, every usable
+    /// one: up, not loopback, link-local or of a bridge to containers, and at most
+    /// [`MAX_HOST_CANDIDATES`].
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Runs sessions. A handle; clones are the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    threads: Arc<Threads>,
+}
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The system gave no UDP socket, neither for IPv4 nor for IPv6.
+    #[error("no UDP socket: {0}; are there too many open files, or is the network forbidden?")]
+    Socket(#[source] io::Error),
+    /// The system gave no thread, or nothing to wait with.
+    #[error("no thread for media: {0}")]
+    Thread(#[source] io::Error),
+    /// The environment names an address that is none.
+    #[error("{ADDRESSES_VARIABLE} has {0:?}, which is no IP address that can be offered")]
+    Address(String),
+}
+
+/// Who begins, with what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Negotiation {
+    /// We offer.
+    Offer,
+    /// The viewer offered.
+    Answer {
+        /// Its offer (SDP).
+        offer: String,
+        /// Codecs that already run: see [`Session::answer`](crate::session::Session::answer).
+        preferred: Vec<(StreamId, u32)>,
+    },
+}
+
+type StatisticsReply = Vec<(ViewerId, SessionStatistics)>;
+
+/// The ways into the shards, which stop when it is dropped.
+struct Threads {
+    inboxes: Vec<Arc<Inbox>>,
+    stun_servers: StunServers,
+    next_publication: AtomicU64,
+}
+
+impl Default for EngineConfig {
+    /// Half the processors, at least one and at most eight; every usable address.
+    fn default() -> Self {
+        let processors = available_parallelism().map_or(1, NonZeroUsize::get);
+        let shards = (processors / 2).clamp(1, MAX_DEFAULT_SHARDS);
+        Self {
+            shards: NonZeroUsize::new(shards).unwrap_or(NonZeroUsize::MIN),
+            addresses: Vec::new(),
+        }
+    }
+}
+
+impl Engine {
+    /// Starts an engine of its own.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no sockets or threads.
+    pub fn start(config: EngineConfig) -> Result<Self, EngineError> {
+        let EngineConfig { shards, addresses } = config;
+        let mut threads = Threads {
+            inboxes: Vec::with_capacity(shards.get()),
+            stun_servers: StunServers::default(),
+            next_publication: AtomicU64::new(0),
+        };
+        // Those that were started stop when this is dropped.
+        for number in 0..shards.get() {
+            let inbox = thread::start(number, addresses.clone())?;
+            threads.inboxes.push(inbox);
+        }
+        Ok(Self {
+            threads: Arc::new(threads),
+        })
+    }
+
+    /// The engine of this process. Started for the first who asks, and stopped when everybody has dropped
+    /// it.
+    ///
+    /// The environment variable `WIGWAG_ADDRESSES` has the addresses to offer instead of every usable one,
+    /// separated by commas.
+    ///
+    /// # Errors
+    ///
+    /// The variable has something else, or the system gives no sockets or threads.
+    pub fn shared() -> Result<Self, EngineError> {
+        static SHARED: Mutex<Weak<Threads>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(threads) = shared.upgrade() {
+            return Ok(Self { threads });
+        }
+        let addresses = match std::env::var(ADDRESSES_VARIABLE) {
+            Ok(text) => addresses(&text)?,
+            Err(std::env::VarError::NotPresent) => Vec::new(),
+            Err(std::env::VarError::NotUnicode(text)) => {
+                return Err(EngineError::Address(text.to_string_lossy().into_owned()));
+            }
+        };
+        let engine = Self::start(EngineConfig {
+            addresses,
+            ..EngineConfig::default()
+        })?;
+        *shared = Arc::downgrade(&engine.threads);
+        Ok(engine)
+    }
+
+    /// Begins to publish. `events` takes what happens to viewers; see the [module](self).
+    pub fn publish(
+        &self,
+        config: PublicationConfig,
+        events: impl Fn(PublicationEvent) -> Result<(), PublicationEvent> + Send + Sync + 'static,
+    ) -> Publication {
+        let threads = Arc::clone(&self.threads);
+        let number = threads.next_publication.fetch_add(1, Ordering::Relaxed);
+        let stun_server = config.stun_server.and_then(|name| {
+            let inboxes = threads.inboxes.clone();
+            threads.stun_servers.get(&name, move |server| {
+                for inbox in &inboxes {
+                    inbox.ask_all(Command::StunResolved(Arc::clone(&server)));
+                }
+            })
+        });
+        let shared = Shared::new(
+            PublicationKey(number),
+            Box::new(events),
+            stun_server,
+            threads.inboxes.len(),
+        );
+        Publication::new(Arc::new(shared), threads)
+    }
+
+    /// What the engine counted.
+    pub fn statistics(&self) -> EngineStatistics {
+        let mut sum = EngineStatistics::default();
+        for inbox in &self.threads.inboxes {
+            inbox.counters.add_to(&mut sum);
+        }
+        sum
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("shards", &self.threads.inboxes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Threads {
+    fn inboxes(&self) -> &[Arc<Inbox>] {
+        &self.inboxes
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        for inbox in &self.inboxes {
+            inbox.stop();
+        }
+    }
+}
+
+/// Addresses that are separated by commas.
+fn addresses(text: &str) -> Result<Vec<IpAddr>, EngineError> {
+    let parts = text.split(',').map(str::trim);
+    parts
+        .filter(|part| !part.is_empty())
+        .map(|part| match part.parse::<IpAddr>() {
+            Ok(address) if candidates::can_be_offered(address) => Ok(address),
+            _ => Err(EngineError::Address(part.to_owned())),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_names_addresses() {
+        let read = |text: &str| addresses(text).map_err(|error| error.to_string());
+        let two = ["127.0.0.1", "::1"].map(|text| text.parse::<IpAddr>().expect("an address"));
+        assert_eq!(read("127.0.0.1, ::1,"), Ok(two.to_vec()));
+        assert_eq!(read(""), Ok(Vec::new()));
+        for bad in [
+            "localhost",
+            "127.0.0.1:80",
+            "[::1]",
+            "0.0.0.0",
+            "::",
+            "224.0.0.1",
+            "169.254.0.1",
+        ] {
+            let error = read(&format!("127.0.0.1,{bad}")).expect_err("it is none");
+            assert!(error.contains(bad) && error.contains(ADDRESSES_VARIABLE));
+        }
+    }
+
+    #[test]
+    fn the_default_is_few_shards() {
+        let shards = EngineConfig::default().shards.get();
+        assert!((1..=MAX_DEFAULT_SHARDS).contains(&shards));
+    }
+}

@@ -1,0 +1,387 @@
+//! The UDP sockets of a shard: one for each address family, and batches both ways.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use mio::Interest;
+use mio::net::UdpSocket;
+use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::batch::{Batch, Segments};
+use super::received::Received;
+use super::statistics::{Counters, count};
+
+/// Asked of the system for each direction: a key frame for hundreds of viewers at once, or their reports.
+/// The system may give less.
+const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
+
+/// Where datagrams go out.
+pub(super) trait Network {
+    /// Sends a datagram, or loses it, as networks do. An unspecified source address is any of ours.
+    fn send(&mut self, source: SocketAddr, destination: SocketAddr, datagram: &[u8]);
+
+    /// Sends what still waits to be sent.
+    fn flush(&mut self);
+
+    /// Where viewers reach us at an address of ours, if we listen on its family.
+    fn at(&self, address: IpAddr) -> Option<SocketAddr>;
+}
+
+/// The sockets of a shard. A machine may lack one of the families.
+pub(super) struct Ports {
+    ports: [Option<Port>; 2],
+    counters: Arc<Counters>,
+}
+
+struct Port {
+    socket: UdpSocket,
+    state: UdpSocketState,
+    local: SocketAddr,
+    batch: Batch,
+    /// Whether the system may have more: it says so only once.
+    readable: bool,
+}
+
+impl Ports {
+    /// Opens the sockets, and has them watched under the tokens 0 and 1.
+    pub(super) fn open(registry: &mio::Registry, counters: Arc<Counters>) -> io::Result<Self> {
+        let v4 = Port::open(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
+        // The same number is easier to read in a description; any other will do.
+        let number = v4.as_ref().map_or(0, |port| port.local.port());
+        let any = |number| SocketAddr::from((Ipv6Addr::UNSPECIFIED, number));
+        let v6 = Port::open(any(number)).or_else(|_| Port::open(any(0)));
+        let mut ports = match (v4, v6) {
+            (Err(error), Err(_)) => return Err(error),
+            (v4, v6) => [v4.ok(), v6.ok()],
+        };
+        for (token, port) in ports.iter_mut().enumerate() {
+            if let Some(port) = port {
+                registry.register(&mut port.socket, mio::Token(token), Interest::READABLE)?;
+            }
+        }
+        Ok(Self { ports, counters })
+    }
+
+    /// The socket with this token has something to read.
+    pub(super) fn is_readable(&mut self, token: mio::Token) {
+        if let Some(Some(port)) = self.ports.get_mut(token.0) {
+            port.readable = true;
+        }
+    }
+
+    /// Whether there may be something to read without waiting.
+    pub(super) fn may_have_more(&self) -> bool {
+        self.ports.iter().flatten().any(|port| port.readable)
+    }
+
+    /// Reads once from each socket that may have something, and shows it.
+    pub(super) fn receive(
+        &mut self,
+        received: &mut Received,
+        mut show: impl FnMut(&mut Self, &Received),
+    ) {
+        for place in 0..self.ports.len() {
+            if let Some(Some(port)) = self.ports.get_mut(place)
+                && port.receive(received)
+            {
+                count(&self.counters.received, received.count());
+                show(self, received);
+            }
+        }
+    }
+}
+
+impl Network for Ports {
+    fn send(&mut self, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
+        let Self { ports, counters } = self;
+        let port = ports[family(destination.ip())].as_mut();
+        let port = port.filter(|_| is_sendable(destination));
+        let Some(port) = port else {
+            return count(&counters.not_sent, 1);
+        };
+        let Port {
+            socket,
+            state,
+            batch,
+            ..
+        } = port;
+        let max_segments = state.max_gso_segments();
+        let waits = batch.push(source, destination, datagram, max_segments, |segments| {
+            send(socket, state, counters, &segments);
+        });
+        if !waits {
+            count(&counters.not_sent, 1);
+        }
+    }
+
+    fn flush(&mut self) {
+        let Self { ports, counters } = self;
+        for port in ports.iter_mut().flatten() {
+            let Port {
+                socket,
+                state,
+                batch,
+                ..
+            } = port;
+            batch.flush(|segments| send(socket, state, counters, &segments));
+        }
+    }
+    fn at(&self, address: IpAddr) -> Option<SocketAddr> {
+        let port = self.ports[family(address)].as_ref()?;
+        Some(SocketAddr::new(address, port.local.port()))
+    }
+}
+
+impl Port {
+    fn open(address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::DGRAM,
+            Some(Protocol::UDP),
+        )?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        // Less than asked for is no reason not to run.
+        let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
+        let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        let socket = UdpSocket::from_std(socket.into());
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        let local = socket.local_addr()?;
+        Ok(Self {
+            socket,
+            state,
+            local,
+            batch: Batch::new(),
+            readable: true,
+        })
+    }
+
+    /// Reads once; true if something came.
+    fn receive(&mut self, received: &mut Received) -> bool {
+        if !self.readable {
+            return false;
+        }
+        let (socket, state) = (&self.socket, &self.state);
+        let filled = received.fill(self.local, |buffers, metas| {
+            socket.try_io(|| state.recv(UdpSockRef::from(socket), buffers, metas))
+        });
+        match filled {
+            Ok(filled) => return filled > 0,
+            Err(error) => {
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    tracing::trace!(%error, "a datagram could not be read");
+                }
+                // The next datagram that comes is told again.
+                self.readable = false;
+            }
+        }
+        false
+    }
+}
+
+fn family(address: IpAddr) -> usize {
+    usize::from(address.is_ipv6())
+}
+
+/// Whether the system would take a datagram for there at all. The addresses of candidates are what a
+/// viewer claims.
+fn is_sendable(destination: SocketAddr) -> bool {
+    let is_one_host = match destination.ip() {
+        IpAddr::V4(v4) => v4.octets()[0] < 224,
+        IpAddr::V6(v6) => !v6.is_multicast() && v6.to_ipv4_mapped().is_none(),
+    };
+    destination.port() != 0 && is_one_host && !destination.ip().is_unspecified()
+}
+
+/// Hands a batch to the system. What it does not take is lost.
+fn send(
+    socket: &UdpSocket,
+    state: &mut UdpSocketState,
+    counters: &Counters,
+    segments: &Segments<'_>,
+) {
+    let max_segments = state.max_gso_segments();
+    let all = segments.bytes;
+    let mut sent = 0;
+    let mut calls = 1;
+    let is_segmented = segments.count > 1;
+    let whole = call(
+        socket,
+        state,
+        segments,
+        all,
+        is_segmented.then_some(segments.segment),
+    );
+    match whole {
+        Ok(()) => sent = segments.count,
+        // A full socket: what is sent later is too late.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        Err(_) if is_segmented => {
+            // Some network cards cannot cut a buffer into datagrams; and some errors are of the address.
+            for datagram in all.chunks(segments.segment) {
+                calls += 1;
+                sent += usize::from(call(socket, state, segments, datagram, None).is_ok());
+            }
+        }
+        Err(_) => {}
+    }
+    // On errors the socket's state gives up segmentation for good. It is at fault only if the datagrams go
+    // out one by one; else the address was, as when an interface lost it.
+    if sent == 0
+        && state.max_gso_segments() < max_segments
+        && let Ok(anew) = UdpSocketState::new(UdpSockRef::from(socket))
+    {
+        *state = anew;
+    }
+    count(&counters.sent, sent);
+    count(&counters.send_calls, calls);
+    count(&counters.not_sent, segments.count - sent);
+}
+
+fn call(
+    socket: &UdpSocket,
+    state: &UdpSocketState,
+    path: &Segments<'_>,
+    contents: &[u8],
+    segment_size: Option<usize>,
+) -> io::Result<()> {
+    let source = path.source.ip();
+    let transmit = Transmit {
+        destination: path.destination,
+        ecn: None,
+        contents,
+        segment_size,
+        src_ip: (!source.is_unspecified()).then_some(source),
+    };
+    socket.try_io(|| state.try_send(UdpSockRef::from(socket), &transmit))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket as StdSocket;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn ports() -> (mio::Poll, Ports, Arc<Counters>) {
+        let poll = mio::Poll::new().expect("a poll");
+        let counters = Arc::new(Counters::default());
+        let ports = Ports::open(poll.registry(), Arc::clone(&counters)).expect("sockets");
+        (poll, ports, counters)
+    }
+
+    fn peer() -> StdSocket {
+        let socket = StdSocket::bind("127.0.0.1:0").expect("a socket");
+        let wait = Some(Duration::from_secs(5));
+        socket.set_read_timeout(wait).expect("a timeout");
+        socket
+    }
+
+    fn here(ports: &Ports) -> SocketAddr {
+        ports.at(Ipv4Addr::LOCALHOST.into()).expect("IPv4")
+    }
+
+    fn sum(counters: &Counters) -> super::super::EngineStatistics {
+        let mut sum = Default::default();
+        counters.add_to(&mut sum);
+        sum
+    }
+
+    #[test]
+    fn a_batch_arrives_as_datagrams_from_the_source_address() {
+        let (_poll, mut ports, counters) = ports();
+        let peer = peer();
+        let to = peer.local_addr().expect("an address");
+        let from = here(&ports);
+        for (number, size) in [1_000, 1_000, 1_000, 400, 1_100].into_iter().enumerate() {
+            ports.send(from, to, &vec![number as u8; size]);
+        }
+        ports.flush();
+        let mut buffer = [0; 2_000];
+        for (number, size) in [1_000, 1_000, 1_000, 400, 1_100].into_iter().enumerate() {
+            let (length, source) = peer.recv_from(&mut buffer).expect("it arrives");
+            assert_eq!((length, source), (size, from));
+            assert_eq!(buffer[0], number as u8);
+        }
+        assert_eq!(sum(&counters).datagrams_sent, 5);
+        assert!(sum(&counters).send_calls <= 5);
+    }
+
+    #[test]
+    fn what_arrives_is_shown_with_both_addresses() {
+        let (mut poll, mut ports, counters) = ports();
+        let peer = peer();
+        let from = peer.local_addr().expect("an address");
+        let to = here(&ports);
+        for number in 0..40u8 {
+            peer.send_to(&[number; 100], to).expect("it is sent");
+        }
+        let mut got = Vec::new();
+        let mut received = Received::new();
+        let mut events = mio::Events::with_capacity(8);
+        while got.len() < 40 {
+            let wait = Some(Duration::from_secs(5));
+            if !ports.may_have_more() {
+                poll.poll(&mut events, wait).expect("it wakes");
+                assert!(!events.is_empty(), "in time");
+            }
+            for event in &events {
+                ports.is_readable(event.token());
+            }
+            ports.receive(&mut received, |_, received| {
+                for (source, destination, datagram) in received.datagrams() {
+                    assert_eq!((source, destination), (from, to));
+                    assert_eq!(datagram.len(), 100);
+                    got.push(datagram[0]);
+                }
+            });
+        }
+        assert!(got.iter().copied().eq(0..40));
+        assert_eq!(sum(&counters).datagrams_received, 40);
+    }
+
+    #[test]
+    fn addresses_that_make_no_sense_do_not_spoil_the_others() {
+        let (_poll, mut ports, counters) = ports();
+        let from = here(&ports);
+        let peer = peer();
+        let to = peer.local_addr().expect("an address");
+        let senseless = [
+            "127.0.0.1:0",
+            "0.0.0.0:9",
+            "224.0.0.1:9",
+            "255.255.255.255:9",
+            "[::]:9",
+            "[ff02::1]:9",
+            "[::ffff:127.0.0.1]:9",
+        ];
+        for destination in senseless {
+            ports.send(from, destination.parse().expect("an address"), &[0; 10]);
+        }
+        // One that is not ours any more.
+        let gone = "192.0.2.1:9".parse().expect("an address");
+        ports.send(gone, to, &[0; 10]);
+        ports.send(gone, to, &[0; 10]);
+        ports.flush();
+        assert_eq!(
+            sum(&counters).datagrams_not_sent,
+            senseless.len() as u64 + 2
+        );
+        let state = |ports: &Ports| {
+            ports.ports[0]
+                .as_ref()
+                .map(|port| port.state.max_gso_segments())
+        };
+        let (_poll, untouched, _) = self::ports();
+        assert_eq!(state(&ports), state(&untouched), "segmentation goes on");
+        ports.send(from, to, &[7; 10]);
+        ports.flush();
+        let mut buffer = [0; 20];
+        assert_eq!(peer.recv(&mut buffer).expect("it arrives"), 10);
+    }
+}

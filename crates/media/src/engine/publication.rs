@@ -1,0 +1,223 @@
+//! What one element sends: the handle that its owner holds, and what the shards know of it.
+
+use std::collections::{BTreeMap, btree_map};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use super::events::Listener;
+use super::inbox::{Command, Inbox, ViewerRequest};
+use super::stun_servers::StunServer;
+use super::{Negotiation, Threads};
+use crate::demand::{Bitrate, RenditionId, StreamId, ViewerId};
+use crate::frame::Frame;
+use crate::session::{SessionConfig, SessionStatistics};
+
+/// How to publish.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PublicationConfig {
+    /// `host:port` of a STUN server that tells viewers outside where to find us. An IPv6 address stands in
+    /// brackets.
+    pub stun_server: Option<String>,
+}
+
+/// The number of a publication in its engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct PublicationKey(pub(super) u64);
+
+/// What the handle and the shards share.
+pub(super) struct Shared {
+    pub(super) key: PublicationKey,
+    pub(super) listener: Box<Listener>,
+    pub(super) stun_server: Option<Arc<StunServer>>,
+    /// The shard of each viewer.
+    routes: Mutex<BTreeMap<ViewerId, usize>>,
+    /// How many viewers each shard has.
+    viewers: Box<[AtomicUsize]>,
+    /// Whether the handle is gone, and with it who listens.
+    closed: AtomicBool,
+}
+
+/// What one element sends, to all its viewers. Closed when it is dropped.
+///
+/// Nothing here waits for a viewer or a shard, but [`close`](Self::close) and
+/// [`statistics`](Self::statistics). See the [module](super) for the order of calls and events.
+pub struct Publication {
+    shared: Arc<Shared>,
+    threads: Arc<Threads>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        key: PublicationKey,
+        listener: Box<Listener>,
+        stun_server: Option<Arc<StunServer>>,
+        shards: usize,
+    ) -> Self {
+        Self {
+            key,
+            listener,
+            stun_server,
+            routes: Mutex::default(),
+            viewers: (0..shards).map(|_| AtomicUsize::new(0)).collect(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// A viewer is gone from its shard; false if it was gone before.
+    pub(super) fn remove_route(&self, viewer: ViewerId, shard: usize, inbox: &Inbox) -> bool {
+        if self.routes().remove(&viewer).is_none() {
+            return false;
+        }
+        self.viewers[shard].fetch_sub(1, Ordering::Relaxed);
+        inbox.sessions.fetch_sub(1, Ordering::Relaxed);
+        true
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// A viewer comes to a shard; false if it is there already.
+    pub(super) fn add_route(&self, viewer: ViewerId, shard: usize, inbox: &Inbox) -> bool {
+        match self.routes().entry(viewer) {
+            btree_map::Entry::Occupied(_) => return false,
+            btree_map::Entry::Vacant(free) => free.insert(shard),
+        };
+        self.viewers[shard].fetch_add(1, Ordering::Relaxed);
+        inbox.sessions.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    fn routes(&self) -> MutexGuard<'_, BTreeMap<ViewerId, usize>> {
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Publication {
+    pub(super) fn new(shared: Arc<Shared>, threads: Arc<Threads>) -> Self {
+        Self { shared, threads }
+    }
+
+    /// Begins a session with a viewer, on the shard that has the fewest. A viewer that is there already
+    /// is left as it is.
+    pub fn add_viewer(
+        &self,
+        viewer: ViewerId,
+        config: Arc<SessionConfig>,
+        negotiation: Negotiation,
+    ) {
+        let inboxes = self.threads.inboxes();
+        let load = |(_, inbox): &(usize, &Arc<Inbox>)| inbox.sessions.load(Ordering::Relaxed);
+        let Some((shard, inbox)) = inboxes.iter().enumerate().min_by_key(load) else {
+            return;
+        };
+        if !self.shared.add_route(viewer, shard, inbox) {
+            tracing::warn!(viewer = viewer.0, "the viewer is there already");
+            return;
+        }
+        let request = ViewerRequest::Add(config, negotiation);
+        inbox.ask(&self.shared, viewer, request);
+    }
+
+    /// Takes a viewer's answer (SDP) to our offer. `preferred` are codecs that already run: see
+    /// [`Session::accept_answer`](crate::session::Session::accept_answer).
+    pub fn accept_answer(&self, viewer: ViewerId, sdp: String, preferred: Vec<(StreamId, u32)>) {
+        self.ask(viewer, ViewerRequest::AcceptAnswer(sdp, preferred));
+    }
+
+    /// Takes a candidate of a viewer, as an attribute's text. The empty text is the end of candidates.
+    pub fn add_candidate(&self, viewer: ViewerId, candidate: String) {
+        self.ask(viewer, ViewerRequest::AddCandidate(candidate));
+    }
+
+    /// Gives a viewer this rendition of a stream from now on.
+    pub fn give(&self, viewer: ViewerId, stream: StreamId, rendition: RenditionId) {
+        self.ask(viewer, ViewerRequest::Give(stream, rendition));
+    }
+
+    /// Says what a viewer is being sent, and what it would be if its path took it.
+    pub fn set_rates(&self, viewer: ViewerId, current: Bitrate, desired: Bitrate) {
+        self.ask(viewer, ViewerRequest::SetRates { current, desired });
+    }
+
+    /// Sends a frame to all viewers that get its rendition. Frames that the shards are too busy to take
+    /// are dropped, up to the next key frame, which is then asked for. Never waits.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the caller gives it away; how many share it is not known here"
+    )]
+    pub fn send_frame(&self, frame: Arc<Frame>) {
+        for (inbox, viewers) in self.threads.inboxes().iter().zip(&self.shared.viewers) {
+            if viewers.load(Ordering::Relaxed) > 0 {
+                inbox.push_frame(self.shared.key, &frame);
+            }
+        }
+    }
+
+    /// Ends a session, and tells the viewer if it can still be told.
+    pub fn remove_viewer(&self, viewer: ViewerId) {
+        self.ask(viewer, ViewerRequest::Remove);
+    }
+
+    /// What was counted for each viewer that is there. Viewers of a shard that does not answer in time
+    /// are left out.
+    pub fn statistics(&self, wait_at_most: Duration) -> BTreeMap<ViewerId, SessionStatistics> {
+        let (sender, receiver) = mpsc::channel();
+        for inbox in self.threads.inboxes() {
+            inbox.ask_all(Command::Statistics(self.shared.key, sender.clone()));
+        }
+        drop(sender);
+        until(wait_at_most, &receiver).flatten().collect()
+    }
+
+    /// Ends all sessions, tells the viewers, and waits until that is done, but not longer than this.
+    pub fn close(&self, wait_at_most: Duration) {
+        let done = self.begin_to_close();
+        until(wait_at_most, &done).for_each(drop);
+    }
+
+    fn begin_to_close(&self) -> mpsc::Receiver<()> {
+        self.shared.closed.store(true, Ordering::Relaxed);
+        let (sender, receiver) = mpsc::channel();
+        for inbox in self.threads.inboxes() {
+            inbox.ask_all(Command::Close(self.shared.key, sender.clone()));
+        }
+        receiver
+    }
+
+    fn ask(&self, viewer: ViewerId, request: ViewerRequest) {
+        let shard = self.shared.routes().get(&viewer).copied();
+        if let Some(inbox) = shard.and_then(|shard| self.threads.inboxes().get(shard)) {
+            inbox.ask(&self.shared, viewer, request);
+        }
+    }
+}
+
+impl Drop for Publication {
+    fn drop(&mut self) {
+        // Nobody waits; after `close`, there is nothing left to do.
+        drop(self.begin_to_close());
+    }
+}
+
+impl std::fmt::Debug for Publication {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Publication")
+            .field("viewers", &self.shared.routes().len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What comes until all senders are gone or the time is up.
+fn until<T>(wait_at_most: Duration, receiver: &mpsc::Receiver<T>) -> impl Iterator<Item = T> {
+    let end = Instant::now().checked_add(wait_at_most);
+    std::iter::from_fn(move || {
+        let left = match end {
+            Some(end) => end.saturating_duration_since(Instant::now()),
+            // Longer than the clock can say.
+            None => wait_at_most,
+        };
+        receiver.recv_timeout(left).ok()
+    })
+}

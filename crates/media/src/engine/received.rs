@@ -1,0 +1,69 @@
+//! Datagrams as the system hands them out: several in one go, and several glued together.
+
+use std::io::{self, IoSliceMut};
+use std::net::SocketAddr;
+
+use quinn_udp::RecvMeta;
+
+/// Buffers that one call fills; each takes what the system glued together.
+const RECEIVE_BUFFERS: usize = 8;
+/// The largest that the system hands out, glued or not.
+const RECEIVE_BUFFER: usize = 65_536;
+
+/// Datagrams as they came, and the room for them.
+pub(super) struct Received {
+    bytes: Box<[u8]>,
+    metas: [RecvMeta; RECEIVE_BUFFERS],
+    filled: usize,
+    /// The port they came to.
+    local: Option<SocketAddr>,
+}
+
+impl Received {
+    pub(super) fn new() -> Self {
+        Self {
+            bytes: vec![0; RECEIVE_BUFFERS * RECEIVE_BUFFER].into(),
+            metas: [RecvMeta::default(); RECEIVE_BUFFERS],
+            filled: 0,
+            local: None,
+        }
+    }
+
+    /// Has `receive` fill the buffers with what came to `local`; returns how many it filled.
+    pub(super) fn fill(
+        &mut self,
+        local: SocketAddr,
+        receive: impl FnOnce(&mut [IoSliceMut<'_>], &mut [RecvMeta]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        self.filled = 0;
+        self.local = Some(local);
+        let mut chunks = self.bytes.chunks_mut(RECEIVE_BUFFER);
+        let mut buffers: [IoSliceMut<'_>; RECEIVE_BUFFERS] =
+            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+        self.filled = receive(&mut buffers, &mut self.metas)?;
+        Ok(self.filled)
+    }
+
+    /// How many datagrams came.
+    pub(super) fn count(&self) -> usize {
+        let datagrams = |meta: &RecvMeta| meta.len.div_ceil(meta.stride.max(1));
+        self.metas().iter().map(datagrams).sum()
+    }
+
+    fn metas(&self) -> &[RecvMeta] {
+        self.metas.get(..self.filled).unwrap_or(&self.metas)
+    }
+
+    /// Each datagram with where it came from and the address of ours that it came to.
+    pub(super) fn datagrams(&self) -> impl Iterator<Item = (SocketAddr, SocketAddr, &[u8])> {
+        let buffers = self.bytes.chunks(RECEIVE_BUFFER);
+        self.metas().iter().zip(buffers).flat_map(|(meta, buffer)| {
+            let local = self.local.zip(meta.dst_ip);
+            let to = local.map(|(local, address)| SocketAddr::new(address, local.port()));
+            let whole = buffer.get(..meta.len).unwrap_or_default();
+            whole
+                .chunks(meta.stride.max(1))
+                .filter_map(move |datagram| Some((meta.addr, to?, datagram)))
+        })
+    }
+}

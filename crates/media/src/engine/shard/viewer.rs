@@ -1,0 +1,135 @@
+//! One viewer on its shard.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::super::demultiplexer::Leads;
+use super::super::events::{EstimateFilter, EventQueue, ViewerEvent};
+use super::super::publication::Shared;
+use super::super::stun::Mapping;
+use super::ending::REFUSED;
+use crate::demand::ViewerId;
+use crate::frame::Frame;
+use crate::session::{Session, SessionEvent};
+
+pub(super) struct Viewer {
+    pub(super) publication: Arc<Shared>,
+    pub(super) id: ViewerId,
+    /// None once it ended; then only events are left.
+    pub(super) session: Option<Session>,
+    pub(super) leads: Leads,
+    pub(super) events: EventQueue,
+    /// Where it stands in the order of its publication.
+    pub(super) place: usize,
+    /// Whether it ends because a command found no room.
+    pub(super) refused: bool,
+    estimates: EstimateFilter,
+}
+
+impl Viewer {
+    pub(super) fn new(
+        publication: &Arc<Shared>,
+        id: ViewerId,
+        session: Session,
+        leads: Leads,
+        place: usize,
+    ) -> Self {
+        Self {
+            session: Some(session),
+            leads,
+            place,
+            ..Self::without_session(publication, id)
+        }
+    }
+
+    pub(super) fn without_session(publication: &Arc<Shared>, id: ViewerId) -> Self {
+        Self {
+            publication: Arc::clone(publication),
+            id,
+            session: None,
+            leads: Leads::default(),
+            events: EventQueue::default(),
+            place: 0,
+            refused: false,
+            estimates: EstimateFilter::default(),
+        }
+    }
+
+    pub(super) fn tell(&mut self, event: ViewerEvent) {
+        self.events
+            .tell(self.id, event, &*self.publication.listener);
+    }
+
+    /// Offers what waits again; true if nothing waits any more.
+    pub(super) fn retry(&mut self) -> bool {
+        self.events.retry(self.id, &*self.publication.listener)
+    }
+
+    /// Tells what happened in the session.
+    pub(super) fn tell_events(&mut self, now: Instant) {
+        while let Some(event) = self.session.as_mut().and_then(Session::poll_event) {
+            let event = match event {
+                SessionEvent::Negotiated(streams) => ViewerEvent::Negotiated(streams),
+                SessionEvent::Connected => ViewerEvent::Connected,
+                SessionEvent::KeyFrameWanted(stream) => ViewerEvent::KeyFrameWanted(stream),
+                SessionEvent::Estimate(estimate) => match self.estimates.take(estimate, now) {
+                    Some(estimate) => ViewerEvent::Estimate(estimate),
+                    None => continue,
+                },
+                SessionEvent::Ended(_) if self.refused => ViewerEvent::Ended(REFUSED),
+                SessionEvent::Ended(reason) => ViewerEvent::Ended(reason),
+            };
+            self.tell(event);
+        }
+    }
+
+    /// Does what is due, if anything is: a deadline may have moved away since it was set.
+    pub(super) fn wake(&mut self, now: Instant) {
+        if let Some(estimate) = self.estimates.due(now) {
+            self.tell(ViewerEvent::Estimate(estimate));
+        }
+        if let Some(session) = &mut self.session
+            && session.deadline().is_some_and(|at| at <= now)
+        {
+            session.wake(now);
+        }
+    }
+
+    /// Sends a frame, if the viewer gets its rendition.
+    pub(super) fn send_frame(&mut self, frame: &Arc<Frame>, now: Instant) {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        session.send_frame(frame, now);
+        // A frame that was taken is due now: woken once, the library sends it; woken twice, it knows that
+        // it has room for the next. Without that, both would wait for whatever wakes it later.
+        if session.deadline().is_some_and(|at| at <= now) {
+            session.wake(now);
+            session.wake(now);
+        }
+    }
+
+    /// When to call [`wake`](Self::wake); none if the session is over.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let session = self.session.as_ref().filter(|it| !it.is_over())?;
+        let own = session.deadline()?;
+        let estimate = self.estimates.deadline();
+        Some(estimate.map_or(own, |estimate| estimate.min(own)))
+    }
+
+    /// Tells the viewer where it may find us, if that is new.
+    pub(super) fn add_reflexive_candidate(&mut self, mapping: Mapping, now: Instant) {
+        let Mapping { base, mapped } = mapping;
+        // Without a NAT the host candidate says it all.
+        if base == mapped {
+            return;
+        }
+        let candidate = self
+            .session
+            .as_mut()
+            .and_then(|session| session.add_reflexive_candidate(base, mapped, now));
+        if let Some(candidate) = candidate {
+            self.tell(ViewerEvent::LocalCandidate(candidate));
+        }
+    }
+}

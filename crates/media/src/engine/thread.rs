@@ -1,0 +1,97 @@
+//! The thread of a shard: waits for the network, the clock and the inbox.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token, Waker};
+
+use super::EngineError;
+use super::candidates::HostAddresses;
+use super::inbox::Inbox;
+use super::port::{Network, Ports};
+use super::received::Received;
+use super::shard::Shard;
+use super::statistics::Counters;
+
+/// After the tokens of the sockets.
+const WAKER: Token = Token(2);
+
+/// What the system tells in one go: two sockets and a waker.
+const MAX_EVENTS: usize = 4;
+
+/// Starts a shard; it runs until its inbox says stop.
+pub(super) fn start(number: usize, addresses: Vec<IpAddr>) -> Result<Arc<Inbox>, EngineError> {
+    let poll = Poll::new().map_err(EngineError::Thread)?;
+    let waker = Waker::new(poll.registry(), WAKER).map_err(EngineError::Thread)?;
+    let counters = Arc::new(Counters::default());
+    let ports = Ports::open(poll.registry(), Arc::clone(&counters)).map_err(EngineError::Socket)?;
+    let wake = move || {
+        if let Err(error) = waker.wake() {
+            tracing::error!(%error, "a shard cannot be woken");
+        }
+    };
+    let inbox = Arc::new(Inbox::new(wake, counters));
+    let hosts = HostAddresses::new(addresses);
+    let shard = Shard::new(number, Arc::clone(&inbox), hosts, Instant::now());
+    let own = Arc::clone(&inbox);
+    std::thread::Builder::new()
+        .name(format!("wigwag-shard-{number}"))
+        .spawn(move || run(poll, ports, shard, &own))
+        .map_err(EngineError::Thread)?;
+    Ok(inbox)
+}
+
+fn run(mut poll: Poll, mut ports: Ports, mut shard: Shard, inbox: &Inbox) {
+    let mut received = Received::new();
+    let mut events = Events::with_capacity(MAX_EVENTS);
+    loop {
+        let taken = inbox.take(!shard.is_fanning_out());
+        let now = Instant::now();
+        for command in taken.commands {
+            shard.command(command, now, &mut ports);
+        }
+        for (publication, viewer) in &taken.refused {
+            shard.refuse(publication, *viewer, now, &mut ports);
+        }
+        for (publication, stream) in taken.missed {
+            shard.missed(publication, stream);
+        }
+        if taken.stop {
+            return shard.stop(now, &mut ports);
+        }
+        if let Some((publication, frame)) = taken.frame {
+            shard.begin_frame(publication, frame);
+        }
+        shard.fan_out(Instant::now(), &mut ports);
+        ports.receive(&mut received, |ports, received| {
+            let now = Instant::now();
+            for (source, destination, datagram) in received.datagrams() {
+                shard.receive(source, destination, datagram, now, ports);
+            }
+        });
+        let now = Instant::now();
+        shard.wake(now, &mut ports);
+        ports.flush();
+
+        let goes_on = taken.more || shard.is_fanning_out() || ports.may_have_more();
+        let wait = if goes_on {
+            Some(Duration::ZERO)
+        } else {
+            let deadline = shard.deadline();
+            deadline.map(|at| at.saturating_duration_since(Instant::now()))
+        };
+        match poll.poll(&mut events, wait) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => {
+                tracing::error!(%error, "a shard cannot wait for the network; it stops");
+                return shard.stop(Instant::now(), &mut ports);
+            }
+        }
+        for event in &events {
+            ports.is_readable(event.token());
+        }
+    }
+}
