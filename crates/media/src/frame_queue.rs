@@ -78,6 +78,11 @@ impl FrameQueue {
         self.needs_key_frame
     }
 
+    /// Whether no frame waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// How much time the waiting frames stand for.
     pub fn wait(&self) -> Duration {
         match (self.waiting.front(), self.waiting.back()) {

@@ -132,8 +132,7 @@ fn changed(sdp: &str, changes: Vec<(usize, Change)>) -> String {
                 lines.swap(place, other);
             }
             Change::Cut(length) => {
-                let length = lines[place].floor_char_boundary(length);
-                lines[place].truncate(length);
+                lines[place] = lines[place].chars().take(length).collect();
             }
             Change::Renumber(by) => {
                 let digit = |character: char| match character.to_digit(10) {

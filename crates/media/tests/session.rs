@@ -12,6 +12,7 @@ use wigwag_media::session::{
 };
 
 #[allow(unreachable_pub, reason = "a module of this test")]
+#[allow(dead_code, reason = "other tests use the rest")]
 mod virtual_network;
 
 const VIDEO: (StreamId, Codec) = (StreamId(0), Codec::Vp8);

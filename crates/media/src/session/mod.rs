@@ -12,6 +12,9 @@
 //! * Nothing that the viewer does is an error of the owner: a session that cannot go on says so with
 //!   [`SessionEvent::Ended`], once, and is silent from then on. That includes a panic in the WebRTC
 //!   library.
+//! * A viewer that sends nothing for [`SILENCE_TIMEOUT`] is gone. One whose reports on media came many
+//!   times a second and stop for [`FEEDBACK_TIMEOUT`] is sent next to nothing until they come again; one
+//!   that reports every few seconds, as GStreamer does, is not judged by that.
 //! * Time never goes backwards. `rtc` is only touched through `operate`, which drains what each
 //!   operation causes, as str0m demands.
 
@@ -19,30 +22,35 @@ mod agreement;
 mod config;
 mod description;
 mod end;
+mod estimate;
+mod feedback;
 mod format;
 mod h264_profile;
+mod library;
 mod local_description;
 mod mid_header;
 mod negotiation;
 mod payload_types;
+mod probing;
 mod remote_description;
 mod statistics;
 mod track;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use str0m::bwe::BweKind;
-use str0m::media::MediaKind;
 use str0m::net::{Protocol, Receive, Transmit};
-use str0m::{Candidate, Event, Input, Output, Rtc, RtcError, bwe};
+use str0m::{Candidate, Input, Rtc};
 
 pub use config::{Certificate, Codec, CodecConfig, SessionConfig, StreamConfig};
 pub use end::EndReason;
+use estimate::Estimate;
+pub use feedback::FEEDBACK_TIMEOUT;
+use feedback::Feedback;
 use negotiation::PendingOffer;
+use probing::Probing;
 pub use statistics::SessionStatistics;
 use track::Track;
 
@@ -55,14 +63,6 @@ pub const SET_UP_TIMEOUT: Duration = Duration::from_secs(15);
 /// A viewer that sends nothing at all for this long is gone: one that lives checks consent and reports
 /// every few seconds (RFC 7675 allows five seconds between checks).
 pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What is due within this time is done at once: the pacer releases packet after packet a microsecond
-/// apart, and a batch is cheaper to send than as many wake-ups.
-const TOGETHER: Duration = Duration::from_micros(200);
-
-/// Operations of the library in a row. A session that never comes to rest is given up, so that the
-/// others are served.
-const MAX_STEPS: usize = 20_000;
 
 /// A session with one viewer.
 pub struct Session {
@@ -78,7 +78,9 @@ pub struct Session {
     last_received: Instant,
     library_deadline: Instant,
     now: Instant,
-    estimate: Option<Bitrate>,
+    estimate: Estimate,
+    feedback: Feedback,
+    probing: Probing,
     statistics: SessionStatistics,
 }
 
@@ -172,6 +174,7 @@ impl Session {
         });
         if accepted {
             self.last_received = now;
+            self.feedback.on_received(datagram, now);
             self.statistics.datagrams_received += 1;
         }
         accepted
@@ -234,20 +237,21 @@ impl Session {
         let Some(track) = track else {
             return;
         };
-        if track.push(frame, now) {
+        // Nobody needs a key frame for a viewer that nothing arrives at.
+        if track.push(frame, now) && !self.feedback.is_paused(now) {
             self.want_key_frame(stream);
         }
         self.operate(now, |_| Ok(()));
+        self.look_at_waiting_frames();
     }
 
     /// Tells what is being sent, all streams together, and what would be if the path allowed: the path is
     /// probed towards the latter.
     pub fn set_rates(&mut self, current: Bitrate, desired: Bitrate, now: Instant) {
         let desired = desired.max(current);
+        self.probing.desire(desired);
         self.operate(now, |rtc| {
-            // Padding is no substitute for media: only probes go beyond what is sent.
-            rtc.bwe()
-                .set_bitrate(bwe::Bitrate::ZERO, bwe::Bitrate::bps(desired));
+            library::set_desired(rtc, desired);
             Ok(())
         });
     }
@@ -277,7 +281,7 @@ impl Session {
             key_frames_sent: sum(|track| track.key_frames_sent),
             key_frames_asked: sum(|track| track.key_frames_asked),
             nacks: sum(|track| track.nacks),
-            estimate: self.estimate,
+            estimate: self.estimate.told(),
             ..self.statistics.clone()
         }
     }
@@ -286,133 +290,6 @@ impl Session {
     pub fn close(&mut self, now: Instant) {
         self.operate(now, |rtc| rtc.close());
         self.end(EndReason::Closed);
-    }
-
-    /// The only way to the library: does one thing, then drains all that follows from it.
-    fn operate(&mut self, now: Instant, operation: impl FnOnce(&mut Rtc) -> Result<(), RtcError>) {
-        if self.state == State::Ended {
-            return;
-        }
-        self.now = self.now.max(now);
-        let done = catch_unwind(AssertUnwindSafe(|| {
-            operation(&mut self.rtc)?;
-            self.drain()
-        }));
-        match done {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => self.end(EndReason::from(&error)),
-            Err(_) => self.end(EndReason::Panicked),
-        }
-    }
-
-    fn drain(&mut self) -> Result<(), RtcError> {
-        for _ in 0..MAX_STEPS {
-            match self.rtc.poll_output()? {
-                Output::Transmit(transmit) => self.on_transmit(transmit),
-                Output::Event(event) => self.on_event(&event),
-                Output::Timeout(at) if at <= self.now + TOGETHER && at > self.library_deadline => {
-                    self.library_deadline = at;
-                    self.rtc.handle_input(Input::Timeout(at.max(self.now)))?;
-                }
-                Output::Timeout(at) => {
-                    self.library_deadline = at.max(self.now);
-                    // What waits goes out once the library is at rest; then it is drained again.
-                    if !self.write_frame() {
-                        return Ok(());
-                    }
-                }
-            }
-        }
-        self.end(EndReason::Restless);
-        Ok(())
-    }
-
-    /// Hands one waiting frame to the library, if it has room; true if it did.
-    fn write_frame(&mut self) -> bool {
-        if self.state != State::Connected {
-            return false;
-        }
-        let Self { rtc, tracks, .. } = self;
-        tracks.iter_mut().any(|track| track.write(rtc))
-    }
-
-    fn on_transmit(&mut self, transmit: Transmit) {
-        let resends = self.tracks.iter().filter_map(Track::resends);
-        self.statistics.count_sent(&transmit, resends);
-        self.transmits.push_back(transmit);
-    }
-
-    fn on_event(&mut self, event: &Event) {
-        match event {
-            Event::Connected if self.state == State::SettingUp => {
-                self.state = State::Connected;
-                self.statistics.connected_after = Some(self.now - self.started);
-                self.events.push_back(SessionEvent::Connected);
-                let accepted = self.tracks.iter().filter(|track| track.agreed().is_some());
-                let streams: Vec<_> = accepted.map(Track::stream).collect();
-                for stream in streams {
-                    self.want_key_frame(stream);
-                }
-            }
-            Event::KeyframeRequest(request) => {
-                let asked = self.tracks.iter().find(|track| track.mid() == request.mid);
-                if let Some(stream) = asked.map(Track::stream) {
-                    self.want_key_frame(stream);
-                }
-            }
-            Event::MediaEgressStats(stats) => {
-                let transport = self.config.start_bitrate.is_some();
-                self.statistics.on_stream_measured(stats, transport);
-                let mut tracks = self.tracks.iter_mut();
-                if let Some(track) = tracks.find(|track| track.mid() == stats.mid) {
-                    track.key_frames_asked = stats.plis + stats.firs;
-                    track.nacks = stats.nacks;
-                }
-            }
-            // The event is an average over seconds; what the statistics say falls at once.
-            Event::PeerStats(stats) => {
-                self.statistics.on_path_measured(stats);
-                let now = stats.bwe_tx.map(|rate| rate.as_u64());
-                if let (Some(now), Some(last)) = (now, self.estimate)
-                    && now < last
-                {
-                    self.on_estimate(now);
-                }
-            }
-            Event::EgressBitrateEstimate(
-                BweKind::Twcc { estimate, .. } | BweKind::Remb { estimate, .. },
-            ) => {
-                self.on_estimate(estimate.as_u64());
-            }
-            Event::Closed => self.end(EndReason::ClosedByViewer),
-            _ => {}
-        }
-    }
-
-    fn want_key_frame(&mut self, stream: StreamId) {
-        let track = self.tracks.iter().find(|track| track.stream() == stream);
-        if track.is_some_and(|track| track.kind() == MediaKind::Video) {
-            self.events.push_back(SessionEvent::KeyFrameWanted(stream));
-        }
-    }
-
-    fn on_estimate(&mut self, estimate: Bitrate) {
-        if self.estimate != Some(estimate) {
-            self.estimate = Some(estimate);
-            self.events.push_back(SessionEvent::Estimate(estimate));
-        }
-    }
-
-    fn end(&mut self, reason: EndReason) {
-        if self.state == State::Ended {
-            return;
-        }
-        tracing::debug!(%reason, "a session ended");
-        self.state = State::Ended;
-        for track in &mut self.tracks {
-            track.clear();
-        }
-        self.events.push_back(SessionEvent::Ended(reason));
     }
 }
 

@@ -18,10 +18,13 @@ use str0m::{Candidate, RtcConfig, bwe};
 use super::agreement::{self, Agreement, Offered};
 use super::config::provider;
 use super::description::Description;
+use super::estimate::Estimate;
+use super::feedback::Feedback;
 use super::format;
 use super::local_description::{self, Content, Telling};
 use super::mid_header::{self, MidNames};
 use super::payload_types::PayloadTypes;
+use super::probing::Probing;
 use super::remote_description;
 use super::track::Track;
 use super::{EndReason, Session, SessionConfig, SessionEvent, SessionStatistics, State};
@@ -250,7 +253,9 @@ impl Session {
             last_received: now,
             library_deadline: now,
             now,
-            estimate: None,
+            estimate: Estimate::new(),
+            feedback: Feedback::default(),
+            probing: Probing::new(),
             statistics: SessionStatistics::default(),
         })
     }

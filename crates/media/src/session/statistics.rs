@@ -45,20 +45,26 @@ pub struct SessionStatistics {
 }
 
 impl SessionStatistics {
-    /// Counts a datagram on its way to the viewer. `resends` are the streams of packets sent again.
-    pub(super) fn count_sent(&mut self, transmit: &Transmit, resends: impl Iterator<Item = Ssrc>) {
+    /// Counts a datagram on its way to the viewer; true if it is media. `resends` are the streams of
+    /// packets sent again.
+    pub(super) fn count_sent(
+        &mut self,
+        transmit: &Transmit,
+        mut resends: impl Iterator<Item = Ssrc>,
+    ) -> bool {
         let Some((ssrc, padding)) = read_rtp(&transmit.contents) else {
-            return;
+            return false;
         };
         let bytes = transmit.contents.len() as u64;
         self.packets_sent += 1;
         self.bytes_sent += bytes;
-        let resent = resends.into_iter().any(|resend| *resend == ssrc);
+        let resent = resends.any(|resend| *resend == ssrc);
         // Packets of nothing but padding go by the same stream.
         if resent && !padding {
             self.packets_resent += 1;
             self.bytes_resent += bytes;
         }
+        true
     }
 
     pub(super) fn on_path_measured(&mut self, stats: &PeerStats) {

@@ -42,6 +42,8 @@ pub(super) struct Track {
     asked_at: Option<Instant>,
     /// Below 2^15 at the start: the viewer assumes that the rollover counter begins at 0.
     next_sequence: u64,
+    /// The RTP time of the last frame that was sent.
+    last_time: Option<u32>,
     /// Packets handed to the library since it last told how many wait.
     unreported: usize,
     reported_at: Option<Instant>,
@@ -65,6 +67,7 @@ impl Track {
             queue: FrameQueue::new(max_wait),
             asked_at: None,
             next_sequence: 1,
+            last_time: None,
             unreported: 0,
             reported_at: None,
             resends: None,
@@ -104,6 +107,11 @@ impl Track {
     /// How much time the frames stand for that wait for this viewer.
     pub(super) fn wait(&self) -> Duration {
         self.queue.wait()
+    }
+
+    /// Whether a frame waits.
+    pub(super) fn waits(&self) -> bool {
+        !self.queue.is_empty()
     }
 
     /// Takes what the viewer takes; the first is agreed on.
@@ -214,13 +222,15 @@ impl Track {
         let Some((_, payload_type)) = accepted else {
             return false;
         };
+        let time = time_after(self.last_time, frame.rtp_time);
+        self.last_time = Some(time);
         let video = self.kind == MediaKind::Video;
         let last = frame.packets.len().saturating_sub(1);
         for (number, payload) in frame.packets.iter().enumerate() {
             let packet = RtpWrite::new(
                 *payload_type,
                 self.next_sequence.into(),
-                frame.rtp_time,
+                time,
                 frame.wall_clock,
                 Arc::clone(payload),
             );
@@ -236,5 +246,32 @@ impl Track {
     fn payload_type(&self, codec: u32) -> Option<Pt> {
         let accepted = self.accepted.iter().find(|(number, _)| *number == codec);
         accepted.map(|(_, payload_type)| *payload_type)
+    }
+}
+
+/// The RTP time of a frame after the last one: that of another rendition may be of the same moment or a
+/// little before, which a viewer would take for the same frame.
+fn time_after(last: Option<u32>, time: u32) -> u32 {
+    /// A second of video.
+    const LITTLE: u32 = 90_000;
+    match last {
+        Some(last) if last.wrapping_sub(time) < LITTLE => last.wrapping_add(1),
+        _ => time,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_goes_forward_across_renditions() {
+        assert_eq!(time_after(None, 7), 7);
+        assert_eq!(time_after(Some(3_000), 6_000), 6_000);
+        assert_eq!(time_after(Some(6_000), 6_000), 6_001);
+        assert_eq!(time_after(Some(6_001), 6_000), 6_002);
+        assert_eq!(time_after(Some(u32::MAX), 2_999), 2_999);
+        assert_eq!(time_after(Some(2), u32::MAX), 3);
+        assert_eq!(time_after(Some(500_000), 7), 7, "the sender began anew");
     }
 }

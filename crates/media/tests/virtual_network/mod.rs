@@ -1,10 +1,13 @@
 //! A session of ours and a plain str0m viewer, with a network and a clock that exist only here.
 
+mod link;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use link::Link;
 use str0m::change::SdpOffer;
 use str0m::media::{KeyframeRequestKind, Mid};
 use str0m::net::{Protocol, Receive};
@@ -18,6 +21,9 @@ use wigwag_media::session::{
 
 pub const SENDER: &str = "192.0.2.1:5000";
 pub const VIEWER: &str = "192.0.2.2:6000";
+
+/// In each direction.
+const DELAY: Duration = Duration::from_millis(20);
 
 pub fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
@@ -80,8 +86,12 @@ pub struct Network {
     pub events: Vec<SessionEvent>,
     /// While false, nothing that the viewer sends arrives.
     pub viewer_is_heard: bool,
+    /// What media goes through, once the session is connected: the library behind DTLS looks at the
+    /// system's clock, so that nothing may be lost before.
+    pub link: Link,
     delay: Duration,
-    in_flight: VecDeque<(Instant, bool, Vec<u8>)>,
+    to_viewer: VecDeque<(Instant, Vec<u8>)>,
+    to_session: VecDeque<(Instant, Vec<u8>)>,
 }
 
 impl Viewer {
@@ -147,8 +157,10 @@ impl Network {
             viewer,
             events: Vec::new(),
             viewer_is_heard: true,
-            delay: Duration::from_millis(20),
-            in_flight: VecDeque::new(),
+            link: Link::unlimited(),
+            delay: DELAY,
+            to_viewer: VecDeque::new(),
+            to_session: VecDeque::new(),
         }
     }
 
@@ -180,7 +192,8 @@ impl Network {
                 .session
                 .deadline()
                 .into_iter()
-                .chain(self.in_flight.front().map(|(at, ..)| *at))
+                .chain(self.to_viewer.front().map(|(at, _)| *at))
+                .chain(self.to_session.front().map(|(at, _)| *at))
                 .chain([self.viewer.deadline, end])
                 .min();
             // At least a little, so that the simulation comes to an end whatever the deadlines say.
@@ -198,45 +211,51 @@ impl Network {
     }
 
     fn exchange(&mut self) {
-        let arrival = self.now + self.delay;
         while let Some(transmit) = self.session.poll_transmit() {
             assert_eq!(transmit.destination, address(VIEWER));
             assert!(transmit.contents.len() <= 1_200, "fits any path");
             let datagram = transmit.contents.to_vec();
-            self.in_flight.push_back((arrival, true, datagram));
+            let passed = match self.viewer.connected {
+                true => self.link.pass(datagram.len(), self.now),
+                false => Some(self.now),
+            };
+            if let Some(passed) = passed {
+                self.to_viewer.push_back((passed + self.delay, datagram));
+            }
         }
         for datagram in self.viewer.drain(self.now) {
-            if self.viewer_is_heard {
-                self.in_flight.push_back((arrival, false, datagram));
-            }
+            self.send_to_session(datagram);
         }
         while let Some(event) = self.session.poll_event() {
             self.events.push(event);
         }
     }
 
+    fn send_to_session(&mut self, datagram: Vec<u8>) {
+        if self.viewer_is_heard {
+            self.to_session.push_back((self.now + self.delay, datagram));
+        }
+    }
+
     fn deliver(&mut self) {
-        while let Some((at, _, _)) = self.in_flight.front()
+        let (sender, viewer) = (address(SENDER), address(VIEWER));
+        while let Some((at, _)) = self.to_viewer.front()
             && *at <= self.now
         {
-            let (_, to_viewer, datagram) = self.in_flight.pop_front().expect("looked at");
-            let (sender, viewer) = (address(SENDER), address(VIEWER));
-            if to_viewer {
-                let receive = Receive::new(Protocol::Udp, sender, viewer, &datagram);
-                let input = Input::Receive(self.now, receive.expect("a datagram"));
-                self.viewer
-                    .rtc
-                    .handle_input(input)
-                    .expect("the viewer is well");
-                for sent in self.viewer.drain(self.now) {
-                    if self.viewer_is_heard {
-                        self.in_flight
-                            .push_back((self.now + self.delay, false, sent));
-                    }
-                }
-            } else {
-                self.session.receive(viewer, sender, &datagram, self.now);
+            let (_, datagram) = self.to_viewer.pop_front().expect("looked at");
+            let receive = Receive::new(Protocol::Udp, sender, viewer, &datagram);
+            let input = Input::Receive(self.now, receive.expect("a datagram"));
+            let taken = self.viewer.rtc.handle_input(input);
+            taken.expect("the viewer is well");
+            for sent in self.viewer.drain(self.now) {
+                self.send_to_session(sent);
             }
+        }
+        while let Some((at, _)) = self.to_session.front()
+            && *at <= self.now
+        {
+            let (_, datagram) = self.to_session.pop_front().expect("looked at");
+            self.session.receive(viewer, sender, &datagram, self.now);
         }
     }
 }

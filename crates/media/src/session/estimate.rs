@@ -1,0 +1,168 @@
+//! What the path to one viewer can take, as the owner is told.
+//!
+//! Four things are known of it. What congestion control measured at last moves up and down quickly;
+//! its average over seconds is fit to be followed upwards; and frames that wait, and heavy loss, tell of
+//! overuse before either does. The owner is told the lower of the first two, and less while frames wait or
+//! much is lost.
+
+use std::time::{Duration, Instant};
+
+use super::track::LONG_WAIT;
+use crate::demand::Bitrate;
+
+/// Frames that wait no longer than this are on their way.
+const SHORT_WAIT: Duration = Duration::from_millis(50);
+
+/// While frames wait long, so often the estimate is lowered, or raised again when they do not.
+const STEP: Duration = Duration::from_millis(200);
+
+/// By how much it is lowered, raised again, and lowered in all.
+const LOWERED_PERCENT: u64 = 75;
+const RAISED_PERCENT: u64 = 110;
+const LOWEST_PERCENT: u64 = 30;
+
+/// Loss by chance is rarely as heavy as this; overuse is. Congestion control is slow to see it.
+const HEAVY_LOSS_PERCENT: u64 = 20;
+
+/// What rises by less is not told.
+const WORTH_TELLING_PERCENT: u64 = 2;
+
+#[derive(Debug)]
+pub(super) struct Estimate {
+    average: Option<Bitrate>,
+    measured: Option<Bitrate>,
+    /// The share of these that is told.
+    percent: u64,
+    stepped_at: Option<Instant>,
+    /// The share that heavy loss leaves.
+    loss_percent: u64,
+    told: Option<Bitrate>,
+}
+
+impl Estimate {
+    pub(super) fn new() -> Self {
+        Self {
+            average: None,
+            measured: None,
+            percent: 100,
+            stepped_at: None,
+            loss_percent: 100,
+            told: None,
+        }
+    }
+
+    /// What was told last.
+    pub(super) fn told(&self) -> Option<Bitrate> {
+        self.told
+    }
+
+    /// Takes the average; returns what to tell.
+    pub(super) fn on_average(&mut self, average: Bitrate) -> Option<Bitrate> {
+        self.average = Some(average);
+        self.tell()
+    }
+
+    /// Takes what was measured at last, and the share of packets that was lost; returns what to tell.
+    pub(super) fn on_measured(
+        &mut self,
+        measured: Option<Bitrate>,
+        lost: Option<f32>,
+    ) -> Option<Bitrate> {
+        self.measured = measured.or(self.measured);
+        let lost = lost.map_or(0, |lost| (lost * 100.0) as u64);
+        self.loss_percent = match lost {
+            0..HEAVY_LOSS_PERCENT => 100,
+            _ => 100u64.saturating_sub(lost * 3 / 2).max(LOWEST_PERCENT),
+        };
+        self.tell()
+    }
+
+    /// Takes how long frames wait; returns what to tell.
+    pub(super) fn on_wait(&mut self, wait: Duration, now: Instant) -> Option<Bitrate> {
+        let stepped = self.stepped_at;
+        if stepped.is_some_and(|stepped| now.saturating_duration_since(stepped) < STEP) {
+            return None;
+        }
+        let percent = if wait > LONG_WAIT {
+            (self.percent * LOWERED_PERCENT / 100).max(LOWEST_PERCENT)
+        } else if wait <= SHORT_WAIT {
+            (self.percent * RAISED_PERCENT / 100).min(100)
+        } else {
+            self.percent
+        };
+        if percent == self.percent {
+            return None;
+        }
+        self.percent = percent;
+        self.stepped_at = Some(now);
+        self.tell()
+    }
+
+    fn tell(&mut self) -> Option<Bitrate> {
+        // Without an average there is no estimate: the first is only what we began with.
+        let average = self.average?;
+        let estimate = self
+            .measured
+            .map_or(average, |measured| measured.min(average));
+        let estimate = estimate * self.percent.min(self.loss_percent) / 100;
+        let worth_telling = self.told.is_none_or(|told| {
+            estimate < told || estimate > told + told * WORTH_TELLING_PERCENT / 100
+        });
+        if !worth_telling {
+            return None;
+        }
+        self.told = Some(estimate);
+        self.told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_falls_at_once_and_rises_with_the_average() {
+        let mut estimate = Estimate::new();
+        assert_eq!(estimate.on_measured(Some(3_000), None), None);
+        assert_eq!(estimate.on_average(4_000_000), Some(3_000));
+        assert_eq!(estimate.on_measured(Some(5_000_000), None), Some(4_000_000));
+        assert_eq!(estimate.on_measured(Some(800_000), None), Some(800_000));
+        assert_eq!(estimate.on_average(3_000_000), None, "an average is late");
+        assert_eq!(estimate.on_average(700_000), Some(700_000));
+        assert_eq!(estimate.on_measured(Some(2_000_000), None), None);
+        assert_eq!(estimate.on_average(1_000_000), Some(1_000_000));
+        assert_eq!(
+            estimate.on_average(1_010_000),
+            None,
+            "it is not worth telling"
+        );
+    }
+
+    #[test]
+    fn it_is_lower_while_much_is_lost() {
+        let mut estimate = Estimate::new();
+        estimate.on_average(1_000_000);
+        let mut told = |lost| estimate.on_measured(None, lost);
+        assert_eq!(told(Some(0.1)), None);
+        assert_eq!(told(Some(0.4)), Some(400_000));
+        assert_eq!(told(Some(1.0)), Some(300_000));
+        assert_eq!(told(Some(0.19)), Some(1_000_000));
+    }
+
+    #[test]
+    fn it_is_lower_while_frames_wait() {
+        let start = Instant::now();
+        let mut estimate = Estimate::new();
+        estimate.on_average(1_000_000);
+        let wait = Duration::from_millis(200);
+        assert_eq!(estimate.on_wait(wait, start), Some(750_000));
+        assert_eq!(estimate.on_wait(wait, start + STEP / 2), None);
+        assert_eq!(estimate.on_wait(wait, start + STEP), Some(560_000));
+        let told = (2..20).filter_map(|step| estimate.on_wait(wait, start + step * STEP));
+        assert_eq!(told.last(), Some(300_000));
+        let later = start + 20 * STEP;
+        let raised =
+            (0..40).filter_map(|step| estimate.on_wait(Duration::ZERO, later + step * STEP));
+        assert_eq!(raised.last(), Some(1_000_000));
+    }
+}

@@ -1,0 +1,182 @@
+//! The one place that touches the WebRTC library: it drains what each operation causes, catches panics,
+//! and takes what the library tells.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use str0m::bwe::BweKind;
+use str0m::media::MediaKind;
+use str0m::net::Transmit;
+use str0m::{Event, Input, Output, Rtc, RtcError, bwe};
+
+use super::track::Track;
+use super::{EndReason, Session, SessionEvent, State};
+use crate::demand::{Bitrate, StreamId};
+
+/// What is due within this time is done at once: the pacer releases packet after packet a microsecond
+/// apart, and a batch is cheaper to send than as many wake-ups.
+const TOGETHER: Duration = Duration::from_micros(200);
+
+/// Operations of the library in a row. A session that never comes to rest is given up, so that the
+/// others are served.
+const MAX_STEPS: usize = 20_000;
+
+impl Session {
+    /// The only way to the library: does one thing, then drains all that follows from it.
+    pub(super) fn operate(
+        &mut self,
+        now: Instant,
+        operation: impl FnOnce(&mut Rtc) -> Result<(), RtcError>,
+    ) {
+        if self.state == State::Ended {
+            return;
+        }
+        self.now = self.now.max(now);
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            operation(&mut self.rtc)?;
+            self.drain()
+        }));
+        match done {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.end(EndReason::from(&error)),
+            Err(_) => self.end(EndReason::Panicked),
+        }
+    }
+
+    fn drain(&mut self) -> Result<(), RtcError> {
+        for _ in 0..MAX_STEPS {
+            match self.rtc.poll_output()? {
+                Output::Transmit(transmit) => self.on_transmit(transmit),
+                Output::Event(event) => self.on_event(&event),
+                Output::Timeout(at) if at <= self.now + TOGETHER && at > self.library_deadline => {
+                    self.library_deadline = at;
+                    self.rtc.handle_input(Input::Timeout(at.max(self.now)))?;
+                }
+                Output::Timeout(at) => {
+                    self.library_deadline = at.max(self.now);
+                    // What waits goes out once the library is at rest; then it is drained again.
+                    if !self.write_frame() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        self.end(EndReason::Restless);
+        Ok(())
+    }
+
+    /// Hands one waiting frame to the library, if it has room; true if it did.
+    fn write_frame(&mut self) -> bool {
+        if self.state != State::Connected {
+            return false;
+        }
+        let Self {
+            rtc,
+            tracks,
+            feedback,
+            now,
+            ..
+        } = self;
+        let waits = tracks.iter().any(Track::waits);
+        waits && feedback.may_send(*now) && tracks.iter_mut().any(|track| track.write(rtc))
+    }
+
+    fn on_transmit(&mut self, transmit: Transmit) {
+        let resends = self.tracks.iter().filter_map(Track::resends);
+        if self.statistics.count_sent(&transmit, resends) {
+            self.feedback.on_media_sent(self.now);
+        }
+        self.transmits.push_back(transmit);
+    }
+
+    fn on_event(&mut self, event: &Event) {
+        match event {
+            Event::Connected if self.state == State::SettingUp => {
+                self.state = State::Connected;
+                self.statistics.connected_after = Some(self.now - self.started);
+                self.events.push_back(SessionEvent::Connected);
+                let accepted = self.tracks.iter().filter(|track| track.agreed().is_some());
+                let streams: Vec<_> = accepted.map(Track::stream).collect();
+                for stream in streams {
+                    self.want_key_frame(stream);
+                }
+            }
+            Event::KeyframeRequest(request) => {
+                let asked = self.tracks.iter().find(|track| track.mid() == request.mid);
+                if let Some(stream) = asked.map(Track::stream) {
+                    self.want_key_frame(stream);
+                }
+            }
+            Event::MediaEgressStats(stats) => {
+                let transport = self.config.start_bitrate.is_some();
+                self.statistics.on_stream_measured(stats, transport);
+                let mut tracks = self.tracks.iter_mut();
+                if let Some(track) = tracks.find(|track| track.mid() == stats.mid) {
+                    track.key_frames_asked = stats.plis + stats.firs;
+                    track.nacks = stats.nacks;
+                }
+            }
+            Event::PeerStats(stats) => {
+                self.statistics.on_path_measured(stats);
+                let measured = stats.bwe_tx.map(|rate| rate.as_u64());
+                let told = self
+                    .estimate
+                    .on_measured(measured, stats.egress_loss_fraction);
+                self.tell_estimate(told);
+                self.look_at_waiting_frames();
+                let told = self.estimate.told();
+                let desired = told.and_then(|told| self.probing.on_estimate(told, self.now));
+                if let Some(desired) = desired {
+                    set_desired(&mut self.rtc, desired);
+                }
+            }
+            Event::EgressBitrateEstimate(
+                BweKind::Twcc { estimate, .. } | BweKind::Remb { estimate, .. },
+            ) => {
+                let told = self.estimate.on_average(estimate.as_u64());
+                self.tell_estimate(told);
+            }
+            Event::Closed => self.end(EndReason::ClosedByViewer),
+            _ => {}
+        }
+    }
+
+    pub(super) fn want_key_frame(&mut self, stream: StreamId) {
+        let track = self.tracks.iter().find(|track| track.stream() == stream);
+        let video = track.is_some_and(|track| track.kind() == MediaKind::Video);
+        if video && self.state != State::Ended {
+            self.events.push_back(SessionEvent::KeyFrameWanted(stream));
+        }
+    }
+
+    pub(super) fn look_at_waiting_frames(&mut self) {
+        let waits = self.tracks.iter().map(Track::wait);
+        let wait = waits.max().unwrap_or_default();
+        let told = self.estimate.on_wait(wait, self.now);
+        self.tell_estimate(told);
+    }
+
+    fn tell_estimate(&mut self, told: Option<Bitrate>) {
+        if self.state != State::Ended {
+            self.events.extend(told.map(SessionEvent::Estimate));
+        }
+    }
+
+    pub(super) fn end(&mut self, reason: EndReason) {
+        if self.state == State::Ended {
+            return;
+        }
+        tracing::debug!(%reason, "a session ended");
+        self.state = State::Ended;
+        for track in &mut self.tracks {
+            track.clear();
+        }
+        self.events.push_back(SessionEvent::Ended(reason));
+    }
+}
+
+/// Padding is no substitute for media: only probes go beyond what is sent.
+pub(super) fn set_desired(rtc: &mut Rtc, desired: Bitrate) {
+    let desired = bwe::Bitrate::bps(desired);
+    rtc.bwe().set_bitrate(bwe::Bitrate::ZERO, desired);
+}

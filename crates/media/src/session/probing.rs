@@ -1,0 +1,97 @@
+//! When a path that could take more is tried.
+//!
+//! The WebRTC library probes when more is desired than before, when little is sent, and else every
+//! fifteen seconds. After congestion its estimate often stands still, far below what the path takes, until
+//! it probes. So an estimate that stands still below what is desired is tried sooner: the library is told
+//! of a desire that falls, and then of one that rises again.
+
+use std::time::{Duration, Instant};
+
+use crate::demand::Bitrate;
+
+/// An estimate that stands still for this long is tried; after each try in vain twice as long.
+const FIRST_PATIENCE: Duration = Duration::from_secs(3);
+const LAST_PATIENCE: Duration = Duration::from_secs(12);
+
+/// What changes by less stands still.
+const STILL_PERCENT: u64 = 5;
+
+#[derive(Debug)]
+pub(super) struct Probing {
+    desired: Bitrate,
+    /// The estimate, and since when it stands still.
+    still: Option<(Bitrate, Instant)>,
+    patience: Duration,
+    /// Whether the library was told of less than is desired.
+    lowered: bool,
+}
+
+impl Probing {
+    pub(super) fn new() -> Self {
+        Self {
+            desired: 0,
+            still: None,
+            patience: FIRST_PATIENCE,
+            lowered: false,
+        }
+    }
+
+    /// Takes what is desired from now on.
+    pub(super) fn desire(&mut self, desired: Bitrate) {
+        self.desired = desired;
+        self.lowered = false;
+    }
+
+    /// Takes the estimate, every now and then; returns the desire to tell the library.
+    pub(super) fn on_estimate(&mut self, estimate: Bitrate, now: Instant) -> Option<Bitrate> {
+        if std::mem::take(&mut self.lowered) {
+            return Some(self.desired);
+        }
+        let (rate, since) = *self.still.get_or_insert((estimate, now));
+        let is_still = estimate.abs_diff(rate) <= rate * STILL_PERCENT / 100;
+        if !is_still || estimate >= self.desired {
+            self.still = Some((estimate, now));
+            self.patience = FIRST_PATIENCE;
+            return None;
+        }
+        if now.saturating_duration_since(since) < self.patience {
+            return None;
+        }
+        self.still = Some((rate, now));
+        self.patience = (self.patience * 2).min(LAST_PATIENCE);
+        self.lowered = true;
+        Some(estimate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tries(estimate: impl Fn(u32) -> Bitrate) -> Vec<u32> {
+        let start = Instant::now();
+        let mut probing = Probing::new();
+        probing.desire(2_000_000);
+        let told = (0..300).filter_map(|tenth| {
+            let now = start + Duration::from_millis(100) * tenth;
+            Some((tenth, probing.on_estimate(estimate(tenth), now)?))
+        });
+        let told: Vec<_> = told.collect();
+        for pair in told.chunks(2) {
+            assert_eq!(pair[0].0 + 1, pair[1].0, "it is told at once");
+            assert_eq!(pair[1].1, 2_000_000);
+        }
+        told.chunks(2).map(|pair| pair[0].0).collect()
+    }
+
+    #[test]
+    fn what_stands_still_is_tried_less_and_less() {
+        assert_eq!(tries(|_| 400_000), [30, 90, 210]);
+    }
+
+    #[test]
+    fn what_moves_or_is_enough_is_left_alone() {
+        assert!(tries(|_| 2_000_000).is_empty());
+        assert!(tries(|tenth| 400_000 + 50_000 * u64::from(tenth / 10 % 3)).is_empty());
+    }
+}
