@@ -3,8 +3,9 @@
 //! Everybody else sends it [`Message`]s. It waits for nobody but the application, whose signal handlers it
 //! calls under no lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use gst::glib;
 use gst::prelude::*;
 use gstreamer as gst;
-use wigwag_client::{NativeSignaller, Role, SessionId, Signaller as _, SignallerEvent};
+use wigwag_client::{NativeSignaller, PeerId, Role, SessionId, Signaller as _, SignallerEvent};
 use wigwag_media::audience::{Audience, StreamRate};
 use wigwag_media::demand::{DEFAULT_FLOOR, Policy, RenditionId, StreamId, ViewerId};
 use wigwag_media::engine::{Engine, Publication, PublicationConfig, PublicationEvent};
@@ -52,6 +53,7 @@ pub(super) enum Message {
         caps: gst::Caps,
         feeds: Feeds,
     },
+    PadAdded(StreamId),
     PadRemoved(StreamId),
     KeyFrameMade(RenditionId),
     RenditionFailed {
@@ -59,12 +61,14 @@ pub(super) enum Message {
         attempt: u64,
         reason: String,
     },
+    /// Says nothing; the flag that is looked at with every message does.
     Stop,
 }
 
 /// The handle of the thread.
 pub(super) struct Control {
     messages: SyncSender<Message>,
+    stopping: Arc<AtomicBool>,
     stopped: Receiver<()>,
     thread: ThreadId,
 }
@@ -74,12 +78,15 @@ pub(super) struct Controlled {
     pub(super) sink: glib::WeakRef<WebRtcSink>,
     pub(super) settings: Settings,
     pub(super) messages: SyncSender<Message>,
+    stopping: Arc<AtomicBool>,
     pub(super) signaller_settings: Signaller,
     pub(super) signaller: Option<NativeSignaller>,
+    /// Our id at the server.
+    registered: Option<PeerId>,
     /// Whether the signaller was started, however that went.
     signalling: bool,
     /// Pads whose caps must be known before anyone is invited.
-    pads: usize,
+    pads: BTreeSet<StreamId>,
     pub(super) certificate: Certificate,
     pub(super) publication: Arc<Publication>,
     pub(super) snapshot: Snapshot,
@@ -99,7 +106,7 @@ impl Control {
         settings: Settings,
         signaller_settings: Signaller,
         snapshot: Snapshot,
-        pads: usize,
+        pads: BTreeSet<StreamId>,
     ) -> Result<Self, String> {
         let certificate = Certificate::generate().ok_or("OpenSSL made no certificate")?;
         let stun_server = settings.stun_address()?;
@@ -123,11 +130,14 @@ impl Control {
             .congestion_control
             .is_enabled()
             .then_some(settings.start_bitrate.into());
+        let stopping = Arc::new(AtomicBool::new(false));
         let controlled = Controlled {
             sink: sink.downgrade(),
             messages: messages.clone(),
+            stopping: Arc::clone(&stopping),
             signaller_settings,
             signaller: None,
+            registered: None,
             signalling: false,
             pads,
             certificate,
@@ -151,6 +161,7 @@ impl Control {
         let thread = thread.map_err(|error| format!("no thread could be started: {error}"))?;
         Ok(Self {
             messages,
+            stopping,
             stopped,
             thread: thread.thread().id(),
         })
@@ -163,8 +174,9 @@ impl Control {
 
     /// Ends all sessions and the thread, and waits for that a little.
     pub(super) fn stop(self) {
-        // A queue that is full is being emptied.
-        let _ = self.messages.send(Message::Stop);
+        self.stopping.store(true, Ordering::SeqCst);
+        // Wakes it; if the queue is full it is awake.
+        let _ = self.messages.try_send(Message::Stop);
         // A signal handler that stops the element runs on that very thread.
         if thread::current().id() != self.thread {
             let _ = self.stopped.recv_timeout(STOP_TIMEOUT);
@@ -187,7 +199,8 @@ impl Controlled {
                 deadline.saturating_duration_since(Instant::now())
             });
             match received.recv_timeout(wait) {
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                _ if self.stopping.load(Ordering::SeqCst) => break,
+                Err(RecvTimeoutError::Disconnected) => break,
                 Ok(message) => self.on_message(message),
                 Err(RecvTimeoutError::Timeout) => self.audience.wake(Instant::now()),
             }
@@ -206,8 +219,11 @@ impl Controlled {
                 caps,
                 feeds,
             } => self.on_caps(stream, name, &caps, feeds),
+            Message::PadAdded(stream) => {
+                self.pads.insert(stream);
+            }
             Message::PadRemoved(stream) => {
-                self.pads = self.pads.saturating_sub(1);
+                self.pads.remove(&stream);
                 self.streams.remove(&stream);
                 self.audience.remove_stream(stream, Instant::now());
                 self.start_signalling_if_ready();
@@ -268,7 +284,8 @@ impl Controlled {
 
     /// Invites viewers once every pad's caps are known: before, there is nothing that could be offered.
     fn start_signalling_if_ready(&mut self) {
-        if self.signalling || self.streams.len() < self.pads {
+        let is_known = |pad| self.streams.contains_key(pad);
+        if self.signalling || !self.pads.iter().all(is_known) {
             return;
         }
         self.signalling = true;
@@ -300,13 +317,14 @@ impl Controlled {
                 gst::info!(log::SIGNALLER, "registered as {peer_id}");
                 self.signaller_settings
                     .set_client_id(Some(peer_id.as_str()));
+                self.registered = Some(peer_id);
             }
             SignallerEvent::Disconnected { reason, retry_in } => {
                 gst::warning!(
                     log::SIGNALLER,
                     "signalling lost ({reason}); sessions go on; next attempt in {retry_in:?}"
                 );
-                self.signaller_settings.set_client_id(None);
+                self.forget_registration();
             }
             SignallerEvent::Failed(error) => {
                 self.fail(&gst::ResourceError::OpenReadWrite, &error.to_string());
@@ -354,8 +372,16 @@ impl Controlled {
             stream.feeds.clear();
         }
         self.renditions.clear();
-        self.signaller_settings.set_client_id(None);
-        self.snapshot.clear();
+        self.forget_registration();
+    }
+
+    /// The sink may have been started again already, and registered under another id.
+    fn forget_registration(&mut self) {
+        if let Some(id) = self.registered.take()
+            && self.signaller_settings.client_id().as_deref() == Some(id.as_str())
+        {
+            self.signaller_settings.set_client_id(None);
+        }
     }
 }
 
