@@ -19,9 +19,9 @@ mod structure;
 use gst::glib;
 use gstreamer as gst;
 
-pub use signaller::Signaller;
 /// Registers the plugin in a program that is linked with it, after `gst::init`.
 pub use plugin::plugin_register_static;
+pub use signaller::Signaller;
 pub use sink::{CongestionControl, Consumer, WebRtcSink};
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {

@@ -92,7 +92,10 @@ fn encoder_setup_names_who_caused_the_encoder() {
     let viewer = sender.viewer();
     viewer.wait_frames(5);
     let made = &sender.encoders()[0];
-    assert_eq!((made.peer.clone(), made.pad.as_str()), (viewer.peer(), "video_0"));
+    assert_eq!(
+        (made.peer.clone(), made.pad.as_str()),
+        (viewer.peer(), "video_0")
+    );
     // What the class handler sets unless told otherwise.
     assert_eq!(made.encoder.property::<i32>("keyframe-max-dist"), 2_000);
 }
@@ -113,7 +116,9 @@ fn what_the_application_set_up_stays_but_for_the_rate() {
     let encoder = &sender.encoders()[0].encoder;
     assert_eq!(encoder.property::<i32>("keyframe-max-dist"), 77);
     // The defaults of the encoder, not ours.
-    let fresh = gst::ElementFactory::make("vp8enc").build().expect("installed");
+    let fresh = gst::ElementFactory::make("vp8enc")
+        .build()
+        .expect("installed");
     for name in ["cpu-used", "buffer-size"] {
         assert_eq!(encoder.property::<i32>(name), fresh.property::<i32>(name));
     }
@@ -127,9 +132,11 @@ fn without_congestion_control_encoders_run_at_the_highest_rate() {
     assert_eq!(bitrate(&encoder), 700_000);
     viewer.wait_frames(60);
     assert_eq!(bitrate(&encoder), 700_000);
-    assert!(sdp::lines(&viewer.description(), "a=rtcp-fb")
-        .iter()
-        .all(|line| !line.contains("transport-cc")));
+    assert!(
+        sdp::lines(&viewer.description(), "a=rtcp-fb")
+            .iter()
+            .all(|line| !line.contains("transport-cc"))
+    );
 }
 
 #[test]
@@ -179,7 +186,10 @@ fn retransmission_is_offered_unless_told_otherwise() {
         viewer.description().to_ascii_lowercase()
     };
     let with = offer("");
-    assert!(with.contains("rtx/90000") && with.contains(" nack\r"), "{with}");
+    assert!(
+        with.contains("rtx/90000") && with.contains(" nack\r"),
+        "{with}"
+    );
     let without = offer("do-retransmission=false");
     let part = |part: &str| without.lines().any(|line| line.trim_end().ends_with(part));
     assert!(!without.contains("rtx") && !part(" nack"), "{without}");

@@ -156,9 +156,7 @@ fn what_comes_encoded_is_forwarded_and_a_key_frame_is_asked_of_upstream() {
     let sender = Sender::playing(sources);
     for _ in 0..2 {
         let viewer = sender.viewer();
-        wait("a connection", || {
-            viewer.report().connected_after.is_some()
-        });
+        wait("a connection", || viewer.report().connected_after.is_some());
         let came = stage::holds_within(Duration::from_secs(1), || viewer.key_frames() > 0);
         assert!(came, "no key frame within a second: {:?}", viewer.report());
         viewer.wait_frames(30);

@@ -20,8 +20,11 @@ use std::time::{Duration, Instant};
 use gst::glib;
 use gstreamer as gst;
 
+#[allow(unused_imports, reason = "a test file uses a part")]
 pub use sender::{AUDIO, EncoderSetUp, Posted, Sender, VIDEO};
+#[allow(unused_imports, reason = "a test file uses a part")]
 pub use server::SignallingServer;
+#[allow(unused_imports, reason = "a test file uses a part")]
 pub use viewer::{Answering, Call, Calling, Viewer};
 
 /// Long for a machine that is busy; nothing waits that long if all is well.

@@ -14,8 +14,7 @@ pub const VIDEO: &str = "videotestsrc is-live=true pattern=ball \
     ! video/x-raw,format=I420,width=320,height=240,framerate=30/1 ! queue ! s. ";
 
 /// A tone.
-pub const AUDIO: &str =
-    "audiotestsrc is-live=true samplesperbuffer=960 ! audio/x-raw,rate=48000,channels=2 ! queue ! s. ";
+pub const AUDIO: &str = "audiotestsrc is-live=true samplesperbuffer=960 ! audio/x-raw,rate=48000,channels=2 ! queue ! s. ";
 
 /// An emission of `encoder-setup`.
 #[derive(Clone, Debug)]
