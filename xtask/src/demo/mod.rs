@@ -71,8 +71,13 @@ fn producer(signalling: &str) -> Command {
         // The default names a public server, which nobody on this machine needs.
         .args(["stun-server=\"\"", "meta=meta,name=demo"])
         .arg(format!("signaller::uri={signalling}"))
-        .args(["videotestsrc", "is-live=true", "pattern=ball", "!"])
-        .args(["video/x-raw,width=1280,height=720,framerate=30/1", "!"]);
+        .args(["videotestsrc", "is-live=true", "pattern=ball"])
+        .args([
+            "foreground-color=0xffffc857",
+            "background-color=0xff1f4e79",
+            "!",
+        ])
+        .args(["video/x-raw,width=640,height=360,framerate=30/1", "!"]);
     if has_element(CLOCK) {
         pipeline.args([CLOCK, "font-desc=Sans,24", "!"]);
     }
