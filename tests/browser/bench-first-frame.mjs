@@ -20,6 +20,8 @@ const REST_MS = 700;
 /** How long after the last viewer our sink's encoder has certainly stopped; it lingers for five seconds. */
 const IDLE_MS = 6_500;
 
+/** @typedef {{ time: number, received: number, width: number, height: number }} FirstFrame times in ms from the call */
+
 /** @type {(() => unknown)[]} */
 const endings = [];
 
@@ -87,14 +89,14 @@ function startOurs(server) {
  * @returns {Promise<number>} milliseconds from the call of `connect()` to the first frame
  */
 async function join(tab, producerId) {
-  const time = await tab.page.evaluate(
+  const first = await tab.page.evaluate(
     (id, deadline) => {
       const video = /** @type {HTMLVideoElement} */ (window.document.querySelector("video"));
-      // What the session before showed last is not a first frame.
-      video.srcObject = null;
       return new Promise((resolve, reject) => {
         window.setTimeout(() => reject(new Error("no frame was presented in time")), deadline);
-        video.requestVideoFrameCallback(() => resolve(window.performance.now() - start));
+        video.requestVideoFrameCallback((_, { receiveTime = 0, width, height }) =>
+          resolve({ time: window.performance.now() - start, received: receiveTime - start, width, height }),
+        );
         const start = window.performance.now();
         window.consumer.play(id, null);
       });
@@ -102,9 +104,18 @@ async function join(tab, producerId) {
     producerId,
     DEADLINE_MS,
   );
-  await tab.page.evaluate(() => window.consumer.stop());
+  const { time, received, width, height } = /** @type {FirstFrame} */ (first);
+  const shown = JSON.stringify(first);
+  assert(received > 0 && received < time, `a frame that arrived after the call: ${shown}`);
+  assert.deepEqual([width, height], [WIDTH, HEIGHT], `a frame of the sink's: ${shown}`);
+  await tab.page.evaluate(() => {
+    window.consumer.stop();
+    // What this session showed last is not the first frame of the next.
+    const video = /** @type {HTMLVideoElement} */ (window.document.querySelector("video"));
+    video.srcObject = null;
+  });
   await delay(REST_MS);
-  return /** @type {number} */ (time);
+  return time;
 }
 
 async function measure() {

@@ -23,9 +23,14 @@ const PICTURE: Picture = Picture {
 const VIEWERS: usize = 10;
 /// What two processors can do with an encoder for each viewer.
 const VIEWERS_OF_REFERENCE: [usize; 2] = [2, 4];
+/// How long a window is in which processor time is counted.
 const MEASURED: Duration = Duration::from_secs(10);
+/// The middle one of so many counts: an encoder's work differs more than ten viewers cost.
+const WINDOWS: usize = 3;
 /// From the last join to the first figure: joins are not what is measured.
 const SETTLE: Duration = Duration::from_secs(2);
+/// What the names of the threads begin with that encrypt and send.
+const SENDING_THREADS: &str = "wigwag-shard";
 const MOST: f64 = 1.3;
 const LEAST_FRAMES: f64 = 28.0;
 
@@ -34,9 +39,11 @@ struct Measured {
     viewers: usize,
     /// Seconds of processor time.
     processor: f64,
+    /// Of that, the time of the threads that send. The published sink has none for that alone.
+    sending: f64,
     /// To all viewers.
     packets: f64,
-    /// To the viewer that got the fewest.
+    /// To the viewer that got the fewest, in the worst window.
     frames: f64,
     /// To all viewers, in kbit of payload.
     kilobits: f64,
@@ -90,24 +97,42 @@ async fn measure(
             viewers.push(Viewer::join(server.address, &sink.producer, &receivers).await?);
         }
         sleep(SETTLE).await;
-        let (start, before) = (Instant::now(), counted(&viewers)?);
-        let spent = sink.processor_time()?;
-        sleep(MEASURED).await;
-        let spent = sink.processor_time()? - spent;
-        let (seconds, after) = (start.elapsed().as_secs_f64(), counted(&viewers)?);
-        let gained = |counter: fn(&Counted) -> u64| {
-            let gained = before.iter().zip(&after);
-            gained.map(move |(before, after)| (counter(after) - counter(before)) as f64 / seconds)
-        };
-        measured.push(Measured {
-            viewers: *count,
-            processor: spent.as_secs_f64() / seconds,
-            packets: gained(|counted| counted.packets).sum(),
-            frames: gained(|counted| counted.frames).fold(f64::INFINITY, f64::min),
-            kilobits: gained(|counted| counted.bytes).sum::<f64>() * 8.0 / 1_000.0,
-        });
+        let mut windows = Vec::new();
+        for _ in 0..WINDOWS {
+            windows.push(window(sink, &viewers).await?);
+        }
+        let fewest = fewest_frames(&windows);
+        windows.sort_unstable_by(|one, other| one.processor.total_cmp(&other.processor));
+        let mut middle = windows.swap_remove(WINDOWS / 2);
+        middle.frames = fewest;
+        measured.push(middle);
     }
     Ok(measured)
+}
+
+async fn window(sink: &SinkProcess, viewers: &[Viewer]) -> Result<Measured> {
+    let (start, before) = (Instant::now(), counted(viewers)?);
+    let spent = sink.processor_time()?;
+    sleep(MEASURED).await;
+    let now = sink.processor_time()?;
+    let (seconds, after) = (start.elapsed().as_secs_f64(), counted(viewers)?);
+    let gained = |counter: fn(&Counted) -> u64| {
+        let gained = before.iter().zip(&after);
+        gained.map(move |(before, after)| (counter(after) - counter(before)) as f64 / seconds)
+    };
+    Ok(Measured {
+        viewers: viewers.len(),
+        processor: now.since(&spent).as_secs_f64() / seconds,
+        sending: now.of_threads_since(&spent, SENDING_THREADS).as_secs_f64() / seconds,
+        packets: gained(|counted| counted.packets).sum(),
+        frames: gained(|counted| counted.frames).fold(f64::INFINITY, f64::min),
+        kilobits: gained(|counted| counted.bytes).sum::<f64>() * 8.0 / 1_000.0,
+    })
+}
+
+fn fewest_frames(measured: &[Measured]) -> f64 {
+    let frames = measured.iter().map(|measured| measured.frames);
+    frames.fold(f64::INFINITY, f64::min)
 }
 
 /// What one viewer has got so far.
@@ -151,11 +176,9 @@ fn report(theirs: &[Measured], ours: &[Measured], encoders: usize) {
         let last = all.last().map_or(f64::NAN, |last| last.processor);
         last / all[0].processor
     };
-    // What each packet to a further viewer costs; what the first costs is mostly the encoder's.
-    let per_packet = |all: &[Measured]| {
-        let (first, last) = (&all[0], &all[all.len() - 1]);
-        (last.processor - first.processor) / (last.packets - first.packets) * 1e6
-    };
+    let per_packet = ours
+        .last()
+        .map_or(f64::NAN, |m| m.sending / m.packets * 1e6);
     let [.., most_of_reference] = VIEWERS_OF_REFERENCE;
     println!("\nThe reference with {most_of_reference} viewers, wigwag with {VIEWERS}:");
     print(&[
@@ -167,10 +190,10 @@ fn report(theirs: &[Measured], ours: &[Measured], encoders: usize) {
             target: Some(MOST),
         },
         Row {
-            what: "the same per packet to a further viewer",
+            what: "processor time of sending, per packet",
             unit: "us",
-            reference: Some(per_packet(theirs)),
-            ours: per_packet(ours),
+            reference: None,
+            ours: per_packet,
             target: None,
         },
         Row {
@@ -181,11 +204,10 @@ fn report(theirs: &[Measured], ours: &[Measured], encoders: usize) {
             target: Some(1.0),
         },
     ]);
-    let fewest = |all: &[Measured]| all.iter().map(|m| m.frames).fold(f64::INFINITY, f64::min);
     print_at_least(
         "frames a second, the viewer with the fewest",
-        fewest(theirs),
-        fewest(ours),
+        fewest_frames(theirs),
+        fewest_frames(ours),
         LEAST_FRAMES,
     );
 }

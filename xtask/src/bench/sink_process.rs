@@ -1,5 +1,7 @@
 //! A `webrtcsink` under measurement: a process of its own with a test picture.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -13,9 +15,6 @@ use tokio::time::sleep;
 
 use super::load::Peer;
 use super::server_process::ServerProcess;
-
-/// Linux counts a process's time in hundredths of a second, on every architecture.
-const TICK: Duration = Duration::from_millis(10);
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -104,16 +103,20 @@ impl SinkProcess {
         self.encoders.load(Ordering::Relaxed)
     }
 
-    /// Time on a processor so far, of all threads, also of those that have ended; the kernel's work for
-    /// them included.
-    pub(crate) fn processor_time(&self) -> Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The second field is a name in parentheses, which may hold anything; user and system time are
-        // the 14th and 15th (proc(5)).
-        let (_, fields) = stat.rsplit_once(')').context("the process is gone")?;
-        let mut times = fields.split_whitespace().skip(11);
-        let mut ticks = || -> Result<u32> { Ok(times.next().context("a time")?.parse()?) };
-        Ok(TICK * (ticks()? + ticks()?))
+    /// Time on a processor so far, thread by thread; the kernel's work for them included.
+    pub(crate) fn processor_time(&self) -> Result<ProcessorTime> {
+        let mut threads = BTreeMap::new();
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let task = task?;
+            // A thread may end while its figure is read.
+            if let Ok(text) = fs::read_to_string(task.path().join("schedstat")) {
+                let first = text.split_whitespace().next().context("schedstat")?;
+                let spent = Duration::from_nanos(first.parse()?);
+                let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+                threads.insert(task.file_name(), (name, spent));
+            }
+        }
+        Ok(ProcessorTime(threads))
     }
 
     async fn listed(&mut self, server: &ServerProcess) -> Result<String> {
@@ -133,6 +136,30 @@ impl SinkProcess {
             }
             sleep(Duration::from_millis(50)).await;
         }
+    }
+}
+
+/// The threads of a process, by their numbers, with their names. The time of the whole process is known in
+/// hundredths of a second only, and many viewers cost a few of these.
+pub(crate) struct ProcessorTime(BTreeMap<OsString, (String, Duration)>);
+
+impl ProcessorTime {
+    /// What was spent since, but for the last moments of threads that ended meanwhile.
+    pub(crate) fn since(&self, before: &Self) -> Duration {
+        self.of_threads_since(before, "")
+    }
+
+    /// The same, of the threads whose names begin so.
+    pub(crate) fn of_threads_since(&self, before: &Self, name: &str) -> Duration {
+        let named = self
+            .0
+            .iter()
+            .filter(|(_, (this, _))| this.starts_with(name));
+        let spent = named.map(|(thread, (_, now))| {
+            let before = before.0.get(thread).map(|(_, before)| *before);
+            now.saturating_sub(before.unwrap_or_default())
+        });
+        spent.sum()
     }
 }
 
