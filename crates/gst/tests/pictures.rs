@@ -98,6 +98,19 @@ fn another_size_in_mid_stream_goes_on_for_the_viewer() {
             wait("a key frame of the new size", || viewer.key_frames() > keys);
             viewer.wait_frames(30);
         }
+        assert_eq!(sender.encoders().len(), 2, "{:?}", sender.posted());
+        for made in sender.encoders() {
+            let pad = made
+                .encoder
+                .static_pad("src")
+                .expect("every encoder has it");
+            let made = pad.current_caps().expect("it encodes");
+            let made = made.structure(0).expect("not empty");
+            // H.264 is encoded in even sizes only.
+            let odd = if made.name() == "video/x-h264" { 1 } else { 0 };
+            assert_eq!(made.get::<i32>("width"), Ok(width & !odd));
+            assert_eq!(made.get::<i32>("height"), Ok(height & !odd));
+        }
     }
     assert!(sender.errors().is_empty(), "{:?}", sender.posted());
 }
@@ -129,18 +142,8 @@ fn a_new_pad_is_for_the_next_viewer_when_another_was_released() {
         .link(&new)
         .expect("linked");
     tee.link(&fresh).expect("linked");
-    let call_again = || {
-        let viewer = sender.viewer();
-        let came = stage::holds_within(Duration::from_secs(5), || viewer.frames() >= 10);
-        came.then_some(viewer)
-    };
     // Until the caps of the new pad are known there is nothing to offer.
-    let mut second = None;
-    wait("a viewer of the new pad", || {
-        second = call_again();
-        second.is_some()
-    });
-    let second = second.expect("it was waited for");
+    let second = sender.persistent_viewer();
     second.wait_frames(30);
     assert!(sender.errors().is_empty(), "{:?}", sender.posted());
     let pads: Vec<_> = sender.encoders().into_iter().map(|made| made.pad).collect();

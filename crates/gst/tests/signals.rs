@@ -185,8 +185,7 @@ fn a_handler_may_start_the_sink_again_where_it_is_called() {
     done.recv_timeout(stage::PATIENCE).expect("it starts again");
     first.wait_end();
     // What is left of the first run is none of the second's business.
-    let second = sender.viewer();
-    second.wait_frames(30);
+    let second = sender.persistent_viewer();
     let session = second.session();
     assert_eq!(sender.sessions(), std::slice::from_ref(&session));
     let statistics = sender.statistics(&session).expect("of that session");

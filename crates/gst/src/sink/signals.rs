@@ -87,6 +87,8 @@ fn set_up_encoder(values: &[glib::Value]) {
         .get(3)
         .and_then(|value| value.get::<gst::Element>().ok());
     if let (Some(sink), Some(encoder)) = (sink, encoder) {
-        encoder::set_up(&encoder, sink.property::<u32>("start-bitrate").into());
+        let rate = |name| sink.property::<u32>(name);
+        let rate = rate("start-bitrate").min(rate("max-bitrate"));
+        encoder::set_up(&encoder, rate.into());
     }
 }

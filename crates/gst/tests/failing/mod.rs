@@ -41,15 +41,15 @@ pub fn register() {
 }
 
 glib::wrapper! {
-    pub struct FailingVp8(ObjectSubclass<failing::Vp8>) @extends gst::Bin, gst::Element, gst::Object;
+    pub struct FailingVp8(ObjectSubclass<imp::Vp8>) @extends gst::Bin, gst::Element, gst::Object;
 }
 
 glib::wrapper! {
-    pub struct FailingH265(ObjectSubclass<failing::H265>) @extends gst::Bin, gst::Element, gst::Object;
+    pub struct FailingH265(ObjectSubclass<imp::H265>) @extends gst::Bin, gst::Element, gst::Object;
 }
 
 glib::wrapper! {
-    pub struct BreakingVp9(ObjectSubclass<failing::Vp9>) @extends gst::Bin, gst::Element, gst::Object;
+    pub struct BreakingVp9(ObjectSubclass<imp::Vp9>) @extends gst::Bin, gst::Element, gst::Object;
 }
 
 fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
@@ -91,7 +91,7 @@ fn element(name: &str) -> gst::Element {
     gst::ElementFactory::make(name).build().expect("installed")
 }
 
-mod failing {
+mod imp {
     use super::*;
 
     /// Refuses to start, and does not say why, as some drivers do.

@@ -116,6 +116,22 @@ impl Sender {
         Viewer::call(&self.url, super::Call::default())
     }
 
+    /// A viewer that sees pictures; calls again as long as the sink is not ready for it.
+    pub fn persistent_viewer(&self) -> Viewer {
+        let begin = Instant::now();
+        loop {
+            let viewer = self.viewer();
+            let sees = || viewer.frames() >= 10;
+            super::holds_within(PATIENCE, || {
+                sees() || viewer.has_ended() || viewer.is_idle()
+            });
+            if sees() {
+                return viewer;
+            }
+            assert!(begin.elapsed() < PATIENCE, "no viewer sees anything");
+        }
+    }
+
     pub fn posted(&self) -> Vec<Posted> {
         self.heard().posted.clone()
     }

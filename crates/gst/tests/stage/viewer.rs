@@ -22,6 +22,9 @@ const TURN: Duration = Duration::from_millis(10);
 /// A viewer asks this often who is there.
 const ASK_INTERVAL: Duration = Duration::from_millis(50);
 
+/// See [`Viewer::is_idle`].
+const IDLE: Duration = Duration::from_secs(5);
+
 /// How a viewer behaves. By default it waits for an offer and takes all of it.
 #[derive(Clone, Debug, Default)]
 pub struct Call {
@@ -60,6 +63,7 @@ pub struct Viewer {
     receivers: Arc<Receivers>,
     commands: Option<ToThread<Command>>,
     thread: Option<JoinHandle<()>>,
+    called: Instant,
 }
 
 enum Command {
@@ -106,6 +110,7 @@ impl Viewer {
             state,
             receivers,
             commands: Some(commands),
+            called: Instant::now(),
             thread: Some(thread),
         }
     }
@@ -166,6 +171,11 @@ impl Viewer {
             );
             thread::sleep(super::POLL);
         }
+    }
+
+    /// Whether nothing was to be seen for so long that a page would be loaded again.
+    pub fn is_idle(&self) -> bool {
+        self.called.elapsed() > IDLE && self.frames() == 0
     }
 
     pub fn has_ended(&self) -> bool {
