@@ -138,6 +138,7 @@ impl Format {
 
 /// Caps of all codecs of a kind whose payloader is installed.
 pub(crate) fn all_caps(audio: bool) -> gst::Caps {
+    crate::registry::prepare();
     let mut caps = gst::Caps::new_empty();
     let installed = |format: &&Format| gst::ElementFactory::find(format.payloader).is_some();
     for format in FORMATS

@@ -5,6 +5,24 @@ use gstreamer as gst;
 
 use crate::codec::Format;
 
+/// Makes sure that there is an AV1 payloader: GStreamer 1.22 has none, and distributions leave out the plugin
+/// that has. One that is installed is used instead of ours.
+///
+/// Not called when the plugin is loaded, which also happens in the program that scans plugins.
+pub(crate) fn prepare() {
+    #[cfg(feature = "av1")]
+    {
+        static ONCE: std::sync::Once = std::sync::Once::new();
+        ONCE.call_once(|| {
+            if gst::ElementFactory::find("rtpav1pay").is_none()
+                && let Err(error) = gstrsrtp::plugin_register_static()
+            {
+                gst::warning!(crate::log::SINK, "no AV1: {error}");
+            }
+        });
+    }
+}
+
 /// Encoders of a codec that can be used, the highest rank first. Users steer with
 /// `GST_PLUGIN_FEATURE_RANK`, as everywhere in GStreamer.
 pub(crate) fn encoders(format: &Format) -> Vec<gst::ElementFactory> {

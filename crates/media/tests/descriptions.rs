@@ -361,3 +361,31 @@ fn payload_types_run_out() {
     let refusal = Session::offer(&config(vec![many]), &[], Instant::now()).map(|_| ());
     assert_eq!(refusal, Err(EndReason::TooManyCodecs));
 }
+
+#[test]
+fn viewers_may_call_their_sections_what_they_like() {
+    let names = [
+        "{d3b4-camera, a name that no header extension holds}".replace(' ', "_"),
+        "a-b".to_owned(),
+    ];
+    let offer = CHROMIUM_OFFER
+        .replace(
+            "BUNDLE 0 1 2",
+            &format!("BUNDLE {} {} 2", names[0], names[1]),
+        )
+        .replace("a=mid:0", &format!("a=mid:{}", names[0]))
+        .replace("a=mid:1", &format!("a=mid:{}", names[1]));
+    let (mut session, answer) = answered(&all(), &offer, &[]).expect("an answer");
+    assert_eq!(negotiated(&mut session), [(VIDEO, VP8), (AUDIO, OPUS)]);
+    for name in names {
+        assert!(answer.contains(&format!("a=mid:{name}\r\n")), "{answer}");
+    }
+}
+
+#[test]
+fn a_section_on_a_transport_of_its_own_is_rejected() {
+    let offer = CHROMIUM_OFFER.replace("BUNDLE 0 1 2", "BUNDLE 0 2");
+    let (mut session, answer) = answered(&all(), &offer, &[]).expect("an answer");
+    assert_eq!(negotiated(&mut session), [(VIDEO, VP8)]);
+    assert!(answer.contains("m=audio 0 ") && answer.contains("a=group:BUNDLE 0 2\r\n"));
+}

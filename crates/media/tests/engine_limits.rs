@@ -101,8 +101,8 @@ fn a_viewer_whose_command_finds_no_room_ends_with_a_reason() {
     stage.wait("they end", |stage| {
         stage.end(ONE).is_some() && stage.end(ViewerId(10)).is_some()
     });
-    assert_eq!(stage.end(ONE), Some(&EndReason::ConnectionFailed));
-    assert_eq!(stage.end(ViewerId(10)), Some(&EndReason::ConnectionFailed));
+    assert_eq!(stage.end(ONE), Some(&EndReason::Overloaded));
+    assert_eq!(stage.end(ViewerId(10)), Some(&EndReason::Overloaded));
     stage.wait("the viewer is told", |stage| stage.report(ONE).is_closed);
     stage.play(10);
     stage.wait_frames(&[1], 10);

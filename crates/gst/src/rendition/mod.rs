@@ -14,6 +14,7 @@ mod frames;
 mod parts;
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use gst::prelude::*;
 use gstreamer as gst;
@@ -73,6 +74,7 @@ pub(crate) struct Rendition {
     source: gst_app::AppSrc,
     sink: gst_app::AppSink,
     encoder: Option<gst::Element>,
+    stopped: Option<Sender<()>>,
 }
 
 impl Rendition {
@@ -120,6 +122,7 @@ impl Rendition {
             source,
             sink,
             encoder,
+            stopped: None,
         })
     }
 
@@ -156,6 +159,11 @@ impl Rendition {
         }
     }
 
+    /// Stops it. The sender is dropped when that is done.
+    pub(crate) fn stop(mut self, stopped: Sender<()>) {
+        self.stopped = Some(stopped);
+    }
+
     /// Asks the encoder for a key frame with all headers.
     pub(crate) fn make_key_frame(&self) {
         let event = gst_video::UpstreamForceKeyUnitEvent::builder()
@@ -170,9 +178,11 @@ impl Drop for Rendition {
         if let Some(bus) = self.pipeline.bus() {
             bus.unset_sync_handler();
         }
+        let stopped = self.stopped.take();
         // Stopping waits for the encoder, and this may be called from anywhere.
-        self.pipeline.call_async(|pipeline| {
+        self.pipeline.call_async(move |pipeline| {
             let _ = pipeline.set_state(gst::State::Null);
+            drop(stopped);
         });
     }
 }

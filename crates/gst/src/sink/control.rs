@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
@@ -32,8 +33,8 @@ use crate::structure;
 /// How long stopping may take: sessions are told, then it is over.
 pub(super) const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Within that, how long the last words of sessions are waited for.
-const CLOSE_TIMEOUT: Duration = Duration::from_millis(250);
+/// Within that, how long the last words of sessions are waited for, and as long again the encoders.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Messages that may wait. Sessions come and go by a few each; what comes often is dropped first.
 const MAX_WAITING_MESSAGES: usize = 16_384;
@@ -65,6 +66,7 @@ pub(super) enum Message {
 /// The handle of the thread.
 pub(super) struct Control {
     messages: SyncSender<Message>,
+    stopping: Arc<AtomicBool>,
     stopped: Receiver<()>,
     thread: ThreadId,
 }
@@ -144,13 +146,16 @@ impl Control {
         };
         let (done, stopped) = sync_channel(1);
         let thread = thread::Builder::new().name("wigwag-sink".to_owned());
+        let stopping = Arc::new(AtomicBool::new(false));
+        let told_to_stop = Arc::clone(&stopping);
         let thread = thread.spawn(move || {
-            controlled.run(&received);
+            controlled.run(&received, &told_to_stop);
             let _ = done.send(());
         });
         let thread = thread.map_err(|error| format!("no thread could be started: {error}"))?;
         Ok(Self {
             messages,
+            stopping,
             stopped,
             thread: thread.thread().id(),
         })
@@ -163,12 +168,14 @@ impl Control {
 
     /// Ends all sessions and the thread, and waits for that a little.
     pub(super) fn stop(self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        // A signal handler that stops the element runs on that very thread, which cannot wait for itself.
+        if thread::current().id() == self.thread {
+            return;
+        }
         // A queue that is full is being emptied.
         let _ = self.messages.send(Message::Stop);
-        // A signal handler that stops the element runs on that very thread.
-        if thread::current().id() != self.thread {
-            let _ = self.stopped.recv_timeout(STOP_TIMEOUT);
-        }
+        let _ = self.stopped.recv_timeout(STOP_TIMEOUT);
     }
 }
 
@@ -180,9 +187,9 @@ pub(super) fn tell(messages: &SyncSender<Message>, message: Message) {
 }
 
 impl Controlled {
-    fn run(mut self, received: &Receiver<Message>) {
+    fn run(mut self, received: &Receiver<Message>, stopping: &AtomicBool) {
         self.start_signalling_if_ready();
-        loop {
+        while !stopping.load(Ordering::Relaxed) {
             let wait = self.audience.deadline().map_or(IDLE, |deadline| {
                 deadline.saturating_duration_since(Instant::now())
             });
@@ -350,10 +357,7 @@ impl Controlled {
         if let Some(signaller) = &self.signaller {
             signaller.stop();
         }
-        for stream in self.streams.values() {
-            stream.feeds.clear();
-        }
-        self.renditions.clear();
+        self.stop_renditions(CLOSE_TIMEOUT);
         self.signaller_settings.set_client_id(None);
         self.snapshot.clear();
     }

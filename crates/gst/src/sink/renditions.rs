@@ -1,9 +1,9 @@
 //! Renditions that run, and what becomes of those that fail.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{SyncSender, channel};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gst::glib;
 use gst::prelude::*;
@@ -63,6 +63,19 @@ impl Controlled {
                 } => self.publication.set_rates(viewer, current, desired),
             }
         }
+    }
+
+    /// Stops all renditions, and waits for that a little: encoders must not run on while a program ends.
+    pub(super) fn stop_renditions(&mut self, wait_at_most: Duration) {
+        for stream in self.streams.values() {
+            stream.feeds.clear();
+        }
+        let (stopping, stopped) = channel();
+        for (_, running) in std::mem::take(&mut self.renditions) {
+            running.rendition.stop(stopping.clone());
+        }
+        drop(stopping);
+        let _ = stopped.recv_timeout(wait_at_most);
     }
 
     pub(super) fn on_rendition_failed(&mut self, id: RenditionId, attempt: u64, reason: &str) {

@@ -44,6 +44,9 @@ pub enum EndReason {
     /// The WebRTC library wrote a description that we cannot read.
     #[error("the session could not be described")]
     LibraryFailed,
+    /// More was asked of the threads that send than they could take in.
+    #[error("the sender is overloaded")]
+    Overloaded,
     /// The WebRTC library never came to rest.
     #[error("the session never came to rest")]
     Restless,

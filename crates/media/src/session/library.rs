@@ -58,6 +58,8 @@ impl Session {
                     if !self.write_frame() {
                         return Ok(());
                     }
+                    // The library looks at what was written when it is told the time.
+                    self.rtc.handle_input(Input::Timeout(self.now))?;
                 }
             }
         }
@@ -83,8 +85,11 @@ impl Session {
 
     fn on_transmit(&mut self, transmit: Transmit) {
         let resends = self.tracks.iter().filter_map(Track::resends);
-        if self.statistics.count_sent(&transmit, resends) {
+        if let Some(ssrc) = self.statistics.count_sent(&transmit, resends) {
             self.feedback.on_media_sent(self.now);
+            for track in &mut self.tracks {
+                track.on_sent(ssrc);
+            }
         }
         self.transmits.push_back(transmit);
     }

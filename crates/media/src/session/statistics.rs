@@ -45,16 +45,14 @@ pub struct SessionStatistics {
 }
 
 impl SessionStatistics {
-    /// Counts a datagram on its way to the viewer; true if it is media. `resends` are the streams of
-    /// packets sent again.
+    /// Counts a datagram on its way to the viewer; returns its source if it is media. `resends` are the
+    /// streams of packets sent again.
     pub(super) fn count_sent(
         &mut self,
         transmit: &Transmit,
         mut resends: impl Iterator<Item = Ssrc>,
-    ) -> bool {
-        let Some((ssrc, padding)) = read_rtp(&transmit.contents) else {
-            return false;
-        };
+    ) -> Option<u32> {
+        let (ssrc, padding) = read_rtp(&transmit.contents)?;
         let bytes = transmit.contents.len() as u64;
         self.packets_sent += 1;
         self.bytes_sent += bytes;
@@ -64,7 +62,7 @@ impl SessionStatistics {
             self.packets_resent += 1;
             self.bytes_resent += bytes;
         }
-        true
+        Some(ssrc)
     }
 
     pub(super) fn on_path_measured(&mut self, stats: &PeerStats) {

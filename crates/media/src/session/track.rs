@@ -44,9 +44,11 @@ pub(super) struct Track {
     next_sequence: u64,
     /// The RTP time of the last frame that was sent.
     last_time: Option<u32>,
-    /// Packets handed to the library since it last told how many wait.
-    unreported: usize,
+    /// Packets that wait in the library, as far as is known.
+    in_library: usize,
+    /// When the library last told how many wait.
     reported_at: Option<Instant>,
+    sends: Option<Ssrc>,
     resends: Option<Ssrc>,
     pub(super) frames_sent: u64,
     pub(super) key_frames_sent: u64,
@@ -68,8 +70,9 @@ impl Track {
             asked_at: None,
             next_sequence: 1,
             last_time: None,
-            unreported: 0,
+            in_library: 0,
             reported_at: None,
+            sends: None,
             resends: None,
             frames_sent: 0,
             key_frames_sent: 0,
@@ -129,6 +132,7 @@ impl Track {
         if let Some(stream) = rtc.direct_api().stream_tx_by_mid(self.mid, None) {
             let packets = if retransmission { RESEND_PACKETS } else { 0 };
             stream.set_rtx_cache(packets, RESEND_AGE, Some(RESEND_SHARE));
+            self.sends = Some(stream.ssrc());
             self.resends = stream.rtx();
         }
     }
@@ -202,16 +206,13 @@ impl Track {
         let Some(stream) = direct.stream_tx_by_mid(self.mid, None) else {
             return false;
         };
-        let mut queued = self.unreported;
-        if let Some(info) = stream.queue_info() {
-            if self.reported_at != Some(info.created_at()) {
-                self.reported_at = Some(info.created_at());
-                self.unreported = 0;
-                queued = 0;
-            }
-            queued += info.packet_count();
+        if let Some(info) = stream.queue_info()
+            && self.reported_at != Some(info.created_at())
+        {
+            self.reported_at = Some(info.created_at());
+            self.in_library = self.in_library.min(info.packet_count());
         }
-        if queued >= FEW_PACKETS {
+        if self.in_library >= FEW_PACKETS {
             return false;
         }
         let Some(frame) = self.queue.pop() else {
@@ -237,10 +238,17 @@ impl Track {
             stream.write_rtp(packet.marker(video && number == last).nackable(video));
             self.next_sequence += 1;
         }
-        self.unreported += frame.packets.len();
+        self.in_library += frame.packets.len();
         self.frames_sent += 1;
         self.key_frames_sent += u64::from(video && frame.key);
         true
+    }
+
+    /// A packet of this source went out.
+    pub(super) fn on_sent(&mut self, ssrc: u32) {
+        if self.sends.is_some_and(|sends| *sends == ssrc) {
+            self.in_library = self.in_library.saturating_sub(1);
+        }
     }
 
     fn payload_type(&self, codec: u32) -> Option<Pt> {

@@ -16,7 +16,7 @@ use crate::session::EndReason;
 const RETRY: Duration = Duration::from_millis(10);
 
 /// Why a viewer is ended whose commands found no room: its connection cannot be kept.
-pub(super) const REFUSED: EndReason = EndReason::ConnectionFailed;
+pub(super) const REFUSED: EndReason = EndReason::Overloaded;
 
 impl Shard {
     /// Ends a viewer of which a command found no room.

@@ -253,7 +253,7 @@ fn who_has_no_room_for_events_hears_them_later() {
     let ends = [
         (ONE, EndReason::Closed),
         (ViewerId(2), EndReason::NothingToOffer),
-        (ViewerId(3), EndReason::ConnectionFailed),
+        (ViewerId(3), EndReason::Overloaded),
     ];
     assert_eq!(scene.ends(), ends);
     let events = scene.heard.events.lock().expect("nobody panicked").clone();

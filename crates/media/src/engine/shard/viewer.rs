@@ -101,12 +101,6 @@ impl Viewer {
             return;
         };
         session.send_frame(frame, now);
-        // A frame that was taken is due now: woken once, the library sends it; woken twice, it knows that
-        // it has room for the next. Without that, both would wait for whatever wakes it later.
-        if session.deadline().is_some_and(|at| at <= now) {
-            session.wake(now);
-            session.wake(now);
-        }
     }
 
     /// When to call [`wake`](Self::wake); none if the session is over.
