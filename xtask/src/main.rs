@@ -24,8 +24,8 @@ struct Arguments {
 
 #[derive(Clone, Copy, Subcommand)]
 enum Task {
-    /// Shows the signalling server at work: two scripted peers and what they say to each other
-    Demo,
+    /// Sends a test picture and a tone to a page on this machine, until Ctrl-C
+    Demo(demo::Demo),
     /// Installs what the tests need, then runs formatting, lints and every test
     Test,
     /// Measures beside the published peer, in the same run
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<ExitCode> {
     match task {
-        Task::Demo => demo::run(),
+        Task::Demo(demo) => demo::run(demo),
         Task::Test => test::run(),
         Task::Bench(bench) => bench::run(bench),
     }

@@ -1,6 +1,7 @@
 //! Programs that the tests run: our server, and peers that are crates, published by others, built once
 //! and kept outside the tree.
 
+use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -41,4 +42,24 @@ pub(crate) fn gst_plugin_webrtc() -> Result<PathBuf> {
     let mut build = cargo(&["build", "--release", "--locked", "--manifest-path"]);
     must_run(build.arg(manifest).env("CARGO_TARGET_DIR", &target))?;
     Ok(target.join("release/wigwag-peer-gst-plugin-webrtc"))
+}
+
+/// Our own plugin, as users get it: the folder that holds it, and nothing else that GStreamer would scan.
+pub(crate) fn our_plugin() -> Result<PathBuf> {
+    say("Building the GStreamer plugin as users get it");
+    must_run(&mut cargo(&[
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "gst-plugin-wigwag",
+    ]))?;
+    let folder = places::target().join("plugin");
+    fs::create_dir_all(&folder)?;
+    let name = "libgstwigwag.so";
+    // Put in place as a whole: a pipeline may still run on the one before it.
+    let fresh = folder.join("fresh");
+    fs::copy(places::target().join("release").join(name), &fresh)?;
+    fs::rename(fresh, folder.join(name))?;
+    Ok(folder)
 }

@@ -19,6 +19,8 @@ mod structure;
 use gst::glib;
 use gstreamer as gst;
 
+/// Registers the plugin in a program that is linked with it, after `gst::init`.
+pub use plugin::plugin_register_static;
 pub use signaller::Signaller;
 pub use sink::{CongestionControl, Consumer, WebRtcSink};
 

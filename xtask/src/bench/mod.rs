@@ -1,11 +1,15 @@
 //! `cargo xtask bench …`: ours and the published peer in the same run, as ratios, against the targets
 //! of ARCHITECTURE.md.
 
+mod fan_out;
+mod first_frame;
 mod load;
 mod server_process;
 mod signalling;
+mod sink_process;
 mod stalled;
 mod table;
+mod viewer;
 
 use std::process::ExitCode;
 
@@ -18,14 +22,19 @@ use crate::commands::{cargo, say};
 pub(crate) enum Bench {
     /// The signalling server: processor time, memory and delay
     Signalling,
+    /// The sink: from a join to the first frame that Chromium presents
+    FirstFrame,
+    /// The sink: processor time with one viewer and with ten
+    FanOut,
 }
 
 pub(crate) fn run(bench: Bench) -> Result<ExitCode> {
-    if cfg!(debug_assertions) {
-        return run_optimised();
-    }
     match bench {
+        // The load is a browser's.
+        Bench::FirstFrame => first_frame::run(),
+        _ if cfg!(debug_assertions) => run_optimised(),
         Bench::Signalling => signalling::run(),
+        Bench::FanOut => fan_out::run(),
     }
 }
 

@@ -33,3 +33,13 @@ pub(crate) fn print(rows: &[Row]) {
         );
     }
 }
+
+/// A last line for a quantity of which more is better.
+pub(crate) fn print_at_least(what: &str, reference: f64, ours: f64, target: f64) {
+    let verdict = if ours >= target { "pass" } else { "MISSED" };
+    let target = format!(">= {target}");
+    println!(
+        "{what:<44} {reference:>12.2} {ours:>12.2} {:>8} {target:>10} {verdict}",
+        ""
+    );
+}

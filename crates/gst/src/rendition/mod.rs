@@ -13,8 +13,9 @@ pub(crate) mod encoder;
 mod frames;
 mod parts;
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gst::prelude::*;
 use gstreamer as gst;
@@ -75,6 +76,15 @@ pub(crate) struct Rendition {
     sink: gst_app::AppSink,
     encoder: Option<gst::Element>,
     stopped: Option<Sender<()>>,
+    outlet: Arc<dyn Outlet>,
+    turn: Arc<Turn>,
+}
+
+/// Starting and stopping are done by threads that may overtake each other: one that was dropped is not started.
+#[derive(Default)]
+struct Turn {
+    dropped: AtomicBool,
+    changing: Mutex<()>,
 }
 
 impl Rendition {
@@ -116,23 +126,29 @@ impl Rendition {
             pipeline.set_base_time(base_time);
         }
         pipeline.set_start_time(gst::ClockTime::NONE);
-        watch(&pipeline, outlet);
+        watch(&pipeline, Arc::clone(&outlet));
         Ok(Self {
             pipeline,
             source,
             sink,
             encoder,
             stopped: None,
+            outlet,
+            turn: Arc::default(),
         })
     }
 
     /// Starts it; what goes wrong is told to the outlet.
     pub(crate) fn play(&self) {
         // Opening a hardware encoder can take long, and must not hold up the sessions of others.
-        self.pipeline.call_async(|pipeline| {
-            // A failure is also posted as a message, which says more.
-            if pipeline.set_state(gst::State::Playing).is_err() {
-                gst::debug!(log::SINK, obj = pipeline, "could not start");
+        let (turn, outlet) = (Arc::clone(&self.turn), Arc::clone(&self.outlet));
+        self.pipeline.call_async(move |pipeline| {
+            let _changing = turn.changing.lock().unwrap_or_else(PoisonError::into_inner);
+            if !turn.dropped.load(Ordering::SeqCst)
+                && pipeline.set_state(gst::State::Playing).is_err()
+            {
+                // Most elements have posted a message before, which says more and counts; some say nothing.
+                outlet.failed("it could not start".to_owned());
             }
         });
     }
@@ -180,7 +196,10 @@ impl Drop for Rendition {
         }
         let stopped = self.stopped.take();
         // Stopping waits for the encoder, and this may be called from anywhere.
+        self.turn.dropped.store(true, Ordering::SeqCst);
+        let turn = Arc::clone(&self.turn);
         self.pipeline.call_async(move |pipeline| {
+            let _changing = turn.changing.lock().unwrap_or_else(PoisonError::into_inner);
             let _ = pipeline.set_state(gst::State::Null);
             drop(stopped);
         });

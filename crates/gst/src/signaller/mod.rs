@@ -30,6 +30,11 @@ impl Signaller {
         imp::set_client_id(self, id);
     }
 
+    /// The id that the server gave us.
+    pub(crate) fn client_id(&self) -> Option<String> {
+        self.property("client-id")
+    }
+
     /// Points to the server that the element runs itself.
     pub(crate) fn use_own_server(&self, uri: &str, cafile: Option<&str>) {
         self.set_property("uri", uri);

@@ -3,7 +3,7 @@
 //! Everybody else sends it [`Message`]s. It waits for nobody but the application, whose signal handlers it
 //! calls under no lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use gst::glib;
 use gst::prelude::*;
 use gstreamer as gst;
-use wigwag_client::{NativeSignaller, Role, SessionId, Signaller as _, SignallerEvent};
+use wigwag_client::{NativeSignaller, PeerId, Role, SessionId, Signaller as _, SignallerEvent};
 use wigwag_media::audience::{Audience, StreamRate};
 use wigwag_media::demand::{DEFAULT_FLOOR, Policy, RenditionId, StreamId, ViewerId};
 use wigwag_media::engine::{Engine, Publication, PublicationConfig, PublicationEvent};
@@ -53,6 +53,7 @@ pub(super) enum Message {
         caps: gst::Caps,
         feeds: Feeds,
     },
+    PadAdded(StreamId),
     PadRemoved(StreamId),
     KeyFrameMade(RenditionId),
     RenditionFailed {
@@ -60,6 +61,7 @@ pub(super) enum Message {
         attempt: u64,
         reason: String,
     },
+    /// Says nothing; the flag that is looked at with every message does.
     Stop,
 }
 
@@ -76,12 +78,15 @@ pub(super) struct Controlled {
     pub(super) sink: glib::WeakRef<WebRtcSink>,
     pub(super) settings: Settings,
     pub(super) messages: SyncSender<Message>,
+    stopping: Arc<AtomicBool>,
     pub(super) signaller_settings: Signaller,
     pub(super) signaller: Option<NativeSignaller>,
+    /// Our id at the server.
+    registered: Option<PeerId>,
     /// Whether the signaller was started, however that went.
     signalling: bool,
     /// Pads whose caps must be known before anyone is invited.
-    pads: usize,
+    pads: BTreeSet<StreamId>,
     pub(super) certificate: Certificate,
     pub(super) publication: Arc<Publication>,
     pub(super) snapshot: Snapshot,
@@ -101,7 +106,7 @@ impl Control {
         settings: Settings,
         signaller_settings: Signaller,
         snapshot: Snapshot,
-        pads: usize,
+        pads: BTreeSet<StreamId>,
     ) -> Result<Self, String> {
         let certificate = Certificate::generate().ok_or("OpenSSL made no certificate")?;
         let stun_server = settings.stun_address()?;
@@ -125,11 +130,14 @@ impl Control {
             .congestion_control
             .is_enabled()
             .then_some(settings.start_bitrate.into());
+        let stopping = Arc::new(AtomicBool::new(false));
         let controlled = Controlled {
             sink: sink.downgrade(),
             messages: messages.clone(),
+            stopping: Arc::clone(&stopping),
             signaller_settings,
             signaller: None,
+            registered: None,
             signalling: false,
             pads,
             certificate,
@@ -146,10 +154,8 @@ impl Control {
         };
         let (done, stopped) = sync_channel(1);
         let thread = thread::Builder::new().name("wigwag-sink".to_owned());
-        let stopping = Arc::new(AtomicBool::new(false));
-        let told_to_stop = Arc::clone(&stopping);
         let thread = thread.spawn(move || {
-            controlled.run(&received, &told_to_stop);
+            controlled.run(&received);
             let _ = done.send(());
         });
         let thread = thread.map_err(|error| format!("no thread could be started: {error}"))?;
@@ -168,14 +174,13 @@ impl Control {
 
     /// Ends all sessions and the thread, and waits for that a little.
     pub(super) fn stop(self) {
-        self.stopping.store(true, Ordering::Relaxed);
-        // A signal handler that stops the element runs on that very thread, which cannot wait for itself.
-        if thread::current().id() == self.thread {
-            return;
+        self.stopping.store(true, Ordering::SeqCst);
+        // Wakes it; if the queue is full it is awake.
+        let _ = self.messages.try_send(Message::Stop);
+        // A signal handler that stops the element runs on that very thread.
+        if thread::current().id() != self.thread {
+            let _ = self.stopped.recv_timeout(STOP_TIMEOUT);
         }
-        // A queue that is full is being emptied.
-        let _ = self.messages.send(Message::Stop);
-        let _ = self.stopped.recv_timeout(STOP_TIMEOUT);
     }
 }
 
@@ -187,14 +192,15 @@ pub(super) fn tell(messages: &SyncSender<Message>, message: Message) {
 }
 
 impl Controlled {
-    fn run(mut self, received: &Receiver<Message>, stopping: &AtomicBool) {
+    fn run(mut self, received: &Receiver<Message>) {
         self.start_signalling_if_ready();
-        while !stopping.load(Ordering::Relaxed) {
+        loop {
             let wait = self.audience.deadline().map_or(IDLE, |deadline| {
                 deadline.saturating_duration_since(Instant::now())
             });
             match received.recv_timeout(wait) {
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                _ if self.stopping.load(Ordering::SeqCst) => break,
+                Err(RecvTimeoutError::Disconnected) => break,
                 Ok(message) => self.on_message(message),
                 Err(RecvTimeoutError::Timeout) => self.audience.wake(Instant::now()),
             }
@@ -213,8 +219,11 @@ impl Controlled {
                 caps,
                 feeds,
             } => self.on_caps(stream, name, &caps, feeds),
+            Message::PadAdded(stream) => {
+                self.pads.insert(stream);
+            }
             Message::PadRemoved(stream) => {
-                self.pads = self.pads.saturating_sub(1);
+                self.pads.remove(&stream);
                 self.streams.remove(&stream);
                 self.audience.remove_stream(stream, Instant::now());
                 self.start_signalling_if_ready();
@@ -275,7 +284,8 @@ impl Controlled {
 
     /// Invites viewers once every pad's caps are known: before, there is nothing that could be offered.
     fn start_signalling_if_ready(&mut self) {
-        if self.signalling || self.streams.len() < self.pads {
+        let is_known = |pad| self.streams.contains_key(pad);
+        if self.signalling || !self.pads.iter().all(is_known) {
             return;
         }
         self.signalling = true;
@@ -307,13 +317,14 @@ impl Controlled {
                 gst::info!(log::SIGNALLER, "registered as {peer_id}");
                 self.signaller_settings
                     .set_client_id(Some(peer_id.as_str()));
+                self.registered = Some(peer_id);
             }
             SignallerEvent::Disconnected { reason, retry_in } => {
                 gst::warning!(
                     log::SIGNALLER,
                     "signalling lost ({reason}); sessions go on; next attempt in {retry_in:?}"
                 );
-                self.signaller_settings.set_client_id(None);
+                self.forget_registration();
             }
             SignallerEvent::Failed(error) => {
                 self.fail(&gst::ResourceError::OpenReadWrite, &error.to_string());
@@ -358,8 +369,16 @@ impl Controlled {
             signaller.stop();
         }
         self.stop_renditions(CLOSE_TIMEOUT);
-        self.signaller_settings.set_client_id(None);
-        self.snapshot.clear();
+        self.forget_registration();
+    }
+
+    /// The sink may have been started again already, and registered under another id.
+    fn forget_registration(&mut self) {
+        if let Some(id) = self.registered.take()
+            && self.signaller_settings.client_id().as_deref() == Some(id.as_str())
+        {
+            self.signaller_settings.set_client_id(None);
+        }
     }
 }
 

@@ -27,7 +27,6 @@ pub struct WebRtcSink {
     signaller: Signaller,
     inputs: Mutex<Vec<Input>>,
     running: Mutex<Option<Running>>,
-    snapshot: Snapshot,
     /// How many pads of each kind were requested, for their names.
     video_pads: AtomicU32,
     audio_pads: AtomicU32,
@@ -36,12 +35,20 @@ pub struct WebRtcSink {
 /// What there is between READY and PAUSED.
 struct Running {
     control: Control,
+    /// Of this run: what is left of one before must not show, nor wipe out what does.
+    snapshot: Snapshot,
     _signalling_server: Option<SignallingServer>,
 }
 
 impl WebRtcSink {
     pub(super) fn sessions(&self) -> Vec<String> {
-        self.snapshot.sessions()
+        self.snapshot().sessions()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let running = lock(&self.running);
+        let snapshot = running.as_ref().map(|running| running.snapshot.clone());
+        snapshot.unwrap_or_default()
     }
 
     /// Calls something with the inputs, under their lock.
@@ -68,16 +75,21 @@ impl WebRtcSink {
                 .use_own_server(&server.url, server.cafile.as_deref());
             signalling_server = Some(server);
         }
-        let pads = lock(&self.inputs).len();
+        let pads = lock(&self.inputs)
+            .iter()
+            .map(|input| input.stream)
+            .collect();
+        let snapshot = Snapshot::default();
         let control = Control::start(
             &self.obj(),
             settings,
             self.signaller.clone(),
-            self.snapshot.clone(),
+            snapshot.clone(),
             pads,
         );
         let running = Running {
             control: control.map_err(failed)?,
+            snapshot,
             _signalling_server: signalling_server,
         };
         // A pad may have got its caps already.
@@ -141,6 +153,7 @@ impl WebRtcSink {
         let pad = input.pad.clone();
         input.sync_state();
         lock(&self.inputs).push(input);
+        self.tell(Message::PadAdded(stream));
         obj.add_pad(&pad).ok()?;
         obj.child_added(&pad, &pad.name());
         Some(pad.upcast())
@@ -179,7 +192,7 @@ impl ObjectImpl for WebRtcSink {
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
             "signaller" => self.signaller.to_value(),
-            "stats" => self.snapshot.statistics().to_value(),
+            "stats" => self.snapshot().statistics().to_value(),
             name => lock(&self.settings)
                 .get(name)
                 .expect("every property is known"),

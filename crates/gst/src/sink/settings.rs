@@ -1,5 +1,7 @@
 //! What a sink is told by its properties.
 
+use std::net::Ipv6Addr;
+
 use gstreamer as gst;
 
 use super::congestion_control::CongestionControl;
@@ -67,20 +69,36 @@ impl Settings {
             .or_else(|| server.strip_prefix("stun:"))
             .ok_or_else(|| format!("stun-server \"{server}\" does not begin with stun://"))?;
         let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-        let has_port = match rest.rsplit_once(':') {
-            Some((host, port)) => {
-                port.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']'))
-            }
-            None => false,
-        };
-        // The port of STUN (RFC 8489 §18.6).
-        let address = if has_port {
-            rest.to_owned()
-        } else {
-            format!("{rest}:3478")
-        };
-        Ok(Some(address))
+        let address = host_and_port(rest.trim_end_matches('/'));
+        let unreadable = || format!("stun-server \"{server}\" is not of the form stun://host:port");
+        address.map(Some).ok_or_else(unreadable)
     }
+}
+
+/// The port of STUN (RFC 8489 §18.6).
+const STUN_PORT: u16 = 3478;
+
+/// `host:port` from a text that may lack the port; IPv6 addresses stand in brackets.
+fn host_and_port(text: &str) -> Option<String> {
+    let end = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (address, _) = rest.split_once(']')?;
+            address.parse::<Ipv6Addr>().ok()?;
+            address.len() + 2
+        }
+        None => text.find(':').unwrap_or(text.len()),
+    };
+    let (host, port) = text.split_at_checked(end)?;
+    let is_name = |c: char| !c.is_whitespace() && !c.is_control() && !"/?#".contains(c);
+    if host.is_empty() || !host.chars().all(is_name) {
+        return None;
+    }
+    let port = match port.strip_prefix(':') {
+        Some(port) => port.parse().ok().filter(|port| *port != 0)?,
+        None if port.is_empty() => STUN_PORT,
+        None => return None,
+    };
+    Some(format!("{host}:{port}"))
 }
 
 #[cfg(test)]
@@ -116,6 +134,20 @@ mod tests {
             Some("[2001:db8::1]:5")
         );
         assert_eq!(read(""), None);
-        assert!(address("turn://x").is_err());
+        for bad in [
+            "turn://x",
+            "stun://",
+            "stun://:1",
+            "stun://x:0",
+            "stun://x:99999",
+            "stun://x y",
+            "stun://2001:db8::1",
+            "stun://[2001:db8::1",
+            "stun://[x]:1",
+            "stun://[::1]1",
+        ] {
+            let error = address(bad).expect_err("it cannot be read");
+            assert!(error.contains(bad), "{error}");
+        }
     }
 }

@@ -55,10 +55,6 @@ impl Snapshot {
         self.lock().sessions.remove(&viewer);
     }
 
-    pub(super) fn clear(&self) {
-        *self.lock() = Contents::default();
-    }
-
     /// Ids of the sessions.
     pub(super) fn sessions(&self) -> Vec<String> {
         let contents = self.lock();

@@ -22,6 +22,15 @@ pub(crate) struct Options {
     /// The codecs that webrtcsink may offer
     #[arg(long, default_value = "video/x-vp8")]
     video_caps: String,
+    /// The width of the picture
+    #[arg(long, default_value_t = 320)]
+    width: i32,
+    /// The height of the picture
+    #[arg(long, default_value_t = 240)]
+    height: i32,
+    /// The rate of the encoders in bit/s, instead of the element's own
+    #[arg(long)]
+    bitrate: Option<u32>,
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<u8> {
@@ -34,8 +43,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<u8> {
         .property(
             "caps",
             gst::Caps::builder("video/x-raw")
-                .field("width", 320)
-                .field("height", 240)
+                .field("width", options.width)
+                .field("height", options.height)
                 .field("framerate", gst::Fraction::new(30, 1))
                 .build(),
         )
@@ -58,6 +67,11 @@ fn webrtcsink(options: &Options) -> anyhow::Result<gst::Element> {
         .property("stun-server", None::<String>)
         .property_from_str("congestion-control", "disabled")
         .build()?;
+    if let Some(bitrate) = options.bitrate {
+        for name in ["min-bitrate", "start-bitrate", "max-bitrate"] {
+            sink.set_property(name, bitrate);
+        }
+    }
     options
         .server
         .configure(&sink.property::<glib::Object>("signaller"));
