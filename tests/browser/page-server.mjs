@@ -2,7 +2,15 @@ import { readFile } from "node:fs/promises";
 import http from "node:http";
 import { fileURLToPath } from "node:url";
 
-const PAGES = ["producer.html", "producer.js", "consumer.html", "consumer.js", "picture.js", "signalling-connection.js"];
+const PAGES = [
+  "producer.html",
+  "producer.js",
+  "consumer.html",
+  "consumer.js",
+  "measurement.js",
+  "picture.js",
+  "signalling-connection.js",
+];
 
 /** @type {Map<string, URL>} what the server gives out, by request path */
 const FILES = new Map([

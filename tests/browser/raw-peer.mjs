@@ -2,7 +2,10 @@ import { once } from "node:events";
 import WebSocket from "ws";
 import { Hearing } from "./hearing.mjs";
 
-/** A peer that speaks the JSON protocol itself, for what a page cannot be with the API: a passive consumer. */
+/**
+ * A peer that speaks the JSON protocol itself, for what a page cannot be with the API: a passive consumer, or a
+ * listener without a page.
+ */
 export class RawPeer {
   #hearing;
   #socket;
@@ -28,12 +31,35 @@ export class RawPeer {
    * @param {unknown} meta
    * @returns {Promise<{ peer: RawPeer, id: string }>}
    */
-  static async consumer(url, meta) {
+  static consumer(url, meta) {
+    return RawPeer.#connect(url, "raw consumer", { roles: ["consumer"], meta });
+  }
+
+  /**
+   * Connects and registers as a listener; when this returns it is one.
+   *
+   * @param {string} url
+   * @returns {Promise<{ peer: RawPeer, id: string }>}
+   */
+  static async listener(url) {
+    const { peer, id } = await RawPeer.#connect(url, "raw listener", { roles: ["listener"] });
+    // The server answers in order, so it has dealt with the registration by then.
+    peer.send({ type: "list" });
+    await peer.until("list");
+    return { peer, id };
+  }
+
+  /**
+   * @param {string} url
+   * @param {string} who
+   * @param {{ roles: string[], meta?: unknown }} status
+   */
+  static async #connect(url, who, status) {
     const socket = new WebSocket(url);
-    const peer = new RawPeer("raw consumer", socket);
+    const peer = new RawPeer(who, socket);
     await once(socket, "open");
     const { peerId: id } = await peer.until("welcome");
-    peer.send({ type: "setPeerStatus", roles: ["consumer"], meta });
+    peer.send({ type: "setPeerStatus", ...status });
     return { peer, id };
   }
 

@@ -4,9 +4,11 @@ import { launchChromium } from "./chromium.mjs";
 import { DEADLINE_MS } from "./hearing.mjs";
 import { PageServer } from "./page-server.mjs";
 import { RawPeer } from "./raw-peer.mjs";
-import { RtpProducer } from "./rtp-producer.mjs";
 import { SignallingServer } from "./signalling-server.mjs";
 import { Tab } from "./tab.mjs";
+import { WigwagSink } from "./wigwag-sink.mjs";
+
+/** @import { SinkOptions } from "./wigwag-sink.mjs" */
 
 /** As many frames as a viewer needs to call it a moving picture. */
 const MOVING_PICTURE = 30;
@@ -101,12 +103,17 @@ class Stage {
     return { peer, id };
   }
 
-  /** @returns {Promise<{ id: string }>} a producer whose media goes through sessions of `wigwag-media` */
-  async rtpProducer() {
-    const { producer, id } = await RtpProducer.start(this.server.url);
-    this.#parties.push(producer);
-    this.#endings.push(() => producer.stop());
-    return { id };
+  /**
+   * Starts a `webrtcsink` of ours that produces.
+   *
+   * @param {SinkOptions} [options]
+   * @returns {Promise<{ sink: WigwagSink, id: string }>}
+   */
+  async sink(options = {}) {
+    const { sink, id } = await WigwagSink.start(this.server.url, options);
+    this.#parties.push(sink);
+    this.#endings.push(() => sink.stop());
+    return { sink, id };
   }
 
   /**
@@ -180,7 +187,7 @@ export async function playAndSee(
   producerId,
   { frames = MOVING_PICTURE, tracks = ["audio", "video"], offerOptions = null } = {},
 ) {
-  await tab.page.evaluate((id, offer) => window.consumer.play(id, offer), producerId, offerOptions);
+  await tab.page.evaluate((id, offer) => window.consumer.play(id, offer, null), producerId, offerOptions);
   const seen = await tab.page.evaluate(
     (count, deadline) => window.consumer.picture(count, deadline),
     frames,

@@ -57,6 +57,24 @@ fn play(network: &mut Network, frames: u32) {
     network.run(Duration::from_millis(500));
 }
 
+// The network fails a test in which a packet has no source, as the library's probes do by default.
+#[test]
+fn who_is_sent_nothing_again_is_not_probed_from_no_source() {
+    for (streams, retransmission) in [([VIDEO], false), ([AUDIO], true), ([VIDEO], true)] {
+        let mut config = config(&streams, Some(500_000));
+        config.retransmission = retransmission;
+        let mut network = Network::connected(&config, viewer());
+        let now = network.now;
+        network.session.set_rates(500_000, 3_000_000, now);
+        network.run(Duration::from_secs(2));
+        play(&mut network, 90);
+        let now = network.now;
+        network.session.set_rates(500_000, 6_000_000, now);
+        play(&mut network, 90);
+        assert!(ended(&network).is_none());
+    }
+}
+
 fn offer(config: &SessionConfig) -> String {
     let (_, offer) = Session::offer(config, &[address(SENDER)], Instant::now()).expect("an offer");
     offer

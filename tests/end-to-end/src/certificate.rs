@@ -50,7 +50,12 @@ impl Authority {
 
     /// Certifies a server on 127.0.0.1 and localhost.
     pub fn certify_server(&self) -> Result<ServerCertificate> {
-        let names = ["127.0.0.1", "localhost"].map(str::to_owned);
+        self.certify(&["127.0.0.1", "localhost"])
+    }
+
+    /// Certifies a server of these names.
+    pub fn certify(&self, names: &[&str]) -> Result<ServerCertificate> {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let params = CertificateParams::new(names)?;
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;

@@ -1,21 +1,24 @@
-//! Runs the signalling server between peers that others have published.
+//! Runs the signalling server and the elements with peers that others have published.
 //!
-//! The server comes from `WIGWAG_SERVE` and the peer programs from `WIGWAG_PEER_…`; `cargo xtask
-//! test` builds them and sets these variables. Every process started here ends with the value that
+//! The server comes from `WIGWAG_SERVE`, the plugin from the folder `WIGWAG_PLUGIN` and the peer programs
+//! from `WIGWAG_PEER_…`; `cargo xtask test` builds them and sets these variables. Every process started here ends with the value that
 //! stands for it.
 
 mod certificate;
 mod environment;
 pub mod gst_plugin_webrtc;
+mod namespace;
 mod output;
 mod peer;
 mod port;
-pub mod rtp_producer;
 mod server;
+mod wigwag_sink;
 
 pub use certificate::{Authority, ServerCertificate};
+pub use namespace::Namespace;
 pub use peer::Peer;
 pub use server::SignallingServer;
+pub use wigwag_sink::{Network, WigwagSink};
 
 use std::time::Duration;
 

@@ -319,6 +319,16 @@ impl Agreement {
         }
     }
 
+    /// Whether the viewer takes packets again that were agreed on.
+    pub(super) fn is_sent_again(&self) -> bool {
+        match self {
+            Self::Sent { formats, .. } => formats
+                .first()
+                .is_some_and(|format| format.claim.resend.is_some()),
+            _ => false,
+        }
+    }
+
     /// What the library is told.
     pub(super) fn told(&self) -> Told {
         match self {

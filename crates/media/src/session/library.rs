@@ -76,11 +76,24 @@ impl Session {
             rtc,
             tracks,
             feedback,
+            probing,
             now,
             ..
         } = self;
         let waits = tracks.iter().any(Track::waits);
-        waits && feedback.may_send(*now) && tracks.iter_mut().any(|track| track.write(rtc))
+        if !waits || !feedback.may_send(*now) {
+            return false;
+        }
+        let Some(track) = tracks.iter_mut().find_map(|track| track.write(rtc)) else {
+            return false;
+        };
+        // What waits goes before probes, so that these find a stream to go by.
+        if track.is_sent_again()
+            && let Some(desired) = probing.is_possible()
+        {
+            set_desired(rtc, desired);
+        }
+        true
     }
 
     fn on_transmit(&mut self, transmit: Transmit) {

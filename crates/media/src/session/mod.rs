@@ -249,9 +249,11 @@ impl Session {
     /// probed towards the latter.
     pub fn set_rates(&mut self, current: Bitrate, desired: Bitrate, now: Instant) {
         let desired = desired.max(current);
-        self.probing.desire(desired);
+        let told = self.probing.desire(desired);
         self.operate(now, |rtc| {
-            library::set_desired(rtc, desired);
+            if let Some(desired) = told {
+                library::set_desired(rtc, desired);
+            }
             Ok(())
         });
     }

@@ -167,7 +167,7 @@ impl Session {
         self.operate(now, |rtc| {
             rtc.sdp_api().accept_answer(pending.library, answer)?;
             for (track, agreement) in tracks.iter_mut().zip(&agreements) {
-                track.accept(agreement.payload_types());
+                track.accept(agreement.payload_types(), agreement.is_sent_again());
                 track.prepare(rtc, retransmission);
             }
             Ok(())
@@ -215,7 +215,7 @@ impl Session {
             if let Some((stream, kind)) = agreement.stream() {
                 let mid = Mid::from(of_library.as_str());
                 let mut track = Track::new(stream, kind, mid, config.max_wait);
-                track.accept(agreement.payload_types());
+                track.accept(agreement.payload_types(), agreement.is_sent_again());
                 track.prepare(&mut session.rtc, config.retransmission);
                 session.tracks.push(track);
             }

@@ -4,6 +4,10 @@
 //! fifteen seconds. After congestion its estimate often stands still, far below what the path takes, until
 //! it probes. So an estimate that stands still below what is desired is tried sooner: the library is told
 //! of a desire that falls, and then of one that rises again.
+//!
+//! It is told of none before it can probe by the stream of packets sent again, which is with the first
+//! frame. Without that it sends probes from source 0, for which `webrtcbin` makes a pad that nobody
+//! expects, and which ends all that it receives. A viewer to whom nothing is sent again is never probed.
 
 use std::time::{Duration, Instant};
 
@@ -19,6 +23,8 @@ const STILL_PERCENT: u64 = 5;
 #[derive(Debug)]
 pub(super) struct Probing {
     desired: Bitrate,
+    /// Whether the library has a stream to probe by.
+    possible: bool,
     /// The estimate, and since when it stands still.
     still: Option<(Bitrate, Instant)>,
     patience: Duration,
@@ -30,20 +36,31 @@ impl Probing {
     pub(super) fn new() -> Self {
         Self {
             desired: 0,
+            possible: false,
             still: None,
             patience: FIRST_PATIENCE,
             lowered: false,
         }
     }
 
-    /// Takes what is desired from now on.
-    pub(super) fn desire(&mut self, desired: Bitrate) {
+    /// Takes what is desired from now on; returns the desire to tell the library.
+    pub(super) fn desire(&mut self, desired: Bitrate) -> Option<Bitrate> {
         self.desired = desired;
         self.lowered = false;
+        self.possible.then_some(desired)
+    }
+
+    /// The library has a stream to probe by; returns the desire to tell it.
+    pub(super) fn is_possible(&mut self) -> Option<Bitrate> {
+        let was_possible = std::mem::replace(&mut self.possible, true);
+        (!was_possible && self.desired > 0).then_some(self.desired)
     }
 
     /// Takes the estimate, every now and then; returns the desire to tell the library.
     pub(super) fn on_estimate(&mut self, estimate: Bitrate, now: Instant) -> Option<Bitrate> {
+        if !self.possible {
+            return None;
+        }
         if std::mem::take(&mut self.lowered) {
             return Some(self.desired);
         }
@@ -71,7 +88,8 @@ mod tests {
     fn tries(estimate: impl Fn(u32) -> Bitrate) -> Vec<u32> {
         let start = Instant::now();
         let mut probing = Probing::new();
-        probing.desire(2_000_000);
+        assert_eq!(probing.desire(2_000_000), None);
+        assert_eq!(probing.is_possible(), Some(2_000_000));
         let told = (0..300).filter_map(|tenth| {
             let now = start + Duration::from_millis(100) * tenth;
             Some((tenth, probing.on_estimate(estimate(tenth), now)?))
@@ -87,6 +105,20 @@ mod tests {
     #[test]
     fn what_stands_still_is_tried_less_and_less() {
         assert_eq!(tries(|_| 400_000), [30, 90, 210]);
+    }
+
+    #[test]
+    fn nothing_is_tried_before_that_is_possible() {
+        let start = Instant::now();
+        let mut probing = Probing::new();
+        assert_eq!(probing.desire(2_000_000), None);
+        for second in 0..60 {
+            let now = start + Duration::from_secs(1) * second;
+            assert_eq!(probing.on_estimate(400_000, now), None);
+        }
+        assert_eq!(probing.is_possible(), Some(2_000_000));
+        assert_eq!(probing.is_possible(), None, "it was told");
+        assert_eq!(probing.desire(3_000_000), Some(3_000_000));
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub(super) struct Track {
     reported_at: Option<Instant>,
     sends: Option<Ssrc>,
     resends: Option<Ssrc>,
+    /// Whether the viewer takes packets that are sent again.
+    sent_again: bool,
     pub(super) frames_sent: u64,
     pub(super) key_frames_sent: u64,
     /// As the library last reported.
@@ -74,6 +76,7 @@ impl Track {
             reported_at: None,
             sends: None,
             resends: None,
+            sent_again: false,
             frames_sent: 0,
             key_frames_sent: 0,
             key_frames_asked: 0,
@@ -112,14 +115,20 @@ impl Track {
         self.queue.wait()
     }
 
+    /// Whether the viewer takes packets that are sent again.
+    pub(super) fn is_sent_again(&self) -> bool {
+        self.sent_again
+    }
+
     /// Whether a frame waits.
     pub(super) fn waits(&self) -> bool {
         !self.queue.is_empty()
     }
 
-    /// Takes what the viewer takes; the first is agreed on.
-    pub(super) fn accept(&mut self, accepted: Vec<(u32, Pt)>) {
+    /// Takes what the viewer takes; the first is agreed on. Also whether that can be sent again.
+    pub(super) fn accept(&mut self, accepted: Vec<(u32, Pt)>, sent_again: bool) {
         self.accepted = accepted;
+        self.sent_again = sent_again;
         self.given = self.agreed().map(|codec| RenditionId {
             stream: self.stream,
             codec,
@@ -200,12 +209,10 @@ impl Track {
         self.queue.clear();
     }
 
-    /// Hands the next frame to the library if it has room; true if it did.
-    pub(super) fn write(&mut self, rtc: &mut Rtc) -> bool {
+    /// Hands the next frame to the library if it has room; returns itself if it did.
+    pub(super) fn write(&mut self, rtc: &mut Rtc) -> Option<&Self> {
         let mut direct = rtc.direct_api();
-        let Some(stream) = direct.stream_tx_by_mid(self.mid, None) else {
-            return false;
-        };
+        let stream = direct.stream_tx_by_mid(self.mid, None)?;
         if let Some(info) = stream.queue_info()
             && self.reported_at != Some(info.created_at())
         {
@@ -213,16 +220,12 @@ impl Track {
             self.in_library = self.in_library.min(info.packet_count());
         }
         if self.in_library >= FEW_PACKETS {
-            return false;
+            return None;
         }
-        let Some(frame) = self.queue.pop() else {
-            return false;
-        };
+        let frame = self.queue.pop()?;
         let codec = frame.rendition.codec;
         let accepted = self.accepted.iter().find(|(number, _)| *number == codec);
-        let Some((_, payload_type)) = accepted else {
-            return false;
-        };
+        let (_, payload_type) = accepted?;
         let time = time_after(self.last_time, frame.rtp_time);
         self.last_time = Some(time);
         let video = self.kind == MediaKind::Video;
@@ -241,7 +244,7 @@ impl Track {
         self.in_library += frame.packets.len();
         self.frames_sent += 1;
         self.key_frames_sent += u64::from(video && frame.key);
-        true
+        Some(self)
     }
 
     /// A packet of this source went out.

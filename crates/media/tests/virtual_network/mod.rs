@@ -70,6 +70,13 @@ pub fn frame(
     })
 }
 
+/// The source of an RTP packet (RFC 3550 §5.1); none for anything else (RFC 7983 §7, RFC 5761 §4).
+fn source(datagram: &[u8]) -> Option<u32> {
+    let is_rtp = (128..192).contains(datagram.first()?) && !(192..224).contains(datagram.get(1)?);
+    let source = datagram.get(8..12).filter(|_| is_rtp)?;
+    Some(u32::from_be_bytes(source.try_into().ok()?))
+}
+
 /// The viewer: str0m with DTLS of its own, which shares no code with ours.
 pub struct Viewer {
     pub rtc: Rtc,
@@ -214,6 +221,7 @@ impl Network {
         while let Some(transmit) = self.session.poll_transmit() {
             assert_eq!(transmit.destination, address(VIEWER));
             assert!(transmit.contents.len() <= 1_200, "fits any path");
+            assert_ne!(source(&transmit.contents), Some(0), "webrtcbin dies of it");
             let datagram = transmit.contents.to_vec();
             let passed = match self.viewer.connected {
                 true => self.link.pass(datagram.len(), self.now),

@@ -1,5 +1,6 @@
-//! `consume`: webrtcsrc, decoding, and a count of the frames that came out.
+//! `consume`: webrtcsrc, decoding or not, and a count of what came out.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,9 +10,10 @@ use gst::glib;
 use gst::prelude::*;
 use serde_json::json;
 
-use crate::run_loop::RunLoop;
+use crate::run_loop::{OnError, RunLoop};
 use crate::signaller::Server;
-use crate::{events, loopback};
+use crate::wanted::{Media, picture_size};
+use crate::{addresses, events};
 
 const PROGRESS_EVERY: u64 = 15;
 
@@ -22,7 +24,19 @@ pub(crate) struct Options {
     /// The id of the producer to receive from
     #[arg(long)]
     producer: String,
-    /// How many decoded frames are enough
+    /// What to count
+    #[arg(long, value_enum, default_value = "video")]
+    media: Media,
+    /// The only video codec to take; any that the plugin knows if there is none
+    #[arg(long)]
+    video_codec: Option<String>,
+    /// The address of this machine to receive at
+    #[arg(long, default_value = "127.0.0.1")]
+    address: IpAddr,
+    /// Report errors, the loss of the signalling server for one, and go on
+    #[arg(long)]
+    go_on: bool,
+    /// How many frames are enough
     #[arg(long)]
     frames: u64,
     /// After how many seconds to give up
@@ -34,23 +48,32 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<u8> {
     let run_loop = RunLoop::new();
     let pipeline = gst::Pipeline::new();
     let source = webrtcsrc(options, &run_loop)?;
-    let decoded = counting_sink(options.frames, &run_loop)?;
-    pipeline.add_many([source.upcast_ref(), decoded.upcast_ref::<gst::Element>()])?;
-    connect_first_video_pad(&source, &decoded);
+    let counted = counting_sink(options.media, options.frames, &run_loop)?;
+    pipeline.add_many([source.upcast_ref(), counted.upcast_ref::<gst::Element>()])?;
+    connect_first_pad(&source, options.media, &counted);
     give_up_after(options.timeout, &run_loop);
-    run_loop.play(&pipeline)
+    let on_error = if options.go_on {
+        OnError::GoOn
+    } else {
+        OnError::End
+    };
+    run_loop.play(&pipeline, on_error)
 }
 
 fn webrtcsrc(options: &Options, run_loop: &RunLoop) -> anyhow::Result<gst::Element> {
     let source = gst::ElementFactory::make("webrtcsrc")
         .property("stun-server", None::<String>)
         .build()?;
+    if let Some(codec) = &options.video_codec {
+        source.set_property("video-codecs", gst::Array::new([codec]));
+    }
     let signaller = source.property::<glib::Object>("signaller");
     options.server.configure(&signaller);
     signaller.set_property("producer-peer-id", &options.producer);
-    signaller.connect("webrtcbin-ready", false, |values| {
+    let address = options.address;
+    signaller.connect("webrtcbin-ready", false, move |values| {
         if let Some(webrtcbin) = values.get(2).and_then(|value| value.get().ok()) {
-            loopback::restrict(&webrtcbin);
+            addresses::restrict(&webrtcbin, address);
         }
         None
     });
@@ -64,10 +87,11 @@ fn webrtcsrc(options: &Options, run_loop: &RunLoop) -> anyhow::Result<gst::Eleme
     Ok(source)
 }
 
-/// A bin that takes raw video only, which makes webrtcsrc decode.
-fn counting_sink(wanted: u64, run_loop: &RunLoop) -> anyhow::Result<gst::Bin> {
+/// A bin that takes the wanted media only.
+fn counting_sink(media: Media, wanted: u64, run_loop: &RunLoop) -> anyhow::Result<gst::Bin> {
+    let filter = media.description();
     let bin = gst::parse::bin_from_description(
-        "queue ! videoconvert ! video/x-raw,format=I420 ! fakesink name=frames sync=false",
+        &format!("queue ! {filter} ! fakesink name=frames sync=false"),
         true,
     )?;
     let sink = bin
@@ -77,20 +101,16 @@ fn counting_sink(wanted: u64, run_loop: &RunLoop) -> anyhow::Result<gst::Bin> {
     let count = Arc::new(AtomicU64::new(0));
     let run_loop = run_loop.clone();
     sink.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-        let picture = pad.current_caps().and_then(|caps| picture_size(&caps));
-        let Some((width, height)) = picture else {
+        let (Some(buffer), Some(caps)) = (info.buffer(), pad.current_caps()) else {
             return gst::PadProbeReturn::Ok;
         };
-        let complete = info
-            .buffer()
-            .is_some_and(|buffer| buffer.size() >= (width * height * 3 / 2) as usize);
-        if complete {
+        if media.counts(buffer, &caps) {
             let now = count.fetch_add(1, Ordering::SeqCst) + 1;
             if now == wanted {
-                events::print(&frames("frames", now, width, height));
+                events::print(&frames("frames", now, &caps));
                 run_loop.end(0);
             } else if now < wanted && (now == 1 || now % PROGRESS_EVERY == 0) {
-                events::print(&frames("progress", now, width, height));
+                events::print(&frames("progress", now, &caps));
             }
         }
         gst::PadProbeReturn::Ok
@@ -98,25 +118,28 @@ fn counting_sink(wanted: u64, run_loop: &RunLoop) -> anyhow::Result<gst::Bin> {
     Ok(bin)
 }
 
-fn frames(event: &str, count: u64, width: u32, height: u32) -> serde_json::Value {
-    json!({"event": event, "count": count, "width": width, "height": height})
+fn frames(event: &str, count: u64, caps: &gst::Caps) -> serde_json::Value {
+    let media = caps.structure(0).map(|structure| structure.name().as_str());
+    let size = picture_size(caps);
+    json!({
+        "event": event,
+        "count": count,
+        "media": media,
+        "width": size.map(|(width, _)| width),
+        "height": size.map(|(_, height)| height),
+    })
 }
 
-fn picture_size(caps: &gst::Caps) -> Option<(u32, u32)> {
-    let structure = caps.structure(0)?;
-    let side = |name: &str| u32::try_from(structure.get::<i32>(name).ok()?).ok();
-    Some((side("width")?, side("height")?))
-}
-
-/// Takes the first video pad; whatever else comes is thrown away.
-fn connect_first_video_pad(source: &gst::Element, decoded: &gst::Bin) {
-    let decoded = decoded.downgrade();
+/// Takes the first pad of the wanted kind; whatever else comes is thrown away.
+fn connect_first_pad(source: &gst::Element, media: Media, counted: &gst::Bin) {
+    let counted = counted.downgrade();
     source.connect_pad_added(move |source, pad| {
-        let Some(decoded) = decoded.upgrade() else {
+        let Some(counted) = counted.upgrade() else {
             return;
         };
-        let sink = decoded.static_pad("sink");
-        let free = sink.filter(|sink| !sink.is_linked() && pad.name().starts_with("video"));
+        let sink = counted.static_pad("sink");
+        let is_wanted = pad.name().starts_with(media.pad_prefix());
+        let free = sink.filter(|sink| !sink.is_linked() && is_wanted);
         let linked = match free {
             Some(sink) => pad.link(&sink).map(drop).map_err(anyhow::Error::from),
             None => throw_away(source, pad),

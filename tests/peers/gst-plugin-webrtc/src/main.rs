@@ -4,13 +4,14 @@
 //! what happened, and ends on SIGTERM or when its standard input closes, so that no peer outlives a
 //! test that was itself killed.
 
+mod addresses;
 mod consume;
 mod events;
 mod listen;
-mod loopback;
 mod produce;
 mod run_loop;
 mod signaller;
+mod wanted;
 
 use std::process::ExitCode;
 
@@ -28,7 +29,7 @@ struct Arguments {
 enum Command {
     /// Offer a test picture with webrtcsink until told to stop
     Produce(produce::Options),
-    /// Receive with webrtcsrc and count decoded frames
+    /// Receive with webrtcsrc and count what comes out
     Consume(consume::Options),
     /// Report the producers that come and go
     Listen(listen::Options),

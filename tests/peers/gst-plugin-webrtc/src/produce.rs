@@ -1,5 +1,6 @@
 //! `produce`: a test picture behind webrtcsink.
 
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use anyhow::Context;
@@ -7,9 +8,9 @@ use clap::Args;
 use gst::glib;
 use gst::prelude::*;
 
-use crate::run_loop::RunLoop;
+use crate::run_loop::{OnError, RunLoop};
 use crate::signaller::Server;
-use crate::{events, loopback};
+use crate::{addresses, events};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -51,7 +52,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<u8> {
     let sink = webrtcsink(options)?;
     pipeline.add_many([&source, &format, &sink])?;
     gst::Element::link_many([&source, &format, &sink])?;
-    run_loop.play(&pipeline)
+    run_loop.play(&pipeline, OnError::End)
 }
 
 fn webrtcsink(options: &Options) -> anyhow::Result<gst::Element> {
@@ -77,7 +78,7 @@ fn webrtcsink(options: &Options) -> anyhow::Result<gst::Element> {
     sink.connect("consumer-added", false, |values| {
         // Emitted before negotiation, so the candidates are still to be gathered.
         if let Some(webrtcbin) = element(values, 2) {
-            loopback::restrict(&webrtcbin);
+            addresses::restrict(&webrtcbin, Ipv4Addr::LOCALHOST.into());
         }
         print_consumer("consumer-added", values);
         None

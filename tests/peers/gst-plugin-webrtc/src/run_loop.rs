@@ -12,6 +12,13 @@ use crate::events;
 
 const SIGTERM: i32 = 15;
 
+/// What an error in the pipeline means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnError {
+    End,
+    GoOn,
+}
+
 /// A main loop that any thread may end; the first exit code given is the one that counts.
 #[derive(Clone)]
 pub(crate) struct RunLoop {
@@ -44,15 +51,19 @@ impl RunLoop {
 
     /// Plays the pipeline until something ends the loop, then stops it, which also says goodbye to
     /// the signalling server.
-    pub(crate) fn play(&self, pipeline: &gst::Pipeline) -> anyhow::Result<u8> {
-        let _watch = self.watch_bus(pipeline)?;
+    pub(crate) fn play(&self, pipeline: &gst::Pipeline, on_error: OnError) -> anyhow::Result<u8> {
+        let _watch = self.watch_bus(pipeline, on_error)?;
         let started = pipeline.set_state(gst::State::Playing);
         let code = started.map(|_| self.run());
         pipeline.set_state(gst::State::Null)?;
         Ok(code?)
     }
 
-    fn watch_bus(&self, pipeline: &gst::Pipeline) -> anyhow::Result<gst::bus::BusWatchGuard> {
+    fn watch_bus(
+        &self,
+        pipeline: &gst::Pipeline,
+        on_error: OnError,
+    ) -> anyhow::Result<gst::bus::BusWatchGuard> {
         let bus = pipeline
             .bus()
             .ok_or_else(|| anyhow::anyhow!("the pipeline has no bus"))?;
@@ -63,7 +74,9 @@ impl RunLoop {
                 gst::MessageView::Error(error) => {
                     let details = describe(error);
                     events::print(&json!({"event": "error", "details": details}));
-                    run_loop.end(1);
+                    if on_error == OnError::End {
+                        run_loop.end(1);
+                    }
                 }
                 gst::MessageView::StateChanged(change)
                     if change.current() == gst::State::Playing
