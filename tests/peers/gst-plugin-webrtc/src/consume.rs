@@ -91,7 +91,7 @@ fn webrtcsrc(options: &Options, run_loop: &RunLoop) -> anyhow::Result<gst::Eleme
 fn counting_sink(media: Media, wanted: u64, run_loop: &RunLoop) -> anyhow::Result<gst::Bin> {
     let filter = media.description();
     let bin = gst::parse::bin_from_description(
-        &format!("queue ! {filter} ! fakesink name=frames sync=false"),
+        &format!("queue ! {filter} ! fakesink name=frames sync=false async=false"),
         true,
     )?;
     let sink = bin
