@@ -37,12 +37,16 @@ const PACKAGES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "sending and receiving H.264: x264enc, and a decoder for the peers",
+        &["gstreamer1.0-plugins-ugly", "gstreamer1.0-libav"],
+    ),
+    (
         "peers: browsers, with a font",
         &["chromium", "firefox-esr", "fonts-dejavu-core"],
     ),
     (
-        "tests: limits and ends of processes",
-        &["util-linux", "procps"],
+        "tests: limits and ends of processes, and networks of their own",
+        &["util-linux", "procps", "iproute2"],
     ),
 ];
 

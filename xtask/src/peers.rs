@@ -1,12 +1,13 @@
-//! Programs that the tests run: our server, and peers that are crates, published by others, built once
+//! What the tests run: our server, our plugin, and peers that are crates, published by others, built once
 //! and kept outside the tree.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Result;
 
-use crate::commands::{cargo, must_run, say};
+use crate::commands::{cargo, command, must_run, say};
 use crate::{install, places};
 
 const REFERENCE_VERSION: &str = "0.15.4";
@@ -62,4 +63,18 @@ pub(crate) fn our_plugin() -> Result<PathBuf> {
     fs::copy(places::target().join("release").join(name), &fresh)?;
     fs::rename(fresh, folder.join(name))?;
     Ok(folder)
+}
+
+/// Asks GStreamer for our element. This also writes the registry that all tests use, beside the plugin:
+/// to look into every plugin of the system takes seconds, so once is enough.
+pub(crate) fn find_our_element(plugin: &Path) -> Result<Command> {
+    let registry = plugin.join("registry.bin");
+    if registry.exists() {
+        fs::remove_file(&registry)?;
+    }
+    let mut inspect = command("gst-inspect-1.0", &["--exists", "webrtcsink"]);
+    inspect
+        .env("GST_PLUGIN_PATH", plugin)
+        .env("GST_REGISTRY", registry);
+    Ok(inspect)
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::commands::{cargo, command, must_run, say};
+use crate::commands::{cargo, command, say};
 use crate::counted::Counts;
 use crate::{install, peers, places};
 
@@ -16,7 +16,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     install::debian_packages()?;
     let mut counts = Counts::default();
     rust(&mut counts)?;
-    peers_of_the_server(&mut counts)?;
+    peers_of_ours(&mut counts)?;
     fuzz(&mut counts)?;
     Ok(if counts.summary() {
         ExitCode::SUCCESS
@@ -52,27 +52,20 @@ fn rust(counts: &mut Counts) -> Result<()> {
     ]))
 }
 
-fn peers_of_the_server(counts: &mut Counts) -> Result<()> {
+fn peers_of_ours(counts: &mut Counts) -> Result<()> {
     let serve = format!("{} serve", peers::our_server()?.display());
-    must_run(&mut cargo(&[
-        "build",
-        "--locked",
-        "--package",
-        "wigwag-end-to-end",
-        "--example",
-        "rtp_producer",
-    ]))?;
-    let rtp_producer = places::target().join("debug/examples/rtp_producer");
+    let plugin = peers::our_plugin()?;
+    counts.check(&mut peers::find_our_element(&plugin)?)?;
     let reference = peers::reference_server()?;
     let gst_plugin_webrtc = peers::gst_plugin_webrtc()?;
 
-    say("The published webrtcsink and webrtcsrc, and the reference's server beside ours");
+    say("Our webrtcsink, the published webrtcsink and webrtcsrc, and the reference's server");
     counts.suite(
         cargo(&["test", "--locked", "--package", "wigwag-end-to-end"])
             .env("WIGWAG_SERVE", &serve)
             .env("WIGWAG_REFERENCE_SERVER", &reference)
             .env("WIGWAG_PEER_GST_WEBRTC", &gst_plugin_webrtc)
-            .env("WIGWAG_RTP_PRODUCER", &rtp_producer),
+            .env("WIGWAG_PLUGIN", &plugin),
     )?;
 
     let folder = places::root().join("tests/gst-signalling");
@@ -80,6 +73,7 @@ fn peers_of_the_server(counts: &mut Counts) -> Result<()> {
     let tool = |name: &str, arguments: &[&str]| {
         let mut tool = command(&python.join(name).to_string_lossy(), arguments);
         tool.current_dir(&folder).env("WIGWAG_SERVE", &serve);
+        tool.env("WIGWAG_PLUGIN", &plugin);
         tool
     };
     say("The published gst-signalling (Python)");
@@ -96,10 +90,10 @@ fn peers_of_the_server(counts: &mut Counts) -> Result<()> {
         let mut npm = command("npm", arguments);
         npm.current_dir(&folder).env("PATH", &path);
         npm.env("WIGWAG_SERVE", &serve);
-        npm.env("WIGWAG_RTP_PRODUCER", &rtp_producer);
+        npm.env("WIGWAG_PLUGIN", &plugin);
         npm
     };
-    say("The published gstwebrtc-api in Chromium");
+    say("The published gstwebrtc-api in Chromium and Firefox");
     counts.check(&mut npm(&["run", "lint"]))?;
     counts.suite(&mut npm(&["test"]))
 }
