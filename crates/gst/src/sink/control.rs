@@ -219,9 +219,7 @@ impl Controlled {
                 caps,
                 feeds,
             } => self.on_caps(stream, name, &caps, feeds),
-            Message::PadAdded(stream) => {
-                self.pads.insert(stream);
-            }
+            Message::PadAdded(stream) => _ = self.pads.insert(stream),
             Message::PadRemoved(stream) => {
                 self.pads.remove(&stream);
                 self.streams.remove(&stream);

@@ -261,7 +261,6 @@ impl Talk {
                     let message = ServerMessage::from_json(&text).expect("a message of the server");
                     self.on_message(message);
                 }
-                Ok(Message::Close(_)) => {}
                 Ok(_) => {}
                 Err(Error::Io(error))
                     if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
@@ -306,6 +305,10 @@ impl Talk {
                 self.state().ended.get_or_insert(reason);
             }
             ServerMessage::Peer(message) => self.on_peer(message),
+            // The producer left meanwhile; perhaps it comes again.
+            ServerMessage::Error { .. } if self.state().session.is_none() => {
+                self.ask_at = Some(Instant::now() + ASK_INTERVAL);
+            }
             ServerMessage::Error { details } => panic!("the server refused: {details}"),
             _ => {}
         }
