@@ -56,13 +56,23 @@ export class PageStage {
   }
 
   /**
+   * Opens the page.
+   *
+   * @param {string} how query and fragment
+   * @returns {Promise<Tab>}
+   */
+  unconnected(how) {
+    return this.#tab(`page ${this.#parties.length + 1}`, this.url + how);
+  }
+
+  /**
    * Opens the page and waits until it is connected.
    *
    * @param {string} [how] query and fragment
    * @returns {Promise<Tab>}
    */
   async page(how = "") {
-    const tab = await this.#tab(`page ${this.#parties.length + 1}`, this.url + how);
+    const tab = await this.unconnected(how);
     await tab.page.evaluate(keepPeerConnections);
     await tab.page.waitForSelector('body[data-connection="connected"]');
     return tab;
