@@ -73,7 +73,7 @@ export function figureTexts(figures: Figures): [term: string, text: string][] {
     ["Size", width > 0 ? `${width} × ${height}` : null],
     ["Frame rate", framesPerSecond === null ? null : `${Math.round(framesPerSecond)} fps`],
     ["Bitrate", bitsPerSecond === null ? null : bitrateText(bitsPerSecond)],
-    ["Round trip", roundTrip === null ? null : `${roundTrip < 10 ? roundTrip.toFixed(1) : Math.round(roundTrip)} ms`],
+    ["Round trip", roundTrip === null ? null : roundTrip < 1 ? "under 1 ms" : `${Math.round(roundTrip)} ms`],
     ["Lost", lost === null ? null : `${(lost * 100).toFixed(1)} %`],
   ];
   return known.flatMap(([term, text]) => (text === null ? [] : [[term, text] as [string, string]]));
@@ -103,7 +103,7 @@ function roundTripMs(all: Entry[]): number | null {
 
 function codecName(codec: Entry | undefined): string[] {
   const mimeType = codec?.["mimeType"];
-  return typeof mimeType === "string" ? [mimeType.replace(/^.*\//, "")] : [];
+  return typeof mimeType === "string" ? [mimeType.replace(/^.*\//, "").replace("opus", "Opus")] : [];
 }
 
 function byKind(one: Entry, other: Entry): number {

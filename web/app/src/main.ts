@@ -89,7 +89,10 @@ function start(): void {
     },
   });
   showConnection("connecting", "Connecting…");
-  new Sharing(api);
+  new Sharing(api, (sending) => {
+    byId("empty-lead", HTMLElement).textContent = sending ? "Nobody else is sending yet" : "Nobody is sending yet";
+    byId("empty-share", HTMLElement).hidden = sending;
+  });
   streams.ask(producerAskedFor(window.location.hash));
   window.addEventListener("hashchange", () => streams.ask(producerAskedFor(window.location.hash)));
   // Peers learn at once that this page is gone, and not when its silence is noticed.

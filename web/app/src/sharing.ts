@@ -8,6 +8,7 @@ import { viewers } from "./words.js";
 /** The panel from which this page sends. */
 export class Sharing {
   readonly #api: GstWebRTCAPI;
+  readonly #changed: (sending: boolean) => void;
   readonly #toggle = byId("share-toggle", HTMLButtonElement);
   readonly #panel = byId("share", HTMLElement);
   readonly #form = byId("share-form", HTMLFormElement);
@@ -19,8 +20,10 @@ export class Sharing {
   #session: ProducerSession | null = null;
   #viewers = 0;
 
-  constructor(api: GstWebRTCAPI) {
+  /** @param changed is told when the page begins to send, and when it ends */
+  constructor(api: GstWebRTCAPI, changed: (sending: boolean) => void) {
     this.#api = api;
+    this.#changed = changed;
     this.#toggle.addEventListener("click", () => this.#open(this.#panel.hasAttribute("hidden")));
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -76,9 +79,7 @@ export class Sharing {
     this.#preview.srcObject = stream;
     this.#preview.hidden = stream.getVideoTracks().length === 0;
     void this.#preview.play().catch(() => {});
-    this.#form.hidden = true;
-    this.#live.hidden = false;
-    this.#toggle.classList.add("live");
+    this.#show(true);
     if (session.start()) {
       byId("share-stop", HTMLButtonElement).focus();
     }
@@ -98,10 +99,16 @@ export class Sharing {
   #ended(): void {
     this.#session = null;
     this.#preview.srcObject = null;
-    this.#live.hidden = true;
-    this.#form.hidden = false;
-    this.#toggle.classList.remove("live");
+    this.#show(false);
     this.#say("You have stopped sending.");
+  }
+
+  #show(sending: boolean): void {
+    this.#form.hidden = sending;
+    this.#live.hidden = !sending;
+    this.#toggle.classList.toggle("live", sending);
+    this.#toggle.textContent = sending ? "You are sending" : "Share camera or screen";
+    this.#changed(sending);
   }
 
   #say(text: string, isError = false): void {
