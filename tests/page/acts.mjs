@@ -10,15 +10,19 @@ import { observe } from "./pages/observe.js";
 const MOVING_PICTURE = 30;
 
 /**
- * Sends the fake camera and microphone.
+ * Sends the fake camera, and the fake microphone unless told not to.
  *
  * @param {Tab} tab
  * @param {string} name
+ * @param {{ microphone?: boolean }} [what]
  */
-export async function share({ page }, name) {
+export async function share({ page }, name, { microphone = true } = {}) {
   await page.click("#share-toggle");
   await page.waitForSelector("#share-name", { visible: true });
   await page.type("#share-name", name);
+  if (!microphone) {
+    await page.click('input[name="microphone"]');
+  }
   await page.click("#share-start");
   await page.waitForSelector("#share-stop", { visible: true });
   await untilText(page, "#share-status", /You are sending/);

@@ -105,7 +105,8 @@ pub fn find(path: &str) -> Option<&'static PageFile> {
 
 /// The page itself, told where the signalling server is: an address (`wss://example.org:8443`) or,
 /// where the host is the one that the page came from, a port with or without a scheme (`ws://:8443`,
-/// `:8443`). `None` stands for the page's own host and port.
+/// `:8443`). `None` stands for the page's own host and port. Once told, it is no longer what the
+/// entity tag of its file names.
 pub fn index(signalling: Option<&str>) -> Cow<'static, [u8]> {
     let content = FILES[0].content;
     let (Some(address), Ok(text)) = (signalling, str::from_utf8(content)) else {
