@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, UPGRADE};
+use axum::http::header::{ALLOW, ETAG, IF_NONE_MATCH, UPGRADE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response;
 
 use crate::connection;
 use crate::limits::Limits;
-use crate::page;
+use crate::page::{self, PageFile};
 use crate::switchboard::Switchboard;
 
 /// What keeps a connection counted; it goes along with an upgrade.
@@ -44,21 +44,29 @@ async fn page_or_protocol(State(shared): State<Shared>, request: Request) -> Res
     if asks_for_websocket(request.headers()) {
         return upgrade(shared, request);
     }
-    if request.uri().path() != "/" {
+    let Some(file) = page::find(request.uri().path()) else {
         let hint = "nothing is here; WebSocket clients may connect at any path\n";
         return (StatusCode::NOT_FOUND, hint).into_response();
-    }
+    };
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+        return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")]).into_response();
     }
-    let body = page::page(shared.switchboard.counts());
-    let headers = [
-        (CONTENT_TYPE.as_str(), "text/html; charset=utf-8"),
-        ("content-security-policy", page::CONTENT_SECURITY_POLICY),
-        ("x-content-type-options", "nosniff"),
-        ("cache-control", "no-store"),
-    ];
-    (headers, body).into_response()
+    let head = (file.headers(), [(ETAG, file.etag())]);
+    if has_it_already(request.headers(), file) {
+        return (StatusCode::NOT_MODIFIED, head).into_response();
+    }
+    (head, file.content()).into_response()
+}
+
+/// Whether the client names the file as it is (RFC 9110, 13.1.2).
+fn has_it_already(headers: &HeaderMap, file: &PageFile) -> bool {
+    headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|tag| tag.trim())
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == file.etag())
 }
 
 fn asks_for_websocket(headers: &HeaderMap) -> bool {

@@ -28,7 +28,7 @@ mod http;
 mod limits;
 mod liveness;
 mod outbound;
-mod page;
+pub mod page;
 mod server;
 mod switchboard;
 mod tls;

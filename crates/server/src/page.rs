@@ -1,46 +1,182 @@
-//! The page at `/`, for a person who opens the server's address in a browser.
+//! The page that plays and sends streams in a browser, as files that anything may serve.
+//!
+//! The files are built from `web/app` and checked in, so that building this crate needs no Node. This
+//! server serves them at `/`; another that does must send the headers of [`PageFile::headers`] along.
+//! The page looks for the signalling server at its own host and port unless [`index`] tells it another
+//! address.
 
-use crate::switchboard::Counts;
+use std::borrow::Cow;
 
-/// The page loads nothing and runs nothing.
-pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The page runs its own script only, and connects wherever it is told to signal: an address in its
+/// `signalling` query may name any server.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     connect-src 'self' ws: wss:; img-src 'self' data:; media-src 'self' blob:; base-uri 'none'; \
+     form-action 'none'; frame-ancestors 'self'";
 
-/// Says what runs here. Only numbers come from outside, so nothing needs escaping.
-pub(crate) fn page(counts: Counts) -> String {
-    let Counts {
-        peers,
-        producers,
-        sessions,
-    } = counts;
-    format!(
-        r#"<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Wigwag signalling server</title>
-<style>
-:root {{ color-scheme: light dark; font: 1.05rem/1.5 system-ui, sans-serif; }}
-body {{ max-width: 42rem; margin: 3rem auto; padding: 0 1.25rem; }}
-dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.5rem; }}
-dd {{ margin: 0; font-variant-numeric: tabular-nums; }}
-</style>
-</head>
-<body>
-<h1>Wigwag signalling server</h1>
-<p>This server connects WebRTC senders and receivers: <code>webrtcsink</code>, <code>webrtcsrc</code>,
-<code>gstwebrtc-api</code>, <code>gst-signalling</code>. Give them this page's address with
-<code>ws</code> in place of <code>http</code>, or <code>wss</code> in place of <code>https</code>.</p>
-<dl>
-<dt>Connected now</dt><dd>{peers}</dd>
-<dt>Producers</dt><dd>{producers}</dd>
-<dt>Sessions</dt><dd>{sessions}</dd>
-<dt>Version</dt><dd>{version}</dd>
-</dl>
-<p>For machines: <a href="/healthz">/healthz</a> answers while the server is well.</p>
-</body>
-</html>
-"#,
-        version = env!("CARGO_PKG_VERSION"),
-    )
+/// Where [`index`] puts the signalling address.
+const SIGNALLING_PLACE: &str = r#"<meta name="wigwag-signalling" content=""#;
+
+/// One file of the page.
+#[derive(Debug)]
+pub struct PageFile {
+    path: &'static str,
+    content_type: &'static str,
+    content: &'static [u8],
+    etag: [u8; 18],
+}
+
+impl PageFile {
+    const fn new(path: &'static str, content_type: &'static str, content: &'static [u8]) -> Self {
+        Self {
+            path,
+            content_type,
+            content,
+            etag: etag(content),
+        }
+    }
+
+    /// The path to serve it at, relative to where the page is; empty for the page itself.
+    pub fn path(&self) -> &'static str {
+        self.path
+    }
+
+    /// What it is (RFC 9110, 8.3).
+    pub fn content_type(&self) -> &'static str {
+        self.content_type
+    }
+
+    /// Its bytes.
+    pub fn content(&self) -> &'static [u8] {
+        self.content
+    }
+
+    /// Names these very bytes, in quotes (RFC 9110, 8.8.3).
+    pub fn etag(&self) -> &str {
+        str::from_utf8(&self.etag).expect("it is written in ASCII")
+    }
+
+    /// The headers to answer with, besides the entity tag: names in lower case, and values.
+    pub fn headers(&self) -> [(&'static str, &'static str); 5] {
+        [
+            ("content-type", self.content_type),
+            ("content-security-policy", CONTENT_SECURITY_POLICY),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            // Kept, but asked for anew each time: the names stay when the content changes.
+            ("cache-control", "no-cache"),
+        ]
+    }
+}
+
+static FILES: [PageFile; 4] = [
+    PageFile::new(
+        "",
+        "text/html; charset=utf-8",
+        include_bytes!("page/index.html"),
+    ),
+    PageFile::new(
+        "page.js",
+        "text/javascript; charset=utf-8",
+        include_bytes!("page/page.js"),
+    ),
+    PageFile::new(
+        "page.css",
+        "text/css; charset=utf-8",
+        include_bytes!("page/page.css"),
+    ),
+    PageFile::new(
+        "favicon.svg",
+        "image/svg+xml",
+        include_bytes!("page/favicon.svg"),
+    ),
+];
+
+/// All files of the page, the page itself first.
+pub fn files() -> &'static [PageFile] {
+    &FILES
+}
+
+/// The file at a path, with or without a leading slash; the page itself also as `index.html`.
+pub fn find(path: &str) -> Option<&'static PageFile> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = if path == "index.html" { "" } else { path };
+    FILES.iter().find(|file| file.path == path)
+}
+
+/// The page itself, told where the signalling server is: an address (`wss://example.org:8443`) or,
+/// where the host is the one that the page came from, a port with or without a scheme (`ws://:8443`,
+/// `:8443`). `None` stands for the page's own host and port. Once told, it is no longer what the
+/// entity tag of its file names.
+pub fn index(signalling: Option<&str>) -> Cow<'static, [u8]> {
+    let content = FILES[0].content;
+    let (Some(address), Ok(text)) = (signalling, str::from_utf8(content)) else {
+        return Cow::Borrowed(content);
+    };
+    let told = format!("{SIGNALLING_PLACE}{}", escaped(address));
+    Cow::Owned(text.replacen(SIGNALLING_PLACE, &told, 1).into_bytes())
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('"', "&quot;")
+        .replace('<', "&lt;")
+}
+
+/// FNV-1a of 64 bits in hexadecimal: it only has to differ when the content does.
+const fn etag(content: &[u8]) -> [u8; 18] {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut index = 0;
+    while index < content.len() {
+        hash = (hash ^ content[index] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        index += 1;
+    }
+    let mut tag = [b'"'; 18];
+    let mut digit = 0;
+    while digit < 16 {
+        tag[16 - digit] = b"0123456789abcdef"[((hash >> (4 * digit)) & 0xf) as usize];
+        digit += 1;
+    }
+    tag
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_loads_its_own_files_only() {
+        let page = str::from_utf8(files()[0].content()).expect("text");
+        for file in &files()[1..] {
+            let reference = format!("\"./{}\"", file.path());
+            assert!(page.contains(&reference), "{reference} in {page}");
+        }
+        assert!(!page.contains("style="), "the policy forbids inline styles");
+        assert_eq!(page.matches("<script").count(), 1);
+    }
+
+    #[test]
+    fn a_file_is_found_by_its_path() {
+        assert_eq!(find("/").map(PageFile::path), Some(""));
+        assert_eq!(find("/index.html").map(PageFile::path), Some(""));
+        assert_eq!(find("page.js").map(PageFile::path), Some("page.js"));
+        assert!(find("/nowhere").is_none());
+    }
+
+    #[test]
+    fn entity_tags_are_of_the_content() {
+        // The first two are known answers of FNV-1a.
+        assert_eq!(&etag(b""), b"\"cbf29ce484222325\"");
+        assert_eq!(&etag(b"a"), b"\"af63dc4c8601ec8c\"");
+        assert_eq!(files()[1].etag().len(), 18);
+    }
+
+    #[test]
+    fn the_page_is_told_the_signalling_address_as_text() {
+        let told = index(Some("ws://:8443/?a=\"><script>&b"));
+        let text = str::from_utf8(&told).expect("text");
+        let expected =
+            r#"<meta name="wigwag-signalling" content="ws://:8443/?a=&quot;>&lt;script>&amp;b" />"#;
+        assert!(text.contains(expected), "{text}");
+        assert_eq!(index(None), files()[0].content());
+    }
 }

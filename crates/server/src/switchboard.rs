@@ -20,14 +20,6 @@ pub(crate) struct Switchboard {
     inner: Mutex<Inner>,
 }
 
-/// How many there are now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) peers: usize,
-    pub(crate) producers: usize,
-    pub(crate) sessions: usize,
-}
-
 #[derive(Debug)]
 struct Inner {
     hub: Hub,
@@ -80,15 +72,6 @@ impl Switchboard {
         let queues: Vec<_> = self.lock().queues.0.values().cloned().collect();
         for queue in queues {
             queue.close(reason.clone());
-        }
-    }
-
-    pub(crate) fn counts(&self) -> Counts {
-        let inner = self.lock();
-        Counts {
-            peers: inner.hub.peer_count(),
-            producers: inner.hub.producer_count(),
-            sessions: inner.hub.session_count(),
         }
     }
 

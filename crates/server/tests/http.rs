@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use running::Running;
-use wigwag_server::Config;
+use wigwag_server::{Config, page};
 
 mod running;
 
@@ -20,17 +20,44 @@ fn get(server: &Running, path: &str, extra: &str) -> String {
 }
 
 #[test]
-fn the_page_says_what_runs_here() {
+fn the_page_is_served_with_a_strict_policy() {
     let server = Running::start(Config::default());
-    let mut camera = server.peer();
-    camera.send(r#"{"type":"setPeerStatus","roles":["producer"]}"#);
-    camera.sync();
     let page = get(&server, "/", "");
     assert!(page.starts_with("HTTP/1.1 200"), "{page}");
-    assert!(page.contains("text/html"));
-    assert!(page.contains("content-security-policy: default-src 'none'"));
-    assert!(page.contains("Wigwag signalling server"));
-    assert!(page.contains("<dt>Producers</dt><dd>1</dd>"), "{page}");
+    assert!(page.contains("content-type: text/html; charset=utf-8\r\n"));
+    assert!(page.contains("content-security-policy: default-src 'none'; script-src 'self';"));
+    assert!(!page.contains("unsafe"), "no inline script or style");
+    assert!(page.contains("x-content-type-options: nosniff\r\n"));
+    assert!(page.contains("referrer-policy: no-referrer\r\n"));
+    assert!(page.contains("<title>Wigwag</title>"));
+}
+
+#[test]
+fn all_files_of_the_page_are_served() {
+    let server = Running::start(Config::default());
+    for file in page::files() {
+        let answer = get(&server, &format!("/{}", file.path()), "");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let kind = format!("content-type: {}\r\n", file.content_type());
+        assert!(answer.contains(&kind), "{answer}");
+        let content = std::str::from_utf8(file.content()).expect("text");
+        assert!(answer.ends_with(content), "{}", file.path());
+    }
+}
+
+#[test]
+fn a_browser_that_has_the_page_is_not_sent_it_again() {
+    let server = Running::start(Config::default());
+    let tag = page::files()[0].etag();
+    assert!(get(&server, "/", "").contains(&format!("etag: {tag}\r\n")));
+    for tags in [tag, "*", &format!("\"other\", W/{tag}")] {
+        let answer = get(&server, "/", &format!("If-None-Match: {tags}\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 304"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+        assert!(answer.contains(&format!("etag: {tag}\r\n")), "{answer}");
+    }
+    let answer = get(&server, "/", "If-None-Match: \"other\"\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 #[test]

@@ -1,0 +1,4 @@
+interface Window {
+  /** Those that the page has made since `keepPeerConnections`. */
+  peerConnections?: RTCPeerConnection[];
+}

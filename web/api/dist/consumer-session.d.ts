@@ -1,0 +1,17 @@
+import { WebRTCSession } from "./webrtc-session.js";
+/**
+ * A session that plays what a producer sends.
+ *
+ * Beside the events of every session: `streamsChanged`. `remoteControllerChanged` is not sent yet.
+ */
+export declare class ConsumerSession extends WebRTCSession {
+    #private;
+    /** The streams that the producer sends now. */
+    get streams(): MediaStream[];
+    /** Always null: remote control of the producer is not part of this version. */
+    readonly remoteController: null;
+    /** Whether answers ask for stereo where the producer offers it, which Chromium does not of itself. Default: false. */
+    set mungeStereoHack(enable: boolean);
+    /** Asks the producer to send. False if the session is closed or there is no connection to the signalling server. */
+    connect(): boolean;
+}

@@ -1,0 +1,30 @@
+/** How to connect and what to be. */
+export interface GstWebRTCConfig {
+  /** What other peers are told of this one. Default: null. */
+  meta: object | null;
+  /** Default: `ws://127.0.0.1:8443`. */
+  signalingServerUrl: string;
+  /**
+   * The longest first wait, in milliseconds, before a lost connection is tried again; further waits double up to
+   * 10 s, and chance shortens each by up to a half. 0 or less: it is not tried again. Default: 2500.
+   */
+  reconnectionTimeout: number;
+  /**
+   * Whether sessions whose media flows outlive the connection to the signalling server. When false, they are closed
+   * with it, as in gstwebrtc-api 3.0.0. Default: true.
+   */
+  keepSessions: boolean;
+  /** Replaces the default as a whole: Google's public STUN servers and `bundlePolicy: "max-bundle"`. */
+  webrtcConfig: RTCConfiguration;
+}
+
+export const DEFAULT_CONFIG: Readonly<GstWebRTCConfig> = {
+  meta: null,
+  signalingServerUrl: "ws://127.0.0.1:8443",
+  reconnectionTimeout: 2500,
+  keepSessions: true,
+  webrtcConfig: {
+    iceServers: [{ urls: ["stun:stun.l.google.com:19302", "stun:stun1.l.google.com:19302"] }],
+    bundlePolicy: "max-bundle",
+  },
+};

@@ -1,0 +1,5 @@
+/** The states of a session; they only ever increase. */
+export const SessionState = Object.freeze({ idle: 0, connecting: 1, streaming: 2, closed: 3 });
+
+/** One of the values of `SessionState`. */
+export type SessionState = (typeof SessionState)[keyof typeof SessionState];

@@ -1,0 +1,155 @@
+import { linkTo } from "./address.js";
+import { copiesOnClick } from "./copy.js";
+import { element, icon, type Icon } from "./element.js";
+import { figureTexts } from "./figures.js";
+import { metaText } from "./peer-name.js";
+import type { Stream, StreamState } from "./stream.js";
+
+/** One stream as a person sees it. */
+export class StreamCard {
+  readonly root = element("li", { class: "card" });
+  readonly #stream: Stream;
+  readonly #video = element("video", { playsinline: true });
+  readonly #play = element("button", { type: "button", class: "play" }, icon("play"));
+  readonly #name = element("bdi");
+  readonly #status = element("p", { class: "state", role: "status" });
+  readonly #soundOnly = element("p", { class: "sound-only", hidden: true }, "Sound only");
+  readonly #figures = element("dl", { class: "figures", hidden: true });
+  readonly #details = element("pre", { tabindex: "0", "aria-label": "What the sender tells of itself" });
+  readonly #id = element("code");
+  readonly #stop = actionButton("stop", "Stop");
+  readonly #sound = actionButton("sound", "Turn sound off");
+  readonly #fullScreen = actionButton("fullScreen", "Full screen");
+  readonly #link = actionButton("link", "Copy link");
+
+  constructor(stream: Stream, onStop: () => void) {
+    this.#stream = stream;
+    const picture = element("div", { class: "picture" }, this.#video, this.#soundOnly, this.#play);
+    const actions = element("div", { class: "actions" }, this.#stop, this.#sound, this.#fullScreen, this.#link);
+    this.root.append(
+      picture,
+      element("div", { class: "caption" }, element("div", {}, element("h3", {}, this.#name), this.#status), actions),
+      this.#figures,
+      element("details", {}, element("summary", {}, "Details"), element("p", {}, "Sender ", this.#id), this.#details),
+    );
+    this.#play.addEventListener("click", () => {
+      stream.play();
+      this.#stop.focus();
+    });
+    this.#stop.addEventListener("click", () => {
+      const hadFocus = document.activeElement === this.#stop;
+      onStop();
+      if (hadFocus) {
+        this.#play.focus();
+      }
+    });
+    this.#sound.addEventListener("click", () => (this.#video.muted = !this.#video.muted));
+    this.#video.addEventListener("volumechange", () => this.#showSound());
+    this.#fullScreen.addEventListener("click", () => void picture.requestFullscreen().catch(() => {}));
+    copiesOnClick(this.#link, "Link", () => linkTo(stream.name, window.location.href));
+    stream.listen({
+      stateChanged: () => this.#showState(),
+      peerChanged: () => this.#showPeer(),
+      mediaChanged: (media) => this.#showMedia(media),
+      figuresChanged: (figures) => this.#showFigures(figureTexts(figures)),
+    });
+    this.#showPeer();
+    this.#showState();
+  }
+
+  #showPeer(): void {
+    const { name, peer } = this.#stream;
+    this.#name.textContent = name;
+    this.#video.setAttribute("aria-label", name);
+    this.#id.textContent = peer.id;
+    this.#details.textContent = metaText(peer);
+    for (const [button, label] of [
+      [this.#play, "Play"],
+      [this.#stop, "Stop"],
+      [this.#fullScreen, "Full screen"],
+      [this.#link, "Copy link"],
+    ] as const) {
+      button.setAttribute("aria-label", `${label}: ${name}`);
+    }
+    this.#showSound();
+  }
+
+  #showState(): void {
+    const { state, isPresent } = this.#stream;
+    const text = stateText(state, isPresent);
+    if (this.#status.textContent !== text) {
+      this.#status.textContent = text;
+    }
+    this.root.dataset["state"] = state.name;
+    const canPlay = state.name === "ready" || state.name === "failed";
+    this.#play.hidden = !canPlay;
+    this.#stop.hidden = canPlay;
+    const showsMedia = state.name === "playing" || state.name === "stalled";
+    this.#sound.hidden = !showsMedia;
+    this.#fullScreen.hidden = !showsMedia;
+    if (!showsMedia) {
+      this.#figures.hidden = true;
+    }
+  }
+
+  #showMedia(media: MediaStream | null): void {
+    if (this.#video.srcObject !== media) {
+      this.#video.srcObject = media;
+    }
+    this.#soundOnly.hidden = media === null || media.getVideoTracks().length > 0;
+    if (media) {
+      void this.#start();
+    }
+  }
+
+  async #start(): Promise<void> {
+    try {
+      await this.#video.play();
+    } catch (error) {
+      // Without a click on the page, browsers play only what makes no sound.
+      if (error instanceof DOMException && error.name === "NotAllowedError") {
+        this.#video.muted = true;
+        await this.#video.play().catch(() => {});
+      }
+    }
+  }
+
+  #showSound(): void {
+    const { muted } = this.#video;
+    const label = muted ? "Turn sound on" : "Turn sound off";
+    this.#sound.replaceChildren(icon(muted ? "silence" : "sound"));
+    this.#sound.title = label;
+    this.#sound.setAttribute("aria-label", `${label}: ${this.#stream.name}`);
+    this.root.classList.toggle("muted", muted);
+  }
+
+  #showFigures(texts: [string, string][]): void {
+    this.#figures.hidden = texts.length === 0;
+    this.#figures.replaceChildren(
+      ...texts.map(([term, text]) => element("div", {}, element("dt", {}, term), element("dd", {}, text))),
+    );
+  }
+}
+
+function actionButton(name: Icon, title: string): HTMLButtonElement {
+  return element("button", { type: "button", class: "action", title }, icon(name));
+}
+
+function stateText(state: StreamState, isPresent: boolean): string {
+  switch (state.name) {
+    case "ready":
+      return "Ready to play";
+    case "connecting":
+      return "Connecting…";
+    case "playing":
+      return isPresent ? "Playing" : "Playing; the server no longer lists the sender";
+    case "stalled":
+      return "Nothing arrives from the sender at the moment";
+    case "retrying":
+      return `${state.message} Trying again…`;
+    case "waiting":
+      return "The sender has left. It is played when it comes back.";
+    case "failed":
+      return state.message;
+  }
+}

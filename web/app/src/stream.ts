@@ -1,0 +1,204 @@
+/**
+ * One stream in the list: the producer that is there, or was, and how it is being watched. No DOM.
+ *
+ * A stream that someone watches outlives its producer: it plays on for as long as media comes, and when a producer of
+ * the same name appears, that one takes the place of the old and is played.
+ */
+import type { ConsumerSession, GstWebRTCAPI, Peer } from "wigwag";
+import { Meter, type Figures } from "./figures.js";
+import { peerName } from "./peer-name.js";
+import { playError } from "./words.js";
+
+const SAMPLE_MS = 1_000;
+/** Without media for so many samples, a stream counts as stalled … */
+const STALLED_SAMPLES = 3;
+/** … and after so many, its producer is asked again if it has come back. */
+const LOST_SAMPLES = 6;
+/** How long to wait before each further attempt to play a stream that broke. */
+const RETRY_WAITS_MS = [1_000, 2_000, 4_000, 8_000];
+
+export type StreamState =
+  | { name: "ready" }
+  | { name: "connecting" }
+  | { name: "playing" }
+  | { name: "stalled" }
+  /** It broke and is about to be tried again. */
+  | { name: "retrying"; message: string }
+  /** The producer is gone. */
+  | { name: "waiting" }
+  | { name: "failed"; message: string };
+
+export interface StreamListener {
+  stateChanged(): void;
+  peerChanged(): void;
+  mediaChanged(stream: MediaStream | null): void;
+  figuresChanged(figures: Figures): void;
+}
+
+export class Stream {
+  readonly #api: GstWebRTCAPI;
+  #listener: StreamListener | null = null;
+  #peer: Peer;
+  #present = true;
+  #wanted = false;
+  #state: StreamState = { name: "ready" };
+  #session: ConsumerSession | null = null;
+  #sampling: number | undefined;
+  #retrying: number | undefined;
+  #retries = 0;
+
+  constructor(api: GstWebRTCAPI, peer: Peer) {
+    this.#api = api;
+    this.#peer = peer;
+  }
+
+  listen(listener: StreamListener): void {
+    this.#listener = listener;
+  }
+
+  /** The last that was known of the producer. */
+  get peer(): Peer {
+    return this.#peer;
+  }
+
+  get name(): string {
+    return peerName(this.#peer);
+  }
+
+  /** Whether the server lists the producer. */
+  get isPresent(): boolean {
+    return this.#present;
+  }
+
+  /** Whether someone watches it or wants to. */
+  get isWanted(): boolean {
+    return this.#wanted;
+  }
+
+  get state(): StreamState {
+    return this.#state;
+  }
+
+  play(): void {
+    this.#wanted = true;
+    this.#retries = 0;
+    this.#connect();
+  }
+
+  stop(): void {
+    this.#wanted = false;
+    this.#leave();
+    this.#enter(this.#present ? { name: "ready" } : { name: "waiting" });
+  }
+
+  /** The producer says something new of itself, or came back under another id. */
+  producerIs(peer: Peer): void {
+    this.#peer = peer;
+    this.#present = true;
+    this.#listener?.peerChanged();
+    if (this.#wanted && !this.#session) {
+      this.play();
+    } else {
+      this.#listener?.stateChanged();
+    }
+  }
+
+  producerIsGone(): void {
+    this.#present = false;
+    window.clearTimeout(this.#retrying);
+    if (this.#session) {
+      this.#listener?.stateChanged();
+    } else {
+      this.#enter({ name: "waiting" });
+    }
+  }
+
+  #connect(): void {
+    this.#leave();
+    if (!this.#present) {
+      this.#enter({ name: "waiting" });
+      return;
+    }
+    const session = this.#api.createConsumerSession(this.#peer.id);
+    if (!session) {
+      this.#enter({ name: "failed", message: playError("there is no connection to the signalling server") });
+      return;
+    }
+    this.#session = session;
+    session.mungeStereoHack = true;
+    let problem: string | null = null;
+    session.addEventListener("error", (event) => (problem = (event as ErrorEvent).message));
+    session.addEventListener("streamsChanged", () => {
+      if (this.#session === session) {
+        this.#listener?.mediaChanged(session.streams[0] ?? null);
+      }
+    });
+    session.addEventListener("closed", () => {
+      if (this.#session === session) {
+        this.#closed(problem);
+      }
+    });
+    this.#enter({ name: "connecting" });
+    session.connect();
+    this.#sample(session);
+  }
+
+  #closed(problem: string | null): void {
+    const hadPlayed = this.#state.name === "playing" || this.#state.name === "stalled";
+    this.#leave();
+    const message = problem === null ? "The sender ended the stream." : playError(problem);
+    const wait = RETRY_WAITS_MS[this.#retries];
+    if (!this.#present) {
+      this.#enter({ name: "waiting" });
+    } else if (wait !== undefined && (hadPlayed || this.#retries > 0)) {
+      this.#retries += 1;
+      this.#enter({ name: "retrying", message });
+      this.#retrying = window.setTimeout(() => this.#connect(), wait);
+    } else {
+      this.#enter({ name: "failed", message });
+    }
+  }
+
+  #leave(): void {
+    window.clearInterval(this.#sampling);
+    window.clearTimeout(this.#retrying);
+    const session = this.#session;
+    this.#session = null;
+    session?.close();
+    this.#listener?.mediaChanged(null);
+  }
+
+  #sample(session: ConsumerSession): void {
+    const meter = new Meter();
+    let bytes = 0;
+    let silent = 0;
+    const take = async () => {
+      const report = await session.rtcPeerConnection?.getStats();
+      if (!report || this.#session !== session) {
+        return;
+      }
+      const figures = meter.take(report as Iterable<[string, unknown]>, performance.now());
+      silent = figures.bytes > bytes ? 0 : silent + 1;
+      bytes = figures.bytes;
+      if (silent === 0) {
+        this.#retries = 0;
+        this.#enter({ name: "playing" });
+      } else if (this.#state.name === "playing" && silent >= STALLED_SAMPLES) {
+        this.#enter({ name: "stalled" });
+      }
+      this.#listener?.figuresChanged(figures);
+      if (silent >= LOST_SAMPLES && this.#present && session.peerId !== this.#peer.id) {
+        this.#connect();
+      }
+    };
+    // Statistics of a connection that was just closed cannot be had, nor are they needed.
+    this.#sampling = window.setInterval(() => void take().catch(() => {}), SAMPLE_MS);
+  }
+
+  #enter(state: StreamState): void {
+    if (state.name !== this.#state.name || state.name === "failed") {
+      this.#state = state;
+      this.#listener?.stateChanged();
+    }
+  }
+}

@@ -1,0 +1,46 @@
+/** States and errors, in words. */
+import { clip } from "./peer-name.js";
+
+const MAX_REASON_CHARS = 300;
+
+/** Why a stream could not be played or stopped. */
+export function playError(message: string): string {
+  if (/not found/i.test(message)) {
+    return "The sender is gone.";
+  }
+  if (message === "no media connection came about in time") {
+    return "The sender did not answer, or no network path to it was found. A firewall may stand between.";
+  }
+  if (message === "the media connection failed") {
+    return "The connection to the sender broke.";
+  }
+  if (message === "there is no connection to the signalling server") {
+    return "There is no connection to the server.";
+  }
+  return `The stream ended: ${clip(message, MAX_REASON_CHARS)}`;
+}
+
+/** Why there is nothing to send. */
+export function captureError(error: unknown, what: string): string {
+  const name = error instanceof Error ? error.name : "";
+  switch (name) {
+    case "NotAllowedError":
+      return `The browser was not allowed to use ${what}. Allow it in the address bar, then try again.`;
+    case "NotFoundError":
+    case "OverconstrainedError":
+      return `This device has no ${what.replace(/^the /, "")} that the browser can use.`;
+    case "NotReadableError":
+    case "AbortError":
+      return `The browser could not read ${what}. Another program may be using it.`;
+    default:
+      return `The browser could not use ${what}: ${clip(error instanceof Error ? error.message : String(error), MAX_REASON_CHARS)}`;
+  }
+}
+
+export const INSECURE_PAGE =
+  "Browsers give camera, microphone and screen only to pages that come by https or from localhost. " +
+  "Start the server with --cert and --key, and open this page by https.";
+
+export function viewers(count: number): string {
+  return count === 0 ? "nobody is watching yet" : count === 1 ? "1 viewer" : `${count} viewers`;
+}

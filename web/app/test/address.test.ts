@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import { linkTo, producerAskedFor, senderAddress, signallingAddress } from "../src/address.js";
+
+const PLAIN = { protocol: "http:", host: "host:8443", hostname: "host", search: "" };
+const SECURE = { ...PLAIN, protocol: "https:" };
+
+describe("the signalling address", () => {
+  it("is the page's own host and port", () => {
+    expect(signallingAddress(PLAIN, "")).toBe("ws://host:8443/");
+    expect(signallingAddress(SECURE, "")).toBe("wss://host:8443/");
+  });
+
+  it.each([
+    [":9000", "ws://host:9000"],
+    ["ws://:9000", "ws://host:9000"],
+    ["wss://:9000/path", "wss://host:9000/path"],
+    [" wss://else.where:1/ ", "wss://else.where:1/"],
+  ])("is what the page was told: %s", (told, address) => {
+    expect(signallingAddress(PLAIN, told)).toBe(address);
+    const search = `?${new URLSearchParams({ signalling: told })}`;
+    expect(signallingAddress({ ...PLAIN, search }, "ws://not.this")).toBe(address);
+  });
+
+  it("keeps the brackets of an IPv6 host", () => {
+    expect(signallingAddress({ ...PLAIN, hostname: "[::1]" }, ":9000")).toBe("ws://[::1]:9000");
+  });
+
+  it("is shown to senders without what need not be typed", () => {
+    expect(senderAddress("ws://host:8443/")).toBe("ws://host:8443");
+    expect(senderAddress("wss://host:8443/path?a=b")).toBe("wss://host:8443/path?a=b");
+    expect(senderAddress("nonsense")).toBe("nonsense");
+  });
+});
+
+describe("a link to a producer", () => {
+  it.each(["Front door", "a&b=c#d%", "שלום", "<b>"])("carries %s there and back", (name) => {
+    const link = new URL(linkTo(name, "http://host/?signalling=x#producer=old"));
+    expect(producerAskedFor(link.hash)).toBe(name);
+    expect(link.search).toBe("?signalling=x");
+  });
+
+  it("asks for nobody when there is none", () => {
+    expect(producerAskedFor("")).toBe("");
+    expect(producerAskedFor("#elsewhere")).toBe("");
+  });
+});

@@ -1,0 +1,183 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { GstWebRTCAPI, Peer, PeerListener } from "wigwag";
+import { Streams } from "../src/streams.js";
+import type { Stream } from "../src/stream.js";
+
+class FakeSession extends EventTarget {
+  streams = [];
+  bytes = 0;
+  isClosed = false;
+  mungeStereoHack = false;
+  readonly rtcPeerConnection = {
+    getStats: () => Promise.resolve(new Map([["v", { id: "v", type: "inbound-rtp", bytesReceived: this.bytes }]])),
+  };
+  readonly peerId: string;
+  constructor(peerId: string) {
+    super();
+    this.peerId = peerId;
+  }
+  connect() {
+    return true;
+  }
+  close() {
+    this.isClosed = true;
+  }
+  end(message?: string) {
+    if (message !== undefined) {
+      this.dispatchEvent(Object.assign(new Event("error"), { message }));
+    }
+    this.dispatchEvent(new Event("closed"));
+  }
+}
+
+/** The list, the API behind it, and the sessions that were made. */
+function stage() {
+  const sessions: FakeSession[] = [];
+  let hear: Required<Pick<PeerListener, "producerAdded" | "producerRemoved" | "producerChanged">> | undefined;
+  const api = {
+    registerPeerListener: (listener: never) => (hear = listener),
+    createConsumerSession: (id: string) => {
+      const session = new FakeSession(id);
+      sessions.push(session);
+      return session;
+    },
+  };
+  const all: Stream[] = [];
+  const streams = new Streams(api as unknown as GstWebRTCAPI, {
+    added: (stream) => all.push(stream),
+    removed: (stream) => all.splice(all.indexOf(stream), 1),
+    changed: () => {},
+  });
+  if (!hear) {
+    throw new Error("nobody listens");
+  }
+  return { sessions, streams, all, hear };
+}
+
+function peer(id: string, name = "cam"): Peer {
+  return { id, meta: { name } };
+}
+
+/** Media flows for some seconds. */
+async function flow(session: FakeSession | undefined, seconds = 1) {
+  for (let second = 0; second < seconds && session; second += 1) {
+    session.bytes += 1_000;
+    await vi.advanceTimersByTimeAsync(1_000);
+  }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.stubGlobal("window", globalThis);
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+describe("a stream", () => {
+  it("comes and goes with its producer when nobody watches it", () => {
+    const { all, hear } = stage();
+    hear.producerAdded(peer("1"));
+    hear.producerChanged(peer("1", "renamed"));
+    expect(all.map(({ name }) => name)).toEqual(["renamed"]);
+    hear.producerRemoved(peer("1"));
+    expect(all).toEqual([]);
+  });
+
+  it("plays, stalls, and plays on", async () => {
+    const { all, hear, sessions } = stage();
+    hear.producerAdded(peer("1"));
+    all[0]?.play();
+    expect(all[0]?.state.name).toBe("connecting");
+    await flow(sessions[0]);
+    expect(all[0]?.state.name).toBe("playing");
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(all[0]?.state.name).toBe("stalled");
+    await flow(sessions[0]);
+    expect(all[0]?.state.name).toBe("playing");
+    expect(sessions.length).toBe(1);
+  });
+
+  it("that broke is tried again, a few times", async () => {
+    const { all, hear, sessions } = stage();
+    hear.producerAdded(peer("1"));
+    all[0]?.play();
+    await flow(sessions[0]);
+    sessions[0]?.end("the media connection failed");
+    expect(all[0]?.state).toEqual({ name: "retrying", message: "The connection to the sender broke." });
+    for (const wait of [1_000, 2_000, 4_000, 8_000]) {
+      await vi.advanceTimersByTimeAsync(wait);
+      sessions.at(-1)?.end("the media connection failed");
+    }
+    expect(sessions.length).toBe(5);
+    expect(all[0]?.state.name).toBe("failed");
+  });
+
+  it("that never played is not tried again", () => {
+    const { all, hear, sessions } = stage();
+    hear.producerAdded(peer("1"));
+    all[0]?.play();
+    sessions[0]?.end("no common codec");
+    expect(all[0]?.state).toEqual({ name: "failed", message: "The stream ended: no common codec" });
+  });
+
+  it("waits for its producer, and takes the one of the same name for it", async () => {
+    const { all, hear, sessions } = stage();
+    hear.producerAdded(peer("1"));
+    all[0]?.play();
+    await flow(sessions[0]);
+    sessions[0]?.end();
+    hear.producerRemoved(peer("1"));
+    expect(all[0]?.state.name).toBe("waiting");
+    hear.producerAdded(peer("2", "another"));
+    expect(all.length).toBe(2);
+    hear.producerAdded(peer("3"));
+    expect(all.length).toBe(2);
+    expect(sessions.map(({ peerId }) => peerId)).toEqual(["1", "3"]);
+    await flow(sessions[1]);
+    expect(all[0]?.state.name).toBe("playing");
+  });
+
+  it("plays on while the server is away, and is asked for anew only if media stays away", async () => {
+    const { all, hear, sessions } = stage();
+    hear.producerAdded(peer("1"));
+    all[0]?.play();
+    await flow(sessions[0]);
+    hear.producerRemoved(peer("1"));
+    hear.producerAdded(peer("2"));
+    await flow(sessions[0], 10);
+    expect(sessions.length).toBe(1);
+    await vi.advanceTimersByTimeAsync(7_000);
+    expect(sessions.map(({ peerId, isClosed }) => [peerId, isClosed])).toEqual([
+      ["1", true],
+      ["2", false],
+    ]);
+  });
+
+  it("is gone when it is stopped after its producer left", async () => {
+    const { all, hear, sessions, streams } = stage();
+    hear.producerAdded(peer("1"));
+    const [stream] = all;
+    stream?.play();
+    await flow(sessions[0]);
+    hear.producerRemoved(peer("1"));
+    expect(all.length).toBe(1);
+    if (stream) {
+      streams.stop(stream);
+    }
+    expect(all).toEqual([]);
+    expect(sessions[0]?.isClosed).toBe(true);
+  });
+
+  it("that a link asks for is played once it is there", () => {
+    const { hear, sessions, streams } = stage();
+    streams.ask("cam");
+    expect(streams.awaited).toBe("cam");
+    hear.producerAdded(peer("1", "other"));
+    expect(sessions.length).toBe(0);
+    hear.producerAdded(peer("2"));
+    expect(sessions.map(({ peerId }) => peerId)).toEqual(["2"]);
+    expect(streams.awaited).toBe("");
+  });
+});
