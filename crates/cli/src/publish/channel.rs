@@ -3,7 +3,7 @@
 //! A channel waits for nothing. It is told of events and of the time, and says when it wants to be told
 //! again.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -50,7 +50,7 @@ pub(crate) struct Channel {
     source: Option<Source>,
     started_at: Instant,
     before: Before,
-    tracks: BTreeMap<Kind, String>,
+    kinds: BTreeSet<Kind>,
     encoder: Option<String>,
     viewers: usize,
     registration: Registration,
@@ -98,7 +98,7 @@ impl Channel {
             source: None,
             started_at: Instant::now(),
             before: Before::default(),
-            tracks: BTreeMap::new(),
+            kinds: BTreeSet::new(),
             encoder: None,
             viewers: 0,
             registration: Registration::Never,
@@ -140,9 +140,9 @@ impl Channel {
         }
         match event {
             SourceEvent::Settled { kind, text } => {
-                if self.tracks.get(&kind) != Some(&text) {
+                self.kinds.insert(kind);
+                if let Some(text) = text {
                     self.say(status, &text);
-                    self.tracks.insert(kind, text);
                 }
                 if self.outlet.is_open() {
                     return self.open();
@@ -303,7 +303,7 @@ impl Channel {
         if self.output_at.is_some() {
             return Fate::GoesOn;
         }
-        for kind in self.tracks.keys().copied() {
+        for kind in self.kinds.iter().copied() {
             if !self.outlet.has_lane(kind)
                 && let Err(error) = self.output.add_lane(kind, &self.outlet)
             {

@@ -21,10 +21,10 @@ pub(crate) enum Event {
 
 #[derive(Debug)]
 pub(crate) enum SourceEvent {
-    /// A track is ready; the text says what becomes of it.
+    /// A track is ready; the text says what becomes of it, unless that is as it was before.
     Settled {
         kind: Kind,
-        text: String,
+        text: Option<String>,
     },
     /// All tracks are.
     Complete,

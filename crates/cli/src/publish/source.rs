@@ -7,6 +7,7 @@
 //! * The first track of each kind is published, others are ignored with a line each.
 //! * [`Source::stop`] waits for nothing.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -55,7 +56,7 @@ struct Tracks {
     /// Whether one was attached, and is ready.
     video: Option<bool>,
     audio: Option<bool>,
-    /// Parsers that have not yet shown all their tracks.
+    /// Parsers that have not yet shown their tracks.
     parsing: usize,
     /// Whether the source has shown all its pads.
     all_pads: bool,
@@ -243,7 +244,7 @@ impl Shared {
     }
 
     /// A track is ready; it is passed through as this media type, or encoded.
-    pub(super) fn settled(&self, kind: Kind, passed: Option<&str>, text: String) {
+    pub(super) fn settled(&self, kind: Kind, passed: Option<&str>, text: Option<String>) {
         {
             let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
             let passed = Some(passed.map(str::to_owned));
@@ -281,20 +282,18 @@ impl Shared {
         let parser = make("parsebin")?;
         self.tracks().parsing += 1;
         let shared = Arc::clone(self);
+        let counted = AtomicBool::new(false);
         parser.connect_pad_added(move |_, pad| {
+            // Nothing flows until all pads are there, so no track is ready before the last is known.
+            if !counted.swap(true, Ordering::Relaxed) {
+                let mut tracks = shared.tracks();
+                tracks.parsing = tracks.parsing.saturating_sub(1);
+            }
             let media_type = media_type(pad).unwrap_or_default();
             match Kind::of(&media_type) {
                 Some(kind) => shared.attach(kind, pad),
                 None => shared.ignore(pad, &media_type),
             }
-        });
-        let shared = Arc::clone(self);
-        parser.connect_no_more_pads(move |_| {
-            {
-                let mut tracks = shared.tracks();
-                tracks.parsing = tracks.parsing.saturating_sub(1);
-            }
-            shared.check_complete();
         });
         pipeline.add(&parser).map_err(|_| broken())?;
         parser.sync_state_with_parent().map_err(|_| broken())?;
@@ -344,21 +343,13 @@ impl Shared {
     fn check_complete(&self) {
         {
             let mut tracks = self.tracks();
-            let ready = |track: Option<bool>| track != Some(false);
+            let kinds = [tracks.video, tracks.audio];
             let complete = tracks.all_pads
                 && tracks.parsing == 0
-                && ready(tracks.video)
-                && ready(tracks.audio);
-            if !complete || tracks.complete {
+                && kinds.contains(&Some(true))
+                && !kinds.contains(&Some(false));
+            if !complete || std::mem::replace(&mut tracks.complete, true) {
                 return;
-            }
-            tracks.complete = true;
-            if tracks.video.is_none() && tracks.audio.is_none() {
-                drop(tracks);
-                return self.fail(Failure {
-                    text: "it has neither pictures nor sound".to_owned(),
-                    lasting: true,
-                });
             }
         }
         self.reporter.tell(SourceEvent::Complete);
@@ -382,7 +373,20 @@ impl Shared {
                     self.tracks().missing = Some(line);
                 }
             }
-            gst::MessageView::Eos(_) => self.reporter.tell(SourceEvent::Ended),
+            gst::MessageView::Eos(_) => {
+                let empty = {
+                    let tracks = self.tracks();
+                    tracks.video.is_none() && tracks.audio.is_none()
+                };
+                if empty {
+                    self.fail(Failure {
+                        text: "it has neither pictures nor sound".to_owned(),
+                        lasting: true,
+                    });
+                } else {
+                    self.reporter.tell(SourceEvent::Ended);
+                }
+            }
             _ => {}
         }
     }

@@ -190,16 +190,22 @@ impl Track {
             Verdict::Decode(reason) => {
                 let text = format!("{name} is decoded and encoded anew: {reason}");
                 let decoder = self.decode(&caps)?;
-                self.shared.settled(self.kind, None, text);
+                let known = self.shared.decoded_before(self.kind);
+                self.shared
+                    .settled(self.kind, None, (!known).then_some(text));
                 Ok(State::Decoding(decoder))
             }
             _ if is_raw(structure.name()) => {
+                let text = format!("{name} is encoded");
+                let known = self.shared.decoded_before(self.kind);
                 self.shared
-                    .settled(self.kind, None, format!("{name} is encoded"));
+                    .settled(self.kind, None, (!known).then_some(text));
                 Ok(State::Direct)
             }
             _ => {
                 let text = format!("{name} is passed through as it is");
+                let known = self.shared.passed_before(self.kind, structure.name());
+                let text = (!known).then_some(text);
                 self.shared.settled(self.kind, Some(structure.name()), text);
                 Ok(State::Direct)
             }
