@@ -10,6 +10,7 @@ pub mod gst_plugin_webrtc;
 mod output;
 mod peer;
 mod port;
+pub mod publish;
 pub mod rtp_producer;
 mod server;
 
