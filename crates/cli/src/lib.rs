@@ -29,8 +29,8 @@ pub fn run_serve(arguments: ServeArguments) -> ExitCode {
 /// makes no sense.
 #[cfg(feature = "gst")]
 pub fn run_publish(arguments: &PublishArguments) -> ExitCode {
-    // What users should know is said in words of its own.
-    if let Err(error) = logging::start("error") {
+    // What becomes of the connection is said in words of its own.
+    if let Err(error) = logging::start("error,wigwag_client=off") {
         eprintln!("error: {error}");
         return ExitCode::FAILURE;
     }

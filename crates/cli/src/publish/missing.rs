@@ -26,7 +26,7 @@ pub(crate) fn describe(message: &gst::StructureRef) -> Option<String> {
     };
     let name = message.get::<String>("name").unwrap_or(detail);
     Some(match kind {
-        "urisource" => format!("GStreamer has no source for {name}; install {package}"),
+        "urisource" => format!("GStreamer lacks a {name}; install {package}"),
         "element" => format!("GStreamer lacks an element: {name}; install {package}"),
         _ => format!("GStreamer has no decoder for this: {name}; install {package}"),
     })

@@ -357,14 +357,14 @@ impl Shared {
 
     fn on_message(&self, message: &gst::Message) {
         match message.view() {
-            gst::MessageView::Error(error) => {
-                let error = error.error();
+            gst::MessageView::Error(message) => {
+                let error = message.error();
                 let lasting = error.matches(gst::ResourceError::NotFound)
                     || error.matches(gst::ResourceError::NotAuthorized)
                     || error.kind::<gst::StreamError>().is_some()
                     || error.kind::<gst::CoreError>().is_some();
                 self.fail(Failure {
-                    text: error.message().trim_end_matches('.').to_owned(),
+                    text: in_words(message),
                     lasting,
                 });
             }
@@ -402,6 +402,25 @@ impl Tracks {
             Kind::Video => &mut self.video,
             Kind::Audio => &mut self.audio,
         }
+    }
+}
+
+/// The reason of an error, without the names of elements and files.
+fn in_words(message: &gst::message::Error) -> String {
+    let (error, debug) = (message.error(), message.debug());
+    let words = |text: &str| text.trim().trim_end_matches('.').to_owned();
+    if error.matches(gst::StreamError::Failed) && error.message().starts_with("Internal") {
+        return "it cannot be read".to_owned();
+    }
+    // Of resources, elements say in general what kind of failure it is, and the reason behind the first line.
+    let reason = debug.as_deref().and_then(|debug| debug.split_once('\n'));
+    let reason = reason.and_then(|(_, reason)| reason.lines().last());
+    let reason = reason.and_then(|reason| reason.split(" (").next());
+    match reason {
+        Some(reason) if error.kind::<gst::ResourceError>().is_some() && !reason.is_empty() => {
+            words(reason)
+        }
+        _ => words(error.message()),
     }
 }
 
