@@ -21,15 +21,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "wigwag",
-        &["wigwag-server", "wigwag-hub", "wigwag-protocol"],
+        &[
+            "gst-plugin-wigwag",
+            "wigwag-server",
+            "wigwag-hub",
+            "wigwag-protocol",
+        ],
     ),
 ];
 
 /// Libraries whose types stay inside some crates.
 const BELONGS_TO: &[(&str, &[&str])] = &[
     ("axum", &["wigwag-server"]),
-    ("gstreamer", &["gst-plugin-wigwag"]),
-    ("gstreamer-app", &["gst-plugin-wigwag"]),
+    ("gstreamer", &["gst-plugin-wigwag", "wigwag"]),
+    ("gstreamer-app", &["gst-plugin-wigwag", "wigwag"]),
     ("hyper", &["wigwag-server"]),
     ("serde_json", &["wigwag-protocol", "wigwag-client"]),
     ("openssl", &["wigwag-media"]),

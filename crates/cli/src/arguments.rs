@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 /// The exit code for a command line that makes no sense, by custom.
-const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 
 /// Reads the command line. `Err` is the exit code after help, version or a mistake were printed; a
 /// mistake takes one line, so that it is whole wherever it is logged.

@@ -3,20 +3,45 @@
 
 mod arguments;
 mod logging;
+#[cfg(feature = "gst")]
+mod publish;
 mod serve;
 
 use std::process::ExitCode;
 
 pub use arguments::parse;
+#[cfg(feature = "gst")]
+pub use publish::PublishArguments;
 pub use serve::ServeArguments;
 
 /// Runs `serve`, and turns what goes wrong into one line and the exit code 1.
 pub fn run_serve(arguments: ServeArguments) -> ExitCode {
-    match logging::start().and_then(|()| serve::run(arguments)) {
+    match logging::start("info").and_then(|()| serve::run(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs `publish`, and turns what goes wrong into one line and the exit code 1; 2 for a command line that
+/// makes no sense.
+#[cfg(feature = "gst")]
+pub fn run_publish(arguments: &PublishArguments) -> ExitCode {
+    // What becomes of the connection is said in words of its own.
+    if let Err(error) = logging::start("error,wigwag_client=off") {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
+    }
+    match publish::run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            match error {
+                publish::PublishError::Usage(_) => ExitCode::from(arguments::USAGE),
+                publish::PublishError::Failed(_) => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -20,6 +20,9 @@ struct Arguments {
 enum Command {
     /// Runs the signalling server.
     Serve(wigwag::ServeArguments),
+    /// Publishes a test picture, a file, a camera or a network stream.
+    #[cfg(feature = "gst")]
+    Publish(wigwag::PublishArguments),
 }
 
 fn main() -> ExitCode {
@@ -27,6 +30,10 @@ fn main() -> ExitCode {
         Ok(Arguments {
             command: Command::Serve(arguments),
         }) => wigwag::run_serve(arguments),
+        #[cfg(feature = "gst")]
+        Ok(Arguments {
+            command: Command::Publish(arguments),
+        }) => wigwag::run_publish(&arguments),
         Err(code) => code,
     }
 }

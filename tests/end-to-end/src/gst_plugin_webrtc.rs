@@ -79,6 +79,12 @@ impl Endpoint {
         }
     }
 
+    /// A ws server at an address.
+    #[must_use]
+    pub fn at(uri: String) -> Self {
+        Self { uri, cafile: None }
+    }
+
     /// A wss server, whose certificate is checked against the file.
     #[must_use]
     pub fn trusting(uri: String, cafile: &Path) -> Self {

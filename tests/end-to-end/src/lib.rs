@@ -11,6 +11,8 @@ mod namespace;
 mod output;
 mod peer;
 mod port;
+pub mod publish;
+pub mod rtp_producer;
 mod server;
 mod wigwag_sink;
 

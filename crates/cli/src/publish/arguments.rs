@@ -1,0 +1,245 @@
+//! What `wigwag publish` is told.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::input::{Input, InputError};
+
+/// The published server's port.
+const PORT: u16 = 8443;
+
+const EXAMPLES: &str = "\
+INPUT is one of
+  test                a moving picture with a tone
+  FILE                whatever GStreamer plays; its end is the end, unless --loop is given
+  v4l2, /dev/video0   a camera
+  rtsp://...          a network camera; lost connections are made again for ever
+  URI                 anything else that GStreamer plays (http, srt, udp ...)
+
+H.264 that browsers take (4:2:0, 8 bit, up to High, no B-frames), VP8, VP9 and Opus are passed through
+as they are; everything else is encoded, once for all viewers, at the rate that their networks take.
+
+Examples:
+  wigwag publish test --embed
+  wigwag publish holiday.mp4 --loop --name Holiday
+  wigwag publish rtsp://camera.local/stream --server wss://example.org:8443
+  wigwag publish --input /dev/video0 --name Desk --input test --name Test
+
+Exit codes: 0 the end, 1 an error, 2 a command line that makes no sense.";
+
+/// What `wigwag publish` is told.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct PublishArguments {
+    /// What to publish: test, a file, v4l2 or /dev/video0, rtsp://..., or any URI that GStreamer plays
+    #[arg(value_name = "INPUT", required_unless_present = "more_inputs")]
+    input: Option<String>,
+
+    /// Another input, published beside the first; may be given several times
+    #[arg(long = "input", value_name = "INPUT")]
+    more_inputs: Vec<String>,
+
+    /// The name to publish under; with several inputs once for each, in their order [default: the
+    /// file's name, the URI's host, the camera's device, or "test"]
+    #[arg(long = "name", value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    names: Vec<String>,
+
+    /// The signalling server
+    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8443", value_parser = server, conflicts_with = "embed")]
+    pub(crate) server: String,
+
+    /// Authorities (PEM file) to trust with a wss server, instead of the system's
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["insecure_tls", "embed"])]
+    pub(crate) cafile: Option<PathBuf>,
+
+    /// Takes whatever certificate the server shows
+    #[arg(long, conflicts_with = "embed")]
+    pub(crate) insecure_tls: bool,
+
+    /// Begins again at the end of a file; viewers stay
+    #[arg(long = "loop")]
+    pub(crate) repeat: bool,
+
+    /// Runs a signalling server with the page for viewers, and publishes there
+    #[arg(long)]
+    pub(crate) embed: bool,
+
+    /// The port of that server; 0 lets the system choose one, which is printed
+    #[arg(short, long, default_value_t = PORT, requires = "embed")]
+    pub(crate) port: u16,
+
+    /// Where that server listens ("::" is every address, IPv4 and IPv6)
+    #[arg(long, default_value = "0.0.0.0", requires = "embed")]
+    pub(crate) host: String,
+
+    /// A STUN server, stun://host:port, by which viewers reach this machine behind a router [default: none]
+    #[arg(long, value_name = "URL", value_parser = stun_server)]
+    pub(crate) stun_server: Option<String>,
+
+    /// The highest rate of an encoder, bit/s, like 800k or 2.5M; does not concern what is passed through
+    #[arg(long, value_name = "RATE", value_parser = bitrate)]
+    pub(crate) max_bitrate: Option<u32>,
+}
+
+/// An input and the name it is published under.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) input: Input,
+}
+
+/// What is wrong with the command line.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ArgumentError {
+    #[error("{names} names for {inputs} inputs")]
+    MoreNamesThanInputs { names: usize, inputs: usize },
+    #[error(transparent)]
+    Input(#[from] InputError),
+}
+
+impl PublishArguments {
+    /// The inputs in their order, each with a name of its own.
+    pub(crate) fn named_inputs(&self) -> Result<Vec<Named>, ArgumentError> {
+        let inputs = self.input.iter().chain(&self.more_inputs);
+        let inputs: Vec<_> = inputs
+            .map(|input| Input::parse(input))
+            .collect::<Result<_, _>>()?;
+        if self.names.len() > inputs.len() {
+            return Err(ArgumentError::MoreNamesThanInputs {
+                names: self.names.len(),
+                inputs: inputs.len(),
+            });
+        }
+        let mut named: Vec<Named> = Vec::new();
+        for (place, input) in inputs.into_iter().enumerate() {
+            let name = self.names.get(place).cloned();
+            let name = name.unwrap_or_else(|| unused(&named, &input.default_name()));
+            named.push(Named { name, input });
+        }
+        Ok(named)
+    }
+}
+
+/// The name, with a number if another input has it.
+fn unused(named: &[Named], name: &str) -> String {
+    let is_used = |candidate: &str| named.iter().any(|other| other.name == candidate);
+    if !is_used(name) {
+        return name.to_owned();
+    }
+    (2..)
+        .map(|number: usize| format!("{name} {number}"))
+        .find(|candidate| !is_used(candidate))
+        .unwrap_or_default()
+}
+
+fn server(text: &str) -> Result<String, &'static str> {
+    let host = text
+        .strip_prefix("ws://")
+        .or_else(|| text.strip_prefix("wss://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.starts_with(['/', ':']) => Ok(text.to_owned()),
+        _ => Err("write it like ws://127.0.0.1:8443 or wss://example.org:8443"),
+    }
+}
+
+fn stun_server(text: &str) -> Result<String, &'static str> {
+    let host = text
+        .strip_prefix("stun://")
+        .or_else(|| text.strip_prefix("stun:"));
+    match host {
+        Some(host) if !host.is_empty() => Ok(text.to_owned()),
+        _ => Err("write it like stun://example.org:3478"),
+    }
+}
+
+fn bitrate(text: &str) -> Result<u32, &'static str> {
+    const WRONG: &str = "write it like 800k, 2.5M or 800000";
+    let (number, unit) = match text.strip_suffix(['k', 'K', 'M']) {
+        Some(number) if text.ends_with('M') => (number, 1e6),
+        Some(number) => (number, 1e3),
+        None => (text, 1.0),
+    };
+    let number: f64 = number.parse().map_err(|_| WRONG)?;
+    let rate = number * unit;
+    if !(1_000.0..=f64::from(u32::MAX)).contains(&rate) {
+        return Err("between 1k and 4G bit/s");
+    }
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the range was checked"
+    )]
+    Ok(rate as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        publish: PublishArguments,
+    }
+
+    fn parse(line: &str) -> Result<PublishArguments, clap::Error> {
+        Command::try_parse_from(line.split(' ')).map(|command| command.publish)
+    }
+
+    fn names(line: &str) -> Vec<String> {
+        let named = parse(line)
+            .expect("a good line")
+            .named_inputs()
+            .expect("inputs");
+        named.into_iter().map(|named| named.name).collect()
+    }
+
+    #[test]
+    fn names_are_given_in_order_and_never_twice() {
+        assert_eq!(names("publish test"), ["test"]);
+        assert_eq!(names("publish test --name Yard"), ["Yard"]);
+        let several = "publish test --input test --input rtsp://u:p@camera.local:554/x";
+        assert_eq!(names(several), ["test", "test 2", "camera.local"]);
+        assert_eq!(
+            names("publish --input test --name A --input test"),
+            ["A", "test"]
+        );
+        let arguments = parse("publish test --name A --name B").expect("a good line");
+        assert!(matches!(
+            arguments.named_inputs(),
+            Err(ArgumentError::MoreNamesThanInputs {
+                names: 2,
+                inputs: 1
+            })
+        ));
+    }
+
+    #[test]
+    fn lines_that_make_no_sense_are_refused() {
+        for line in [
+            "publish",
+            "publish test --server http://x",
+            "publish test --embed --server ws://x",
+            "publish test --port 5",
+            "publish test --stun-server turn://x",
+            "publish test --max-bitrate fast",
+            "publish test --max-bitrate 5",
+            "publish test --cafile x --insecure-tls",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        assert!(parse("publish test --embed --port 0").is_ok());
+    }
+
+    #[test]
+    fn rates_are_read_with_their_units() {
+        assert_eq!(bitrate("800k"), Ok(800_000));
+        assert_eq!(bitrate("2.5M"), Ok(2_500_000));
+        assert_eq!(bitrate("1000000"), Ok(1_000_000));
+        assert!(bitrate("NaN").is_err());
+        assert!(bitrate("-5M").is_err());
+    }
+}

@@ -1,0 +1,406 @@
+//! One input and its output: what is started, ended and tried again, and when.
+//!
+//! A channel waits for nothing. It is told of events and of the time, and says when it wants to be told
+//! again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use super::arguments::Named;
+use super::back_off::BackOff;
+use super::event::{Event, Failure, OutputEvent, OutputReporter, SourceEvent, SourceReporter};
+use super::input::Input;
+use super::outlet::{Feed, Kind, Outlet, SharedClock};
+use super::output::{Output, OutputSettings};
+use super::source::{Before, Source};
+use super::status::{self, Status};
+
+/// How long tracks that are ready wait for those that are not.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// A network source that is silent for so long is gone.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// After so long, a source that fails is not the same failure again.
+const STEADY: Duration = Duration::from_secs(10);
+
+/// How often a network source is looked after.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+
+/// What becomes of a channel.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    GoesOn,
+    Ended,
+    /// The text is for the user.
+    Failed(String),
+}
+
+/// An input that is published.
+pub(crate) struct Channel {
+    named: Named,
+    repeat: bool,
+    server: String,
+    clock: SharedClock,
+    outlet: Arc<Outlet>,
+    output: Output,
+    reporter: SourceReporter,
+    source: Option<Source>,
+    started_at: Instant,
+    before: Before,
+    kinds: BTreeSet<Kind>,
+    encoder: Option<String>,
+    viewers: usize,
+    registration: Registration,
+    settle_by: Option<Instant>,
+    source_at: Option<Instant>,
+    output_at: Option<Instant>,
+    source_back_off: BackOff,
+    output_back_off: BackOff,
+    sent: Option<(Instant, u64)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Registration {
+    Never,
+    Registered,
+    Lost,
+}
+
+impl Channel {
+    pub(crate) fn new(
+        number: usize,
+        named: Named,
+        repeat: bool,
+        settings: &OutputSettings,
+        clock: &SharedClock,
+        events: &Sender<Event>,
+    ) -> Result<Self, String> {
+        let outputs = OutputReporter {
+            channel: number,
+            events: events.clone(),
+        };
+        let output = Output::new(&named.name, settings, clock, &outputs);
+        Ok(Self {
+            output: output.map_err(|error| error.message.to_string())?,
+            named,
+            repeat,
+            server: settings.server.clone(),
+            clock: clock.clone(),
+            outlet: Arc::new(Outlet::new(clock.clone())),
+            reporter: SourceReporter {
+                channel: number,
+                source: 0,
+                events: events.clone(),
+            },
+            source: None,
+            started_at: Instant::now(),
+            before: Before::default(),
+            kinds: BTreeSet::new(),
+            encoder: None,
+            viewers: 0,
+            registration: Registration::Never,
+            settle_by: None,
+            source_at: None,
+            output_at: None,
+            source_back_off: BackOff::new(),
+            output_back_off: BackOff::new(),
+            sent: None,
+        })
+    }
+
+    /// Starts the source; the output follows when its tracks are known.
+    pub(crate) fn start(&mut self, status: &Status) -> Fate {
+        self.drop_source();
+        self.reporter.source += 1;
+        self.started_at = Instant::now();
+        let feed = Feed::new(Arc::clone(&self.outlet), self.named.input.is_live());
+        let started = Source::start(
+            &self.named.input,
+            &self.clock,
+            feed,
+            self.before.clone(),
+            self.reporter.clone(),
+        );
+        match started {
+            Ok(source) => {
+                self.source = Some(source);
+                Fate::GoesOn
+            }
+            Err(failure) => self.on_source_failed(&failure, status),
+        }
+    }
+
+    /// Something happened to a source; old ones are of no interest.
+    pub(crate) fn on_source(&mut self, number: u64, event: SourceEvent, status: &Status) -> Fate {
+        if number != self.reporter.source || self.source.is_none() {
+            return Fate::GoesOn;
+        }
+        match event {
+            SourceEvent::Settled { kind, text } => {
+                self.kinds.insert(kind);
+                if let Some(text) = text {
+                    self.say(status, &text);
+                }
+                if self.outlet.is_open() {
+                    return self.open();
+                }
+                let settle_by = Instant::now() + SETTLE_TIMEOUT;
+                self.settle_by.get_or_insert(settle_by);
+                Fate::GoesOn
+            }
+            SourceEvent::Complete => self.open(),
+            SourceEvent::Ignored(what) => {
+                if self.registration == Registration::Never {
+                    self.say(status, &format!("{what} is not published"));
+                }
+                Fate::GoesOn
+            }
+            SourceEvent::Ended => self.on_source_ended(status),
+            SourceEvent::Failed(failure) => self.on_source_failed(&failure, status),
+        }
+    }
+
+    pub(crate) fn on_output(&mut self, event: OutputEvent, status: &Status) -> Fate {
+        match event {
+            OutputEvent::Registered(true) => {
+                self.output_back_off.reset();
+                let (name, server) = (&self.named.name, self.server.trim_end_matches('/'));
+                match self.registration {
+                    Registration::Never => {
+                        status.tell(&format!("published as \"{name}\" at {server}"));
+                    }
+                    Registration::Lost => self.say(status, "the signalling server is back"),
+                    Registration::Registered => {}
+                }
+                self.registration = Registration::Registered;
+            }
+            OutputEvent::Registered(false) => {
+                if self.registration == Registration::Registered {
+                    self.registration = Registration::Lost;
+                    self.say(
+                        status,
+                        "the signalling server is lost; viewers stay, connecting again",
+                    );
+                }
+            }
+            OutputEvent::ViewerAdded => {
+                self.viewers += 1;
+                self.say_unless_shown(status, &status::viewers(self.viewers));
+            }
+            OutputEvent::ViewerRemoved => {
+                self.viewers = self.viewers.saturating_sub(1);
+                self.say_unless_shown(status, &status::viewers(self.viewers));
+            }
+            OutputEvent::Encoder(name) => {
+                self.say_unless_shown(status, &format!("encoded by {name}"));
+                // Sound is little work and of little interest.
+                if name != "opusenc" || self.encoder.is_none() {
+                    self.encoder = Some(name);
+                }
+            }
+            OutputEvent::Warning(text) => self.say(status, &text),
+            OutputEvent::NoSignalling(reason) => self.on_no_signalling(&reason, status),
+            OutputEvent::Failed(text) => return Fate::Failed(text),
+            OutputEvent::Ended => return Fate::Ended,
+        }
+        Fate::GoesOn
+    }
+
+    /// Does what is due.
+    pub(crate) fn on_time(&mut self, status: &Status) -> Fate {
+        let now = Instant::now();
+        let due = |time: &mut Option<Instant>| time.take_if(|time| *time <= now).is_some();
+        if due(&mut self.settle_by) && !self.outlet.is_open() {
+            return self.open();
+        }
+        if due(&mut self.output_at) {
+            if self.source.is_some() {
+                return self.open();
+            }
+            return self.start(status);
+        }
+        if due(&mut self.source_at) {
+            return self.start(status);
+        }
+        let silent = self.is_network()
+            && self.outlet.is_open()
+            && self
+                .source
+                .as_ref()
+                .is_some_and(|source| source.silence() > SILENCE_TIMEOUT);
+        if silent {
+            let failure = Failure {
+                text: format!("nothing came for {} s", SILENCE_TIMEOUT.as_secs()),
+                lasting: false,
+            };
+            return self.on_source_failed(&failure, status);
+        }
+        Fate::GoesOn
+    }
+
+    /// When something is due.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let look_after =
+            (self.is_network() && self.source.is_some()).then(|| Instant::now() + LOOK_AFTER);
+        [self.settle_by, self.output_at, self.source_at, look_after]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// How it goes, for the line on the terminal.
+    pub(crate) fn describe(&mut self) -> String {
+        let name = &self.named.name;
+        if self.output_at.is_some() {
+            return format!("{name}: no signalling server, trying again");
+        }
+        if self.source_at.is_some() {
+            let viewers = status::viewers(self.viewers);
+            return format!("{name}: {viewers}, connecting to the source again");
+        }
+        if self.registration == Registration::Never {
+            return format!("{name}: starting");
+        }
+        let mut parts = vec![status::viewers(self.viewers)];
+        if self.viewers > 0 {
+            let (now, bytes) = (Instant::now(), self.output.bytes_sent());
+            if let Some((since, before)) = self.sent.replace((now, bytes)) {
+                let seconds = now.duration_since(since).as_secs_f64();
+                #[allow(clippy::cast_precision_loss, reason = "it is shown with two digits")]
+                let bits = bytes.saturating_sub(before) as f64 * 8.0;
+                parts.push(status::rate(bits / seconds.max(0.001)));
+            }
+            parts.push(match (&self.encoder, &self.before.video) {
+                (_, Some(Some(_))) | (None, _) => "passed through".to_owned(),
+                (Some(encoder), _) => encoder.clone(),
+            });
+        } else {
+            self.sent = None;
+        }
+        if self.registration == Registration::Lost {
+            parts.push("signalling lost, connecting again".to_owned());
+        }
+        format!("{name}: {}", parts.join(", "))
+    }
+
+    /// Tells the viewers, and ends.
+    pub(crate) fn stop(&mut self, stopped: Sender<()>) {
+        self.output.stop();
+        if let Some(source) = self.source.take() {
+            source.stop(Some(stopped));
+        }
+    }
+
+    /// Lets the tracks that are ready go to viewers.
+    fn open(&mut self) -> Fate {
+        self.settle_by = None;
+        if let Some(source) = &self.source {
+            self.before = source.before();
+        }
+        if self.output_at.is_some() {
+            return Fate::GoesOn;
+        }
+        for kind in self.kinds.iter().copied() {
+            if !self.outlet.has_lane(kind)
+                && let Err(error) = self.output.add_lane(kind, &self.outlet)
+            {
+                return Fate::Failed(error.message.to_string());
+            }
+        }
+        if !self.outlet.is_open() {
+            self.output.play();
+            self.outlet.open();
+        }
+        Fate::GoesOn
+    }
+
+    fn on_source_ended(&mut self, status: &Status) -> Fate {
+        match self.named.input {
+            Input::Rtsp(_) => self.on_source_failed(
+                &Failure {
+                    text: "the server ended the stream".to_owned(),
+                    lasting: false,
+                },
+                status,
+            ),
+            _ if self.repeat => self.start(status),
+            _ => {
+                self.drop_source();
+                self.outlet.end();
+                Fate::GoesOn
+            }
+        }
+    }
+
+    fn on_source_failed(&mut self, failure: &Failure, status: &Status) -> Fate {
+        let was_open = self.outlet.is_open();
+        self.drop_source();
+        let again = match self.named.input {
+            // What is wrong now may be right when the camera has started; not so at the very first attempt.
+            Input::Rtsp(_) => was_open || !failure.lasting,
+            Input::Camera(_) => was_open,
+            Input::Uri(_) => was_open && !failure.lasting,
+            Input::Test | Input::File(_) => false,
+        };
+        if !again {
+            return Fate::Failed(format!("{}: {}", self.named.input, failure.text));
+        }
+        if self.started_at.elapsed() > STEADY {
+            self.source_back_off.reset();
+        }
+        let wait = self.source_back_off.wait();
+        self.source_at = Some(Instant::now() + wait);
+        let text = format!(
+            "{} does not deliver ({}); next attempt in {} s",
+            self.named.input,
+            failure.text,
+            wait.as_secs()
+        );
+        self.say(status, &text);
+        Fate::GoesOn
+    }
+
+    fn on_no_signalling(&mut self, reason: &str, status: &Status) {
+        self.outlet.close();
+        self.output.pause();
+        // Nobody saw it yet: a file begins when somebody can.
+        if !self.is_live() {
+            self.drop_source();
+        }
+        let wait = self.output_back_off.wait();
+        self.output_at = Some(Instant::now() + wait);
+        let text = format!("{reason}; next attempt in {} s", wait.as_secs());
+        self.say(status, &text);
+    }
+
+    fn drop_source(&mut self) {
+        self.source_at = None;
+        self.settle_by = None;
+        if let Some(source) = self.source.take() {
+            self.before = source.before();
+            source.stop(None);
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        self.named.input.is_live() == Some(true)
+    }
+
+    fn is_network(&self) -> bool {
+        matches!(self.named.input, Input::Rtsp(_))
+    }
+
+    fn say(&self, status: &Status, text: &str) {
+        status.say(&format!("{}: {text}", self.named.name));
+    }
+
+    /// Says what the line on a terminal shows anyway.
+    fn say_unless_shown(&self, status: &Status, text: &str) {
+        if !status.shows_line() {
+            self.say(status, text);
+        }
+    }
+}

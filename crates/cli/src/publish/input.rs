@@ -1,0 +1,243 @@
+//! What INPUT means.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What `v4l2` means without a device.
+const DEFAULT_CAMERA: &str = "/dev/video0";
+
+/// Where pictures and sound come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// A test picture and a tone.
+    Test,
+    /// The camera with this device.
+    Camera(PathBuf),
+    /// A file on this machine.
+    File(PathBuf),
+    /// A server of RTSP.
+    Rtsp(String),
+    /// Anything else that GStreamer reads.
+    Uri(String),
+}
+
+/// Why an input cannot be used; one line, for the user.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InputError {
+    #[error("no file {}: {reason}", path.display())]
+    File { path: PathBuf, reason: String },
+    #[error("no camera at {}: {reason}{}", path.display(), cameras(.found))]
+    Camera {
+        path: PathBuf,
+        reason: String,
+        found: Vec<PathBuf>,
+    },
+}
+
+impl Input {
+    /// Tells what a text means; looks at no file yet.
+    pub(crate) fn parse(text: &str) -> Result<Self, InputError> {
+        let scheme = text
+            .split_once("://")
+            .map(|(scheme, _)| scheme.to_ascii_lowercase());
+        Ok(match scheme.as_deref() {
+            _ if text == "test" => Self::Test,
+            _ if text == "v4l2" => Self::Camera(DEFAULT_CAMERA.into()),
+            Some("v4l2") => Self::Camera(text["v4l2://".len()..].into()),
+            Some("file") => Self::File(file_of_uri(text)?),
+            Some("rtsp" | "rtsps" | "rtspt" | "rtspu" | "rtsph" | "rtsp-sdp") => {
+                Self::Rtsp(text.to_owned())
+            }
+            Some(_) => Self::Uri(text.to_owned()),
+            None if text.starts_with("/dev/video") => Self::Camera(text.into()),
+            None => Self::File(text.into()),
+        })
+    }
+
+    /// Says early what would go wrong late, in words that name the remedy.
+    pub(crate) fn check(&self) -> Result<(), InputError> {
+        match self {
+            Self::File(path) => {
+                let failed = |reason: &str| InputError::File {
+                    path: path.clone(),
+                    reason: reason.to_owned(),
+                };
+                let file = File::open(path).map_err(|error| failed(&in_words(&error)))?;
+                if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+                    return Err(failed("it is a folder"));
+                }
+                Ok(())
+            }
+            Self::Camera(path) => {
+                let failed = |error: io::Error| InputError::Camera {
+                    path: path.clone(),
+                    reason: in_words(&error),
+                    found: present_cameras(Path::new("/dev")),
+                };
+                File::open(path).map(drop).map_err(failed)
+            }
+            Self::Test | Self::Rtsp(_) | Self::Uri(_) => Ok(()),
+        }
+    }
+
+    /// What viewers read unless told otherwise.
+    pub(crate) fn default_name(&self) -> String {
+        let named = match self {
+            Self::Test => None,
+            Self::Camera(path) | Self::File(path) => path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned()),
+            Self::Rtsp(uri) | Self::Uri(uri) => host(uri).map(str::to_owned),
+        };
+        named.unwrap_or_else(|| "test".to_owned())
+    }
+
+    /// Whether it delivers at its own pace; none if only it can tell.
+    pub(crate) fn is_live(&self) -> Option<bool> {
+        match self {
+            Self::Test | Self::Camera(_) | Self::Rtsp(_) => Some(true),
+            Self::File(_) => Some(false),
+            Self::Uri(_) => None,
+        }
+    }
+}
+
+/// As messages name it: without what might be secret.
+impl fmt::Display for Input {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Test => formatter.write_str("test"),
+            Self::Camera(path) | Self::File(path) => path.display().fmt(formatter),
+            Self::Rtsp(uri) | Self::Uri(uri) => formatter.write_str(&without_secrets(uri)),
+        }
+    }
+}
+
+/// A URI without user, password and query.
+fn without_secrets(uri: &str) -> String {
+    let uri = uri.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = uri.split_once("://") else {
+        return uri.to_owned();
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let authority = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{authority}{path}")
+}
+
+fn host(uri: &str) -> Option<&str> {
+    let (_, rest) = uri.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?.rsplit('@').next()?;
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    (!host.is_empty()).then_some(host)
+}
+
+/// The path of a `file://` URI (RFC 8089), with its percent signs read.
+fn file_of_uri(uri: &str) -> Result<PathBuf, InputError> {
+    let read = gstreamer::glib::filename_from_uri(uri);
+    let (path, _host) = read.map_err(|error| InputError::File {
+        path: uri.into(),
+        reason: error.message().to_owned(),
+    })?;
+    Ok(path)
+}
+
+fn in_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "it does not exist".to_owned(),
+        io::ErrorKind::PermissionDenied => "it may not be read".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn present_cameras(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found: Vec<_> = entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("video"))
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found
+}
+
+fn cameras(found: &[PathBuf]) -> String {
+    if found.is_empty() {
+        return "; no other is connected".to_owned();
+    }
+    let found: Vec<_> = found
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    format!("; there are {}", found.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Input {
+        Input::parse(text).expect("an input")
+    }
+
+    #[test]
+    fn inputs_are_what_they_look_like() {
+        assert_eq!(parse("test"), Input::Test);
+        assert_eq!(parse("./test"), Input::File("./test".into()));
+        assert_eq!(parse("v4l2"), Input::Camera("/dev/video0".into()));
+        assert_eq!(parse("/dev/video2"), Input::Camera("/dev/video2".into()));
+        assert_eq!(
+            parse("v4l2:///dev/video1"),
+            Input::Camera("/dev/video1".into())
+        );
+        assert_eq!(
+            parse("file:///tmp/a%20b.mkv"),
+            Input::File("/tmp/a b.mkv".into())
+        );
+        assert_eq!(parse("RTSP://x/y"), Input::Rtsp("RTSP://x/y".into()));
+        assert_eq!(parse("http://x/y"), Input::Uri("http://x/y".into()));
+        assert_eq!(parse("a:b.mkv"), Input::File("a:b.mkv".into()));
+    }
+
+    #[test]
+    fn names_are_those_of_the_file_or_the_host() {
+        let name = |text| parse(text).default_name();
+        assert_eq!(name("test"), "test");
+        assert_eq!(name("/home/me/Holiday.mp4"), "Holiday.mp4");
+        assert_eq!(
+            name("rtsp://user:secret@camera.local:554/1"),
+            "camera.local"
+        );
+        assert_eq!(name("rtsp://[2001:db8::1]:554/1"), "[2001:db8::1]");
+        assert_eq!(name("srt://:7001"), "test");
+        assert_eq!(name("/dev/video0"), "video0");
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let shown = |text| parse(text).to_string();
+        assert_eq!(
+            shown("rtsp://user:p@ss@camera.local/live?token=x"),
+            "rtsp://camera.local/live"
+        );
+        assert_eq!(shown("http://host"), "http://host");
+    }
+
+    #[test]
+    fn what_is_not_there_is_said_in_one_line() {
+        let error = |text| parse(text).check().expect_err("not there").to_string();
+        assert_eq!(
+            error("/nowhere/clip.mp4"),
+            "no file /nowhere/clip.mp4: it does not exist"
+        );
+        assert_eq!(error("/tmp"), "no file /tmp: it is a folder");
+        let camera = error("/dev/video99");
+        assert!(
+            camera.starts_with("no camera at /dev/video99: it does not exist; "),
+            "{camera}"
+        );
+    }
+}

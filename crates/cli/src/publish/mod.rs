@@ -1,0 +1,29 @@
+//! `wigwag publish`: pictures and sound from anywhere to viewers.
+//!
+//! ```text
+//! Source (a pipeline): urisourcebin ! parsebin ! [look] ! [decode] ! appsink
+//!                                                                      │ Feed: timestamps, waiting
+//! Output (a pipeline): webrtcsink ◄── appsrc: a lane for each kind ◄───┘
+//! ```
+//!
+//! The output stays for as long as its input is published; sources are thrown away and made anew, at the end of
+//! a file that begins again or when a network camera is lost. A [`channel`](channel::Channel) has one of each and
+//! decides; all channels live on one thread, which is told of events by those of GStreamer.
+
+mod arguments;
+mod back_off;
+mod channel;
+mod event;
+mod h264;
+mod input;
+mod missing;
+mod outlet;
+mod output;
+mod pass_through;
+mod run;
+mod source;
+mod status;
+mod track;
+
+pub use arguments::PublishArguments;
+pub(crate) use run::{PublishError, run};

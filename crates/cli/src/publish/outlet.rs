@@ -1,0 +1,301 @@
+//! Where the buffers of sources go in: the lanes of an output, which stay while sources come and go.
+//!
+//! # Contract
+//!
+//! * An [`Outlet`] belongs to an output. It is opened when the output plays, and closed when it does not.
+//! * Each source has a [`Feed`], which shifts its timestamps to where the output is. [`Feed::push`] is called by
+//!   the source's streaming threads and waits: while the outlet is closed, unless the source is live, and while
+//!   enough is on its way. [`Feed::stop`] ends the waiting, for good.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+
+/// How long before it is due a file's first picture is sent on its way.
+const LEAD: i64 = 100_000_000;
+
+/// How far the timestamps of a live source may be from the clock; further, it has a clock of its own.
+const LIVE_TOLERANCE: i64 = 2_000_000_000;
+
+/// A picture without a duration.
+const USUAL_DURATION: i64 = 33_000_000;
+
+/// Pictures or sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Video,
+    Audio,
+}
+
+/// The clock that all pipelines of the command share, and when it began.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedClock {
+    clock: gst::Clock,
+    base_time: gst::ClockTime,
+}
+
+/// The lanes of an output.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    clock: SharedClock,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    open: bool,
+    video: Option<gst_app::AppSrc>,
+    audio: Option<gst_app::AppSrc>,
+    /// Where in running time what was pushed ends, in ns.
+    end: i64,
+}
+
+/// A source's way into an outlet.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    outlet: Arc<Outlet>,
+    stopped: AtomicBool,
+    state: Mutex<FeedState>,
+}
+
+#[derive(Debug)]
+struct FeedState {
+    /// None if nobody knows yet.
+    live: Option<bool>,
+    /// What is added to running times.
+    offset: Option<i64>,
+    latest: Instant,
+}
+
+impl Kind {
+    /// The kind of a media type; none if it is neither.
+    pub(crate) fn of(media_type: &str) -> Option<Self> {
+        if media_type.starts_with("video/") || media_type.starts_with("image/") {
+            Some(Self::Video)
+        } else if media_type.starts_with("audio/") {
+            Some(Self::Audio)
+        } else {
+            None
+        }
+    }
+}
+
+impl SharedClock {
+    /// Begins now.
+    pub(crate) fn start() -> Self {
+        let clock = gst::SystemClock::obtain();
+        Self {
+            base_time: clock.time(),
+            clock,
+        }
+    }
+
+    /// Makes a pipeline go by this clock.
+    pub(crate) fn apply(&self, pipeline: &gst::Pipeline) {
+        pipeline.use_clock(Some(&self.clock));
+        pipeline.set_base_time(self.base_time);
+        pipeline.set_start_time(gst::ClockTime::NONE);
+    }
+
+    fn now(&self) -> i64 {
+        let now = self.clock.time().saturating_sub(self.base_time);
+        i64::try_from(now.nseconds()).unwrap_or(i64::MAX)
+    }
+}
+
+impl Outlet {
+    pub(crate) fn new(clock: SharedClock) -> Self {
+        Self {
+            clock,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn set_lane(&self, kind: Kind, lane: gst_app::AppSrc) {
+        match kind {
+            Kind::Video => self.lock().video = Some(lane),
+            Kind::Audio => self.lock().audio = Some(lane),
+        }
+    }
+
+    pub(crate) fn has_lane(&self, kind: Kind) -> bool {
+        self.lock().lane(kind).is_some()
+    }
+
+    pub(crate) fn open(&self) {
+        self.lock().open = true;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn close(&self) {
+        self.lock().open = false;
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().open
+    }
+
+    /// Nothing will come any more.
+    pub(crate) fn end(&self) {
+        let state = self.lock();
+        for lane in [&state.video, &state.audio].into_iter().flatten() {
+            let _ = lane.end_of_stream();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn lane(&self, kind: Kind) -> Option<&gst_app::AppSrc> {
+        match kind {
+            Kind::Video => self.video.as_ref(),
+            Kind::Audio => self.audio.as_ref(),
+        }
+    }
+}
+
+impl Feed {
+    pub(crate) fn new(outlet: Arc<Outlet>, live: Option<bool>) -> Self {
+        Self {
+            outlet,
+            stopped: AtomicBool::new(false),
+            state: Mutex::new(FeedState {
+                live,
+                offset: None,
+                latest: Instant::now(),
+            }),
+        }
+    }
+
+    /// Gives a sample to the output; waits as the module says.
+    pub(crate) fn push(
+        &self,
+        kind: Kind,
+        sample: &gst::Sample,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let Some(lane) = self.wait_for_lane(kind)? else {
+            return Ok(gst::FlowSuccess::Ok);
+        };
+        match self.shifted(sample) {
+            Some(sample) => lane.push_sample(&sample),
+            // Without a time nobody could say when to show it.
+            None => Ok(gst::FlowSuccess::Ok),
+        }
+    }
+
+    /// Whether the source is live, if it was not known.
+    pub(crate) fn set_live(&self, live: impl FnOnce() -> bool) {
+        let mut state = self.lock();
+        if state.live.is_none() {
+            state.live = Some(live());
+        }
+    }
+
+    /// Something came, though it is not given to the output yet.
+    pub(crate) fn note(&self) {
+        self.lock().latest = Instant::now();
+    }
+
+    /// For how long nothing came.
+    pub(crate) fn silence(&self) -> Duration {
+        self.lock().latest.elapsed()
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        // Under the lock, lest somebody who has just looked goes to sleep.
+        let _state = self.outlet.lock();
+        self.outlet.changed.notify_all();
+    }
+
+    /// None if the sample is of no use now.
+    fn wait_for_lane(&self, kind: Kind) -> Result<Option<gst_app::AppSrc>, gst::FlowError> {
+        let live = self.lock().live.unwrap_or(false);
+        let mut state = self.outlet.lock();
+        loop {
+            if self.stopped.load(Ordering::SeqCst) {
+                return Err(gst::FlowError::Flushing);
+            }
+            if state.open {
+                return Ok(state.lane(kind).cloned());
+            }
+            if live {
+                return Ok(None);
+            }
+            state = self
+                .outlet
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The sample with timestamps in the output's running time.
+    fn shifted(&self, sample: &gst::Sample) -> Option<gst::Sample> {
+        let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+        let mut buffer = sample.buffer_owned()?;
+        let running =
+            |time: Option<gst::ClockTime>| nanoseconds(segment.to_running_time_full(time?)?);
+        let (pts, dts) = (running(buffer.pts()), running(buffer.dts()));
+        let pts = pts.or(dts)?;
+        let offset = self.offset(pts);
+        let shift = |time: i64| {
+            u64::try_from(time + offset)
+                .ok()
+                .map(gst::ClockTime::from_nseconds)
+        };
+        let (shifted, dts) = (shift(pts)?, dts.and_then(shift));
+        let duration = buffer.duration().map(|time| time.nseconds());
+        let duration = duration.and_then(|time| i64::try_from(time).ok());
+        {
+            let mut state = self.outlet.lock();
+            state.end = state
+                .end
+                .max(pts + offset + duration.unwrap_or(USUAL_DURATION));
+        }
+        {
+            let buffer = buffer.make_mut();
+            buffer.set_pts(shifted);
+            buffer.set_dts(dts);
+        }
+        let caps = sample.caps_owned()?;
+        Some(gst::Sample::builder().buffer(&buffer).caps(&caps).build())
+    }
+
+    /// Decided by the first buffer: a file goes on where the one before it ended, or begins now.
+    fn offset(&self, first: i64) -> i64 {
+        let mut state = self.lock();
+        if let Some(offset) = state.offset {
+            return offset;
+        }
+        let now = self.outlet.clock.now();
+        let by_clock = state.live == Some(true) && (now - first).abs() < LIVE_TOLERANCE;
+        let offset = if by_clock {
+            0
+        } else {
+            self.outlet.lock().end.max(now + LEAD) - first
+        };
+        state.offset = Some(offset);
+        offset
+    }
+
+    fn lock(&self) -> MutexGuard<'_, FeedState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn nanoseconds(time: gst::Signed<gst::ClockTime>) -> Option<i64> {
+    Some(match time {
+        gst::Signed::Positive(time) => i64::try_from(time.nseconds()).ok()?,
+        gst::Signed::Negative(time) => -i64::try_from(time.nseconds()).ok()?,
+    })
+}

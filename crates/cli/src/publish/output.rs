@@ -1,0 +1,186 @@
+//! A `webrtcsink` in a pipeline of its own, which lives as long as its input is published.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gst::glib;
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+use gstwigwag::WebRtcSink;
+
+use super::event::{OutputEvent, OutputReporter};
+use super::outlet::{Kind, Outlet, SharedClock};
+
+/// How much may be on its way: enough for a file to begin again meanwhile.
+const MAX_WAITING_TIME: gst::ClockTime = gst::ClockTime::from_mseconds(700);
+const MAX_WAITING_BYTES: u64 = 96 << 20;
+
+/// What an output is told.
+#[derive(Clone, Debug)]
+pub(crate) struct OutputSettings {
+    pub(crate) server: String,
+    pub(crate) cafile: Option<PathBuf>,
+    pub(crate) insecure_tls: bool,
+    pub(crate) stun_server: Option<String>,
+    pub(crate) max_bitrate: Option<u32>,
+}
+
+/// A sink and its pipeline.
+pub(crate) struct Output {
+    pipeline: gst::Pipeline,
+    sink: WebRtcSink,
+}
+
+impl Output {
+    /// Makes it; it does not run yet.
+    pub(crate) fn new(
+        name: &str,
+        settings: &OutputSettings,
+        clock: &SharedClock,
+        reporter: &OutputReporter,
+    ) -> Result<Self, glib::BoolError> {
+        let pipeline = gst::Pipeline::new();
+        clock.apply(&pipeline);
+        // By type, not by name: another webrtcsink may be installed.
+        let sink: WebRtcSink = glib::Object::new();
+        configure(&sink, name, settings);
+        connect(&sink, reporter);
+        pipeline.add(&sink)?;
+        watch(&pipeline, reporter);
+        Ok(Self { pipeline, sink })
+    }
+
+    /// Adds a lane for pictures or sound.
+    pub(crate) fn add_lane(&self, kind: Kind, outlet: &Outlet) -> Result<(), glib::BoolError> {
+        let template = match kind {
+            Kind::Video => "video_%u",
+            Kind::Audio => "audio_%u",
+        };
+        let lane = gst_app::AppSrc::builder()
+            .format(gst::Format::Time)
+            .is_live(true)
+            .do_timestamp(false)
+            .block(true)
+            .max_bytes(MAX_WAITING_BYTES)
+            .max_time(Some(MAX_WAITING_TIME))
+            .build();
+        self.pipeline.add(&lane)?;
+        let pad = self.sink.request_pad_simple(template);
+        let pad = pad.ok_or_else(|| glib::bool_error!("the sink gives no pad"))?;
+        let exit = lane.static_pad("src").expect("an appsrc has a pad");
+        let linked = exit.link(&pad);
+        linked.map_err(|_| glib::bool_error!("the sink cannot be linked"))?;
+        lane.sync_state_with_parent()?;
+        outlet.set_lane(kind, lane);
+        Ok(())
+    }
+
+    /// Registers, and invites viewers.
+    pub(crate) fn play(&self) {
+        // A failure is also posted as a message, which says more.
+        let _ = self.pipeline.set_state(gst::State::Playing);
+    }
+
+    /// Gives up for a while.
+    pub(crate) fn pause(&self) {
+        let _ = self.pipeline.set_state(gst::State::Ready);
+    }
+
+    /// Tells the viewers, and ends.
+    pub(crate) fn stop(&self) {
+        if let Some(bus) = self.pipeline.bus() {
+            bus.unset_sync_handler();
+        }
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+
+    /// How many bytes were sent in the sessions that there are; waits for that a little.
+    pub(crate) fn bytes_sent(&self) -> u64 {
+        let statistics: Option<gst::Structure> = self.sink.property("stats");
+        let sessions = statistics.iter().flat_map(|all| all.iter());
+        sessions
+            .filter_map(|(_, session)| {
+                let session = session.get::<gst::Structure>().ok()?;
+                let sent = session.get::<gst::Structure>("outbound-rtp").ok()?;
+                sent.get::<u64>("bytes-sent").ok()
+            })
+            .sum()
+    }
+}
+
+/// How long [`Output::stop`] may take.
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_millis(500);
+
+fn configure(sink: &WebRtcSink, name: &str, settings: &OutputSettings) {
+    // Without a server nobody outside is contacted.
+    sink.set_property("stun-server", settings.stun_server.as_deref().unwrap_or(""));
+    if let Some(rate) = settings.max_bitrate {
+        sink.set_property("max-bitrate", rate);
+        let start: u32 = sink.property("start-bitrate");
+        sink.set_property("start-bitrate", start.min(rate));
+    }
+    let meta = gst::Structure::builder("meta").field("name", name).build();
+    sink.set_property("meta", meta);
+    let signaller: glib::Object = sink.property("signaller");
+    signaller.set_property("uri", &settings.server);
+    signaller.set_property("insecure-tls", settings.insecure_tls);
+    let cafile = settings.cafile.as_ref().map(|path| path.to_string_lossy());
+    signaller.set_property("cafile", cafile.as_deref());
+}
+
+fn connect(sink: &WebRtcSink, reporter: &OutputReporter) {
+    let viewers = reporter.clone();
+    sink.connect("consumer-added", false, move |_| {
+        viewers.tell(OutputEvent::ViewerAdded);
+        None
+    });
+    let viewers = reporter.clone();
+    sink.connect("consumer-removed", false, move |_| {
+        viewers.tell(OutputEvent::ViewerRemoved);
+        None
+    });
+    let encoders = reporter.clone();
+    sink.connect("encoder-setup", false, move |values| {
+        let encoder = values
+            .get(3)
+            .and_then(|value| value.get::<gst::Element>().ok());
+        if let Some(factory) = encoder.and_then(|encoder| encoder.factory()) {
+            encoders.tell(OutputEvent::Encoder(factory.name().to_string()));
+        }
+        // The sink sets it up.
+        Some(false.to_value())
+    });
+    let registrations = reporter.clone();
+    let signaller: glib::Object = sink.property("signaller");
+    signaller.connect_notify(Some("client-id"), move |signaller, _| {
+        let id: Option<String> = signaller.property("client-id");
+        registrations.tell(OutputEvent::Registered(id.is_some()));
+    });
+}
+
+fn watch(pipeline: &gst::Pipeline, reporter: &OutputReporter) {
+    let Some(bus) = pipeline.bus() else {
+        return;
+    };
+    let reporter = reporter.clone();
+    bus.set_sync_handler(move |_, message| {
+        match message.view() {
+            gst::MessageView::Error(error) => {
+                let error = error.error();
+                let text = error.message().to_owned();
+                reporter.tell(if error.matches(gst::ResourceError::OpenReadWrite) {
+                    OutputEvent::NoSignalling(text)
+                } else {
+                    OutputEvent::Failed(text)
+                });
+            }
+            gst::MessageView::Warning(warning) => {
+                reporter.tell(OutputEvent::Warning(warning.error().message().to_owned()));
+            }
+            gst::MessageView::Eos(_) => reporter.tell(OutputEvent::Ended),
+            _ => {}
+        }
+        gst::BusSyncReply::Drop
+    });
+}
