@@ -44,6 +44,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
         "peers: browsers, with a font",
         &["chromium", "firefox-esr", "fonts-dejavu-core"],
     ),
+    ("peers: an RTSP server", &["gir1.2-gst-rtsp-server-1.0"]),
     (
         "tests: limits and ends of processes, and networks of their own",
         &["util-linux", "procps", "iproute2"],

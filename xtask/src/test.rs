@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must hold before anything lands.
 
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -95,7 +96,27 @@ fn peers_of_ours(counts: &mut Counts) -> Result<()> {
     };
     say("The published gstwebrtc-api in Chromium and Firefox");
     counts.check(&mut npm(&["run", "lint"]))?;
-    counts.suite(&mut npm(&["test"]))
+    counts.suite(&mut npm(&["test"]))?;
+
+    say("The browser API and the page");
+    let web = places::root().join("web");
+    install::npm_packages(&web, &node)?;
+    let npm = |folder: &Path, arguments: &[&str]| {
+        let mut npm = command("npm", arguments);
+        npm.current_dir(folder).env("PATH", &path);
+        npm.env("WIGWAG_SERVE", &serve);
+        npm.env("WIGWAG_PLUGIN", &plugin);
+        npm.env("WIGWAG_REFERENCE_SERVER", &reference);
+        npm.env("WIGWAG_PEER_GST_WEBRTC", &gst_plugin_webrtc);
+        npm
+    };
+    counts.check(&mut npm(&web, &["run", "lint"]))?;
+    counts.check(&mut npm(&web, &["test"]))?;
+    counts.check(&mut npm(&web, &["run", "check-built"]))?;
+    let page = places::root().join("tests/page");
+    install::npm_packages(&page, &node)?;
+    counts.check(&mut npm(&page, &["run", "lint"]))?;
+    counts.suite(&mut npm(&page, &["test"]))
 }
 
 fn fuzz(counts: &mut Counts) -> Result<()> {

@@ -12,7 +12,6 @@ mod output;
 mod peer;
 mod port;
 pub mod publish;
-pub mod rtp_producer;
 mod server;
 mod wigwag_sink;
 
