@@ -7,7 +7,7 @@ export interface ConnectionListener {
     connected(clientId: string): void;
     /** Also after an attempt to connect that failed. */
     disconnected(): void;
-    /** The server refused something that belongs to no session. */
+    /** The server refused something that belongs to no session. If no listener has this, the console says so. */
     error?(details: string): void;
 }
 /** Hears who comes and goes; this client itself is left out. */

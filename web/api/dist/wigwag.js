@@ -740,7 +740,7 @@ var w = class extends u {
 			t.fail(e);
 			return;
 		}
-		O(this.#n, (t) => t.error?.(e));
+		[...this.#n].some(({ error: e }) => k(e)) || console.error(`the signalling server refused something: ${e}`), O(this.#n, (t) => t.error?.(e));
 	}
 	#g() {
 		let e = this.#s.lost();

@@ -13,7 +13,7 @@ export interface ConnectionListener {
   connected(clientId: string): void;
   /** Also after an attempt to connect that failed. */
   disconnected(): void;
-  /** The server refused something that belongs to no session. */
+  /** The server refused something that belongs to no session. If no listener has this, the console says so. */
   error?(details: string): void;
 }
 
@@ -269,6 +269,9 @@ export class GstWebRTCAPI {
         session.fail(details);
         return;
       }
+    }
+    if (![...this.#connectionListeners].some(({ error }) => isFunction(error))) {
+      console.error(`the signalling server refused something: ${details}`);
     }
     notify(this.#connectionListeners, (listener) => listener.error?.(details));
   }

@@ -98,6 +98,13 @@ describe("the connection to the server", () => {
     expect(api.unregisterConnectionListener(bad)).toBe(false);
   });
 
+  it("tells the console of an error that nobody listens for", () => {
+    const { socket } = connected();
+    const complaint = vi.spyOn(console, "error").mockImplementation(() => {});
+    socket.say({ type: "error", details: "no" });
+    expect(complaint).toHaveBeenCalledExactlyOnceWith("the signalling server refused something: no");
+  });
+
   it.each(["", "{", "7", "null", "[]", '{"type":"newPeer"}', '{"type":"welcome"}', '{"type":"peer","sessionId":"s"}'])(
     "ignores %j",
     (text) => {
