@@ -82,7 +82,11 @@ impl Endpoint {
     /// A ws server at an address.
     #[must_use]
     pub fn at(uri: String) -> Self {
-        Self { uri, cafile: None }
+        Self {
+            uri,
+            cafile: None,
+            network: None,
+        }
     }
 
     /// A wss server, whose certificate is checked against the file.
