@@ -8,7 +8,7 @@ onStage("playing a producer that is gone is an error, after which the page goes 
   await gone.tab.close();
   await consumer.tab.until("producerRemoved", (peer) => peer.id === gone.id);
 
-  await consumer.tab.page.evaluate((id) => window.consumer.play(id, null, null), gone.id);
+  await consumer.tab.page.evaluate((id) => window.consumer.play(id, null), gone.id);
 
   // The API hands an error of the server to the console only, not to the session that it is about.
   const error = await consumer.tab.until("problem", (text) => text.includes("error received from signaling server"));

@@ -187,7 +187,7 @@ export async function playAndSee(
   producerId,
   { frames = MOVING_PICTURE, tracks = ["audio", "video"], offerOptions = null } = {},
 ) {
-  await tab.page.evaluate((id, offer) => window.consumer.play(id, offer, null), producerId, offerOptions);
+  await tab.page.evaluate((id, offer) => window.consumer.play(id, offer), producerId, offerOptions);
   const seen = await tab.page.evaluate(
     (count, deadline) => window.consumer.picture(count, deadline),
     frames,

@@ -15,9 +15,9 @@ let session = null;
  *
  * @param {string} producerId
  * @param {RTCOfferOptions | null} offerOptions what to offer; null if the producer is to offer
- * @param {string | null} onlyVideoCodec the one codec to take of those that the producer offers; null for any
+ * @param {string | null} [onlyVideoCodec] the one codec to take of those that the producer offers; null for any
  */
-function play(producerId, offerOptions, onlyVideoCodec) {
+function play(producerId, offerOptions, onlyVideoCodec = null) {
   const created = offerOptions
     ? api.createConsumerSessionWithOfferOptions(producerId, offerOptions)
     : api.createConsumerSession(producerId);
