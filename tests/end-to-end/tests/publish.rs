@@ -168,12 +168,18 @@ fn a_server_that_is_not_there_yet_is_waited_for() -> Result<()> {
     server.kill()?;
     let path = path.to_string_lossy();
     let uri = server.uri();
-    let mut published = Published::start(&[&path, "--loop", "--server", &uri])?;
-    published.wait_for_line("next attempt in 1 s")?;
+    let mut published = Published::start(&[&path, "--input", "test", "--loop", "--server", &uri])?;
+    for name in ["clip.webm", "test"] {
+        let line = published.wait_for_line(&format!("{name}: cannot connect"))?;
+        ensure!(line.ends_with("next attempt in 1 s"), "{line}");
+    }
     published.wait_for_line("next attempt in 2 s")?;
     server.start_again()?;
-    published.wait_for_line("published as \"clip.webm\"")?;
-    frames_arrive(&server, "clip.webm", ENOUGH)
+    for name in ["clip.webm", "test"] {
+        published.wait_for_line(&format!("published as \"{name}\""))?;
+        frames_arrive(&server, name, ENOUGH)?;
+    }
+    Ok(())
 }
 
 #[test]

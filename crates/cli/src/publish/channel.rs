@@ -14,8 +14,9 @@ use super::event::{Event, Failure, OutputEvent, OutputReporter, SourceEvent, Sou
 use super::input::Input;
 use super::outlet::{Feed, Kind, Outlet, SharedClock};
 use super::output::{Output, OutputSettings};
-use super::source::{Before, Source};
+use super::source::Source;
 use super::status::{self, Status};
+use super::tracks::Before;
 
 /// How long tracks that are ready wait for those that are not.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);

@@ -13,6 +13,7 @@
 mod arguments;
 mod back_off;
 mod channel;
+mod description;
 mod event;
 mod h264;
 mod input;
@@ -24,6 +25,7 @@ mod run;
 mod source;
 mod status;
 mod track;
+mod tracks;
 
 pub use arguments::PublishArguments;
 pub(crate) use run::{PublishError, run};

@@ -186,7 +186,11 @@ impl Feed {
             return Ok(gst::FlowSuccess::Ok);
         };
         match self.shifted(sample) {
-            Some(sample) => lane.push_sample(&sample),
+            Some(sample) => match lane.push_sample(&sample) {
+                // The output has just stopped for a while. A camera goes on; a file would run ahead.
+                Err(gst::FlowError::Flushing) if self.is_live() => Ok(gst::FlowSuccess::Ok),
+                pushed => pushed,
+            },
             // Without a time nobody could say when to show it.
             None => Ok(gst::FlowSuccess::Ok),
         }
@@ -219,7 +223,7 @@ impl Feed {
 
     /// None if the sample is of no use now.
     fn wait_for_lane(&self, kind: Kind) -> Result<Option<gst_app::AppSrc>, gst::FlowError> {
-        let live = self.lock().live.unwrap_or(false);
+        let live = self.is_live();
         let mut state = self.outlet.lock();
         loop {
             if self.stopped.load(Ordering::SeqCst) {
@@ -288,6 +292,10 @@ impl Feed {
         offset
     }
 
+    fn is_live(&self) -> bool {
+        self.lock().live.unwrap_or(false)
+    }
+
     fn lock(&self) -> MutexGuard<'_, FeedState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -298,4 +306,78 @@ fn nanoseconds(time: gst::Signed<gst::ClockTime>) -> Option<i64> {
         gst::Signed::Positive(time) => i64::try_from(time.nseconds()).ok()?,
         gst::Signed::Negative(time) => -i64::try_from(time.nseconds()).ok()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    const FRAME: gst::ClockTime = gst::ClockTime::from_mseconds(40);
+
+    fn outlet() -> Arc<Outlet> {
+        gst::init().expect("GStreamer starts");
+        Arc::new(Outlet::new(SharedClock::start()))
+    }
+
+    fn frame(at: gst::ClockTime) -> gst::Sample {
+        let mut buffer = gst::Buffer::new();
+        {
+            let buffer = buffer.get_mut().expect("nobody else has it");
+            buffer.set_pts(at);
+            buffer.set_duration(FRAME);
+        }
+        let caps = gst::Caps::new_empty_simple("video/x-vp8");
+        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        let sample = gst::Sample::builder().buffer(&buffer).caps(&caps);
+        sample.segment(&segment).build()
+    }
+
+    fn pushed_at(feed: &Feed, at: gst::ClockTime) -> gst::ClockTime {
+        let shifted = feed.shifted(&frame(at)).expect("it has a time");
+        let pts = shifted.buffer().and_then(gst::BufferRef::pts);
+        pts.expect("it has a time")
+    }
+
+    #[test]
+    fn a_file_that_begins_again_goes_on_where_it_ended() {
+        let outlet = outlet();
+        let first = Feed::new(Arc::clone(&outlet), Some(false));
+        let begin = pushed_at(&first, gst::ClockTime::ZERO);
+        assert!(begin.nseconds() >= LEAD.unsigned_abs());
+        let last = pushed_at(&first, gst::ClockTime::from_seconds(60));
+        assert_eq!(last - begin, gst::ClockTime::from_seconds(60));
+        let second = Feed::new(outlet, Some(false));
+        assert_eq!(pushed_at(&second, gst::ClockTime::ZERO), last + FRAME);
+    }
+
+    #[test]
+    fn live_sources_keep_their_times_unless_those_make_no_sense() {
+        let outlet = outlet();
+        let by_clock = Feed::new(Arc::clone(&outlet), Some(true));
+        assert_eq!(
+            pushed_at(&by_clock, gst::ClockTime::from_mseconds(5)),
+            gst::ClockTime::from_mseconds(5)
+        );
+        let other = Feed::new(outlet, Some(true));
+        let shifted = pushed_at(&other, gst::ClockTime::from_seconds(5_000));
+        assert!(shifted < gst::ClockTime::from_seconds(60), "{shifted}");
+    }
+
+    #[test]
+    fn a_closed_outlet_holds_files_up_until_they_are_stopped_and_cameras_never() {
+        let outlet = outlet();
+        let camera = Feed::new(Arc::clone(&outlet), Some(true));
+        let sample = frame(gst::ClockTime::ZERO);
+        assert!(camera.push(Kind::Video, &sample).is_ok());
+        let file = Arc::new(Feed::new(outlet, None));
+        let waiting = thread::spawn({
+            let file = Arc::clone(&file);
+            move || file.push(Kind::Video, &sample)
+        });
+        file.stop();
+        let pushed = waiting.join().expect("it does not panic");
+        assert_eq!(pushed, Err(gst::FlowError::Flushing));
+    }
 }

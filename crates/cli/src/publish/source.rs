@@ -3,24 +3,24 @@
 //! # Contract
 //!
 //! * [`Source::start`] returns at once. What happens is told by events; after
-//!   [`Ended`](SourceEvent::Ended) or [`Failed`](SourceEvent::Failed) it is of no more use.
+//!   [`Ended`](super::event::SourceEvent::Ended) or [`Failed`](super::event::SourceEvent::Failed) it is of no more use.
 //! * The first track of each kind is published, others are ignored with a line each.
 //! * [`Source::stop`] waits for nothing.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
 use gstreamer as gst;
 
-use super::event::{Failure, SourceEvent, SourceReporter};
+use super::event::{Failure, SourceReporter};
 use super::input::Input;
 use super::missing;
 use super::outlet::{Feed, Kind, SharedClock};
-use super::track::{Track, broken, media_type};
+use super::track::broken;
+use super::tracks::{Before, Shared};
 
 /// How much of RTSP is kept to put packets in order, in ms.
 const RTSP_LATENCY: u32 = 200;
@@ -28,42 +28,10 @@ const RTSP_LATENCY: u32 = 200;
 /// How long is waited for the first packet over UDP before TCP is tried, in us.
 const UDP_TIMEOUT: u64 = 3_000_000;
 
-/// What was done with the tracks of sources before, so that viewers can stay.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Before {
-    /// By kind: the media type that was passed through, or none for what was encoded.
-    pub(crate) video: Option<Option<String>>,
-    pub(crate) audio: Option<Option<String>>,
-}
-
 /// A source that runs.
 pub(crate) struct Source {
     pipeline: gst::Pipeline,
     shared: Arc<Shared>,
-}
-
-/// What the threads of a source share.
-pub(super) struct Shared {
-    pipeline: glib::WeakRef<gst::Pipeline>,
-    pub(super) feed: Feed,
-    reporter: SourceReporter,
-    before: Mutex<Before>,
-    tracks: Mutex<Tracks>,
-}
-
-#[derive(Default)]
-struct Tracks {
-    /// Whether one was attached, and is ready.
-    video: Option<bool>,
-    audio: Option<bool>,
-    /// Parsers that have not yet shown their tracks.
-    parsing: usize,
-    /// Whether the source has shown all its pads.
-    all_pads: bool,
-    complete: bool,
-    failed: bool,
-    /// The line about the latest plugin that was found missing.
-    missing: Option<String>,
 }
 
 impl Source {
@@ -77,14 +45,7 @@ impl Source {
     ) -> Result<Self, Failure> {
         let pipeline = gst::Pipeline::new();
         clock.apply(&pipeline);
-        let shared = Arc::new(Shared {
-            pipeline: pipeline.downgrade(),
-            feed,
-            reporter,
-            before: Mutex::new(before),
-            tracks: Mutex::default(),
-        });
-        watch(&pipeline, &shared);
+        let shared = Shared::watch(&pipeline, feed, before, reporter);
         let source = Self { pipeline, shared };
         source.build(input)?;
         source.pipeline.call_async(|pipeline| {
@@ -101,8 +62,7 @@ impl Source {
 
     /// What was done with its tracks, for the source after it.
     pub(crate) fn before(&self) -> Before {
-        let before = self.shared.before.lock();
-        before.unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.done()
     }
 
     /// Stops it. The sender is dropped when that is done.
@@ -146,7 +106,7 @@ impl Source {
         let source = make("urisourcebin")?;
         source.set_property("uri", uri);
         // It does not say reliably when it has shown all its pads; parsers do.
-        self.shared.tracks().all_pads = true;
+        self.shared.all_pads_are_there();
         self.network(&source)
     }
 
@@ -160,8 +120,7 @@ impl Source {
         });
         let shared = Arc::clone(&self.shared);
         source.connect_no_more_pads(move |_| {
-            shared.tracks().all_pads = true;
-            shared.check_complete();
+            shared.all_pads_are_there();
         });
         self.pipeline.add(source).map_err(|_| broken())
     }
@@ -192,7 +151,7 @@ impl Source {
             let pad = bin.static_pad("src").ok_or_else(broken)?;
             self.shared.attach(kind, &pad);
         }
-        self.shared.tracks().all_pads = true;
+        self.shared.all_pads_are_there();
         Ok(())
     }
 
@@ -211,216 +170,13 @@ impl Source {
         let shared = Arc::clone(&self.shared);
         decoder.connect_pad_added(move |_, pad| {
             shared.attach(Kind::Video, pad);
-            shared.tracks().all_pads = true;
-            shared.check_complete();
+            shared.all_pads_are_there();
         });
         let chain = [source, filter, decoder];
         self.pipeline
             .add_many(&chain)
             .and_then(|()| gst::Element::link_many(&chain))
             .map_err(|_| broken())
-    }
-}
-
-impl Shared {
-    pub(super) fn pipeline(&self) -> Result<gst::Pipeline, Failure> {
-        self.pipeline.upgrade().ok_or_else(broken)
-    }
-
-    pub(super) fn fail(&self, mut failure: Failure) {
-        {
-            let mut tracks = self.tracks();
-            if std::mem::replace(&mut tracks.failed, true) {
-                return;
-            }
-            if let Some(missing) = tracks.missing.take() {
-                failure = Failure {
-                    text: missing,
-                    lasting: true,
-                };
-            }
-        }
-        self.reporter.tell(SourceEvent::Failed(failure));
-    }
-
-    /// A track is ready; it is passed through as this media type, or encoded.
-    pub(super) fn settled(&self, kind: Kind, passed: Option<&str>, text: Option<String>) {
-        {
-            let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
-            let passed = Some(passed.map(str::to_owned));
-            match kind {
-                Kind::Video => before.video = passed,
-                Kind::Audio => before.audio = passed,
-            }
-        }
-        *self.tracks().of(kind) = Some(true);
-        self.reporter.tell(SourceEvent::Settled { kind, text });
-        self.check_complete();
-    }
-
-    /// Whether the track of this kind was encoded in a source before.
-    pub(super) fn decoded_before(&self, kind: Kind) -> bool {
-        matches!(self.before(kind), Some(None))
-    }
-
-    /// Whether it was passed through as this.
-    pub(super) fn passed_before(&self, kind: Kind, media_type: &str) -> bool {
-        matches!(self.before(kind), Some(Some(before)) if before == media_type)
-    }
-
-    fn before(&self, kind: Kind) -> Option<Option<String>> {
-        let before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
-        match kind {
-            Kind::Video => before.video.clone(),
-            Kind::Audio => before.audio.clone(),
-        }
-    }
-
-    /// Takes apart what comes from a pad.
-    fn parse(self: &Arc<Self>, pad: &gst::Pad) -> Result<(), Failure> {
-        let pipeline = self.pipeline()?;
-        let parser = make("parsebin")?;
-        self.tracks().parsing += 1;
-        let shared = Arc::clone(self);
-        let counted = AtomicBool::new(false);
-        parser.connect_pad_added(move |_, pad| {
-            // Nothing flows until all pads are there, so no track is ready before the last is known.
-            if !counted.swap(true, Ordering::Relaxed) {
-                let mut tracks = shared.tracks();
-                tracks.parsing = tracks.parsing.saturating_sub(1);
-            }
-            let media_type = media_type(pad).unwrap_or_default();
-            match Kind::of(&media_type) {
-                Some(kind) => shared.attach(kind, pad),
-                None => shared.ignore(pad, &media_type),
-            }
-        });
-        pipeline.add(&parser).map_err(|_| broken())?;
-        parser.sync_state_with_parent().map_err(|_| broken())?;
-        let entry = parser.static_pad("sink").ok_or_else(broken)?;
-        pad.link(&entry).map_err(|_| broken())?;
-        Ok(())
-    }
-
-    /// Publishes a track, unless there is one of the kind.
-    fn attach(self: &Arc<Self>, kind: Kind, pad: &gst::Pad) {
-        let first = {
-            let mut tracks = self.tracks();
-            let track = tracks.of(kind);
-            let first = track.is_none();
-            track.get_or_insert(false);
-            first
-        };
-        if !first {
-            let kind = match kind {
-                Kind::Video => "another picture",
-                Kind::Audio => "another sound",
-            };
-            return self.ignore(pad, kind);
-        }
-        if let Err(failure) = Track::attach(self, kind, pad) {
-            self.fail(failure);
-        }
-    }
-
-    /// Throws away what comes from a pad, so that nothing waits for it.
-    fn ignore(&self, pad: &gst::Pad, what: &str) {
-        self.reporter.tell(SourceEvent::Ignored(what.to_owned()));
-        let made = make("fakesink").ok().zip(self.pipeline().ok());
-        let Some((sink, pipeline)) = made else {
-            return;
-        };
-        sink.set_property("sync", false);
-        sink.set_property("async", false);
-        if pipeline.add(&sink).is_ok()
-            && sink.sync_state_with_parent().is_ok()
-            && let Some(entry) = sink.static_pad("sink")
-        {
-            let _ = pad.link(&entry);
-        }
-    }
-
-    fn check_complete(&self) {
-        {
-            let mut tracks = self.tracks();
-            let kinds = [tracks.video, tracks.audio];
-            let complete = tracks.all_pads
-                && tracks.parsing == 0
-                && kinds.contains(&Some(true))
-                && !kinds.contains(&Some(false));
-            if !complete || std::mem::replace(&mut tracks.complete, true) {
-                return;
-            }
-        }
-        self.reporter.tell(SourceEvent::Complete);
-    }
-
-    fn on_message(&self, message: &gst::Message) {
-        match message.view() {
-            gst::MessageView::Error(message) => {
-                let error = message.error();
-                let lasting = error.matches(gst::ResourceError::NotFound)
-                    || error.matches(gst::ResourceError::NotAuthorized)
-                    || error.kind::<gst::StreamError>().is_some()
-                    || error.kind::<gst::CoreError>().is_some();
-                self.fail(Failure {
-                    text: in_words(message),
-                    lasting,
-                });
-            }
-            gst::MessageView::Element(element) => {
-                if let Some(line) = element.structure().and_then(missing::describe) {
-                    self.tracks().missing = Some(line);
-                }
-            }
-            gst::MessageView::Eos(_) => {
-                let empty = {
-                    let tracks = self.tracks();
-                    tracks.video.is_none() && tracks.audio.is_none()
-                };
-                if empty {
-                    self.fail(Failure {
-                        text: "it has neither pictures nor sound".to_owned(),
-                        lasting: true,
-                    });
-                } else {
-                    self.reporter.tell(SourceEvent::Ended);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn tracks(&self) -> MutexGuard<'_, Tracks> {
-        self.tracks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Tracks {
-    fn of(&mut self, kind: Kind) -> &mut Option<bool> {
-        match kind {
-            Kind::Video => &mut self.video,
-            Kind::Audio => &mut self.audio,
-        }
-    }
-}
-
-/// The reason of an error, without the names of elements and files.
-fn in_words(message: &gst::message::Error) -> String {
-    let (error, debug) = (message.error(), message.debug());
-    let words = |text: &str| text.trim().trim_end_matches('.').to_owned();
-    if error.matches(gst::StreamError::Failed) && error.message().starts_with("Internal") {
-        return "it cannot be read".to_owned();
-    }
-    // Of resources, elements say in general what kind of failure it is, and the reason behind the first line.
-    let reason = debug.as_deref().and_then(|debug| debug.split_once('\n'));
-    let reason = reason.and_then(|(_, reason)| reason.lines().last());
-    let reason = reason.and_then(|reason| reason.split(" (").next());
-    match reason {
-        Some(reason) if error.kind::<gst::ResourceError>().is_some() && !reason.is_empty() => {
-            words(reason)
-        }
-        _ => words(error.message()),
     }
 }
 
@@ -435,17 +191,4 @@ pub(super) fn make(name: &str) -> Result<gst::Element, Failure> {
             ),
             lasting: true,
         })
-}
-
-fn watch(pipeline: &gst::Pipeline, shared: &Arc<Shared>) {
-    let Some(bus) = pipeline.bus() else {
-        return;
-    };
-    let shared = Arc::downgrade(shared);
-    bus.set_sync_handler(move |_, message| {
-        if let Some(shared) = shared.upgrade() {
-            shared.on_message(message);
-        }
-        gst::BusSyncReply::Drop
-    });
 }

@@ -1,0 +1,292 @@
+//! The tracks of a source: what its threads find, share and tell.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gst::glib;
+use gst::prelude::*;
+use gstreamer as gst;
+
+use super::description::media_type;
+use super::event::{Failure, SourceEvent, SourceReporter};
+use super::missing;
+use super::outlet::{Feed, Kind};
+use super::source::make;
+use super::track::{Track, broken};
+
+/// What was done with the tracks of sources before, so that viewers can stay.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Before {
+    /// By kind: the media type that was passed through, or none for what was encoded.
+    pub(crate) video: Option<Option<String>>,
+    pub(crate) audio: Option<Option<String>>,
+}
+
+/// What the threads of a source share.
+pub(super) struct Shared {
+    pipeline: glib::WeakRef<gst::Pipeline>,
+    pub(super) feed: Feed,
+    reporter: SourceReporter,
+    before: Mutex<Before>,
+    tracks: Mutex<Tracks>,
+}
+
+#[derive(Default)]
+struct Tracks {
+    /// Whether one was attached, and is ready.
+    video: Option<bool>,
+    audio: Option<bool>,
+    /// Parsers that have not yet shown their tracks.
+    parsing: usize,
+    /// Whether the source has shown all its pads.
+    all_pads: bool,
+    complete: bool,
+    failed: bool,
+    /// The line about the latest plugin that was found missing.
+    missing: Option<String>,
+}
+
+impl Shared {
+    /// For a source with this pipeline, whose messages are read from now on.
+    pub(super) fn watch(
+        pipeline: &gst::Pipeline,
+        feed: Feed,
+        before: Before,
+        reporter: SourceReporter,
+    ) -> Arc<Self> {
+        let shared = Arc::new(Self {
+            pipeline: pipeline.downgrade(),
+            feed,
+            reporter,
+            before: Mutex::new(before),
+            tracks: Mutex::default(),
+        });
+        watch(pipeline, &shared);
+        shared
+    }
+
+    /// What was done with the tracks, for the source after this one.
+    pub(super) fn done(&self) -> Before {
+        let before = self.before.lock();
+        before.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The source has shown all its pads.
+    pub(super) fn all_pads_are_there(&self) {
+        self.tracks().all_pads = true;
+        self.check_complete();
+    }
+
+    pub(super) fn pipeline(&self) -> Result<gst::Pipeline, Failure> {
+        self.pipeline.upgrade().ok_or_else(broken)
+    }
+
+    pub(super) fn fail(&self, mut failure: Failure) {
+        {
+            let mut tracks = self.tracks();
+            if std::mem::replace(&mut tracks.failed, true) {
+                return;
+            }
+            if let Some(missing) = tracks.missing.take() {
+                failure = Failure {
+                    text: missing,
+                    lasting: true,
+                };
+            }
+        }
+        self.reporter.tell(SourceEvent::Failed(failure));
+    }
+
+    /// A track is ready; it is passed through as this media type, or encoded.
+    pub(super) fn settled(&self, kind: Kind, passed: Option<&str>, text: Option<String>) {
+        {
+            let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+            let passed = Some(passed.map(str::to_owned));
+            match kind {
+                Kind::Video => before.video = passed,
+                Kind::Audio => before.audio = passed,
+            }
+        }
+        *self.tracks().of(kind) = Some(true);
+        self.reporter.tell(SourceEvent::Settled { kind, text });
+        self.check_complete();
+    }
+
+    /// Whether the track of this kind was encoded in a source before.
+    pub(super) fn decoded_before(&self, kind: Kind) -> bool {
+        matches!(self.before(kind), Some(None))
+    }
+
+    /// Whether it was passed through as this.
+    pub(super) fn passed_before(&self, kind: Kind, media_type: &str) -> bool {
+        matches!(self.before(kind), Some(Some(before)) if before == media_type)
+    }
+
+    fn before(&self, kind: Kind) -> Option<Option<String>> {
+        let before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        match kind {
+            Kind::Video => before.video.clone(),
+            Kind::Audio => before.audio.clone(),
+        }
+    }
+
+    /// Takes apart what comes from a pad.
+    pub(super) fn parse(self: &Arc<Self>, pad: &gst::Pad) -> Result<(), Failure> {
+        let pipeline = self.pipeline()?;
+        let parser = make("parsebin")?;
+        self.tracks().parsing += 1;
+        let shared = Arc::clone(self);
+        let counted = AtomicBool::new(false);
+        parser.connect_pad_added(move |_, pad| {
+            // Nothing flows until all pads are there, so no track is ready before the last is known.
+            if !counted.swap(true, Ordering::Relaxed) {
+                let mut tracks = shared.tracks();
+                tracks.parsing = tracks.parsing.saturating_sub(1);
+            }
+            let media_type = media_type(pad).unwrap_or_default();
+            match Kind::of(&media_type) {
+                Some(kind) => shared.attach(kind, pad),
+                None => shared.ignore(pad, &media_type),
+            }
+        });
+        pipeline.add(&parser).map_err(|_| broken())?;
+        parser.sync_state_with_parent().map_err(|_| broken())?;
+        let entry = parser.static_pad("sink").ok_or_else(broken)?;
+        pad.link(&entry).map_err(|_| broken())?;
+        Ok(())
+    }
+
+    /// Publishes a track, unless there is one of the kind.
+    pub(super) fn attach(self: &Arc<Self>, kind: Kind, pad: &gst::Pad) {
+        let first = {
+            let mut tracks = self.tracks();
+            let track = tracks.of(kind);
+            let first = track.is_none();
+            track.get_or_insert(false);
+            first
+        };
+        if !first {
+            let kind = match kind {
+                Kind::Video => "another picture",
+                Kind::Audio => "another sound",
+            };
+            return self.ignore(pad, kind);
+        }
+        if let Err(failure) = Track::attach(self, kind, pad) {
+            self.fail(failure);
+        }
+    }
+
+    /// Throws away what comes from a pad, so that nothing waits for it.
+    fn ignore(&self, pad: &gst::Pad, what: &str) {
+        self.reporter.tell(SourceEvent::Ignored(what.to_owned()));
+        let made = make("fakesink").ok().zip(self.pipeline().ok());
+        let Some((sink, pipeline)) = made else {
+            return;
+        };
+        sink.set_property("sync", false);
+        sink.set_property("async", false);
+        if pipeline.add(&sink).is_ok()
+            && sink.sync_state_with_parent().is_ok()
+            && let Some(entry) = sink.static_pad("sink")
+        {
+            let _ = pad.link(&entry);
+        }
+    }
+
+    fn check_complete(&self) {
+        {
+            let mut tracks = self.tracks();
+            let kinds = [tracks.video, tracks.audio];
+            let complete = tracks.all_pads
+                && tracks.parsing == 0
+                && kinds.contains(&Some(true))
+                && !kinds.contains(&Some(false));
+            if !complete || std::mem::replace(&mut tracks.complete, true) {
+                return;
+            }
+        }
+        self.reporter.tell(SourceEvent::Complete);
+    }
+
+    fn on_message(&self, message: &gst::Message) {
+        match message.view() {
+            gst::MessageView::Error(message) => {
+                let error = message.error();
+                let lasting = error.matches(gst::ResourceError::NotFound)
+                    || error.matches(gst::ResourceError::NotAuthorized)
+                    || error.kind::<gst::StreamError>().is_some()
+                    || error.kind::<gst::CoreError>().is_some();
+                self.fail(Failure {
+                    text: in_words(message),
+                    lasting,
+                });
+            }
+            gst::MessageView::Element(element) => {
+                if let Some(line) = element.structure().and_then(missing::describe) {
+                    self.tracks().missing = Some(line);
+                }
+            }
+            gst::MessageView::Eos(_) => {
+                let empty = {
+                    let tracks = self.tracks();
+                    tracks.video.is_none() && tracks.audio.is_none()
+                };
+                if empty {
+                    self.fail(Failure {
+                        text: "it has neither pictures nor sound".to_owned(),
+                        lasting: true,
+                    });
+                } else {
+                    self.reporter.tell(SourceEvent::Ended);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn tracks(&self) -> MutexGuard<'_, Tracks> {
+        self.tracks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tracks {
+    fn of(&mut self, kind: Kind) -> &mut Option<bool> {
+        match kind {
+            Kind::Video => &mut self.video,
+            Kind::Audio => &mut self.audio,
+        }
+    }
+}
+
+/// The reason of an error, without the names of elements and files.
+fn in_words(message: &gst::message::Error) -> String {
+    let (error, debug) = (message.error(), message.debug());
+    let words = |text: &str| text.trim().trim_end_matches('.').to_owned();
+    if error.matches(gst::StreamError::Failed) && error.message().starts_with("Internal") {
+        return "it cannot be read".to_owned();
+    }
+    // Of resources, elements say in general what kind of failure it is, and the reason behind the first line.
+    let reason = debug.as_deref().and_then(|debug| debug.split_once('\n'));
+    let reason = reason.and_then(|(_, reason)| reason.lines().last());
+    let reason = reason.and_then(|reason| reason.split(" (").next());
+    match reason {
+        Some(reason) if error.kind::<gst::ResourceError>().is_some() && !reason.is_empty() => {
+            words(reason)
+        }
+        _ => words(error.message()),
+    }
+}
+
+fn watch(pipeline: &gst::Pipeline, shared: &Arc<Shared>) {
+    let Some(bus) = pipeline.bus() else {
+        return;
+    };
+    let shared = Arc::downgrade(shared);
+    bus.set_sync_handler(move |_, message| {
+        if let Some(shared) = shared.upgrade() {
+            shared.on_message(message);
+        }
+        gst::BusSyncReply::Drop
+    });
+}
