@@ -1,12 +1,11 @@
 //! How encoders are set up for conversation: low delay, key frames only on demand, a rate that can
 //! change. Names and numbers follow the published `webrtcsink`.
 
-use gst::glib;
 use gst::prelude::*;
 use gstreamer as gst;
 use wigwag_media::demand::Bitrate;
 
-use crate::log;
+use super::property::set;
 
 /// What a group of encoders is told.
 struct SetUp {
@@ -142,6 +141,8 @@ const SET_UPS: &[SetUp] = &[
             ("cpu-used", "10"),
             ("lag-in-frames", "0"),
             ("row-mt", "true"),
+            // The element's default is 0, which ends the whole process at the first picture.
+            ("max-quantizer", "63"),
         ],
     },
     SetUp {
@@ -193,25 +194,10 @@ fn known(encoder: &gst::Element) -> Option<&'static SetUp> {
         .find(|known| known.encoders.contains(&name.as_str()))
 }
 
-fn set(encoder: &gst::Element, name: &str, value: &str) {
-    let Some(property) = encoder.find_property(name) else {
-        gst::debug!(log::SINK, obj = encoder, "has no property {name}");
-        return;
-    };
-    match glib::Value::deserialize_with_pspec(value, &property) {
-        Ok(value) => encoder.set_property_from_value(name, &value),
-        Err(error) => {
-            gst::warning!(
-                log::SINK,
-                obj = encoder,
-                "{name} cannot be {value}: {error}"
-            );
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use gst::glib;
+
     use super::*;
 
     fn encoder(name: &str) -> gst::Element {

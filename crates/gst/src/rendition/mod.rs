@@ -12,6 +12,7 @@
 pub(crate) mod encoder;
 mod frames;
 mod parts;
+mod property;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;

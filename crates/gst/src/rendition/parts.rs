@@ -3,6 +3,7 @@
 use gst::prelude::*;
 use gstreamer as gst;
 
+use super::property::set;
 use super::{BuildError, Plan};
 use crate::codec::Format;
 
@@ -47,16 +48,15 @@ pub(super) fn capsfilter(caps: &gst::Caps) -> gst::Element {
 
 pub(super) fn payloader(plan: &Plan<'_>) -> Result<gst::Element, BuildError> {
     let payloader = make(plan.format.payloader, plan.format)?;
-    payloader.set_property("mtu", MTU);
-    payloader.set_property("timestamp-offset", plan.timestamp_offset);
-    for (name, value) in [
-        ("config-interval", "-1"),
-        ("aggregate-mode", "zero-latency"),
-    ] {
-        if payloader.find_property(name).is_some() {
-            payloader.set_property_from_str(name, value);
-        }
-    }
+    // Payloaders differ in the type of the offset.
+    set(&payloader, "mtu", &MTU.to_string());
+    set(
+        &payloader,
+        "timestamp-offset",
+        &plan.timestamp_offset.to_string(),
+    );
+    set(&payloader, "config-interval", "-1");
+    set(&payloader, "aggregate-mode", "zero-latency");
     Ok(payloader)
 }
 
