@@ -72,7 +72,9 @@ pub(crate) fn find_our_element(plugin: &Path) -> Result<Command> {
     if registry.exists() {
         fs::remove_file(&registry)?;
     }
-    let mut inspect = command("gst-inspect-1.0", &["--exists", "webrtcsink"]);
+    // Without a version, it asks for one of at least GStreamer's.
+    let version = concat!("--atleast-version=", env!("CARGO_PKG_VERSION"));
+    let mut inspect = command("gst-inspect-1.0", &["--exists", version, "webrtcsink"]);
     inspect
         .env("GST_PLUGIN_PATH", plugin)
         .env("GST_REGISTRY", registry);
