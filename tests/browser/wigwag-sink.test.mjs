@@ -10,6 +10,7 @@ const CODECS = /** @type {const} */ ([
   ["video/x-vp8", "video/VP8"],
   ["video/x-vp9", "video/VP9"],
   ["video/x-h264", "video/H264"],
+  ["video/x-av1", "video/AV1"],
 ]);
 
 for (const [caps, mimeType] of CODECS) {

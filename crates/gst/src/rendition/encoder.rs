@@ -135,7 +135,9 @@ const SET_UPS: &[SetUp] = &[
         unit: KILOBIT,
         properties: &[
             ("end-usage", "cbr"),
-            ("keyframe-max-dist", "2147483647"),
+            // In GStreamer 1.22 it makes no key frame when it is asked: who joins waits for the next of these.
+            ("keyframe-mode", "auto"),
+            ("keyframe-max-dist", "60"),
             ("usage-profile", "realtime"),
             // The element's default looks ahead and takes seconds a picture.
             ("cpu-used", "10"),
