@@ -5,6 +5,7 @@
 mod fan_out;
 mod first_frame;
 mod load;
+mod packet_path;
 mod server_process;
 mod signalling;
 #[cfg(feature = "viewers")]
@@ -29,12 +30,15 @@ pub(crate) enum Bench {
     FirstFrame,
     /// The sink: processor time with one viewer and with ten
     FanOut,
+    /// A session: instructions per packet, to compare commits
+    PacketPath,
 }
 
 pub(crate) fn run(bench: Bench) -> Result<ExitCode> {
     match bench {
-        // The load is a browser's.
+        // The load is a browser's, or counted.
         Bench::FirstFrame => first_frame::run(),
+        Bench::PacketPath => packet_path::run(),
         _ if cfg!(debug_assertions) => run_optimised(),
         Bench::Signalling => signalling::run(),
         #[cfg(feature = "viewers")]

@@ -44,12 +44,16 @@ impl Session {
     }
 
     fn drain(&mut self) -> Result<(), RtcError> {
+        // A time that does not go forward is no progress.
+        let mut stepped = None;
         for _ in 0..MAX_STEPS {
             match self.rtc.poll_output()? {
                 Output::Transmit(transmit) => self.on_transmit(transmit),
                 Output::Event(event) => self.on_event(&event),
-                Output::Timeout(at) if at <= self.now + TOGETHER && at > self.library_deadline => {
-                    self.library_deadline = at;
+                Output::Timeout(at)
+                    if at <= self.now + TOGETHER && stepped.is_none_or(|last| at > last) =>
+                {
+                    stepped = Some(at);
                     self.rtc.handle_input(Input::Timeout(at.max(self.now)))?;
                 }
                 Output::Timeout(at) => {
