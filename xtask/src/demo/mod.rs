@@ -21,8 +21,8 @@ use publisher::Publisher;
 
 #[derive(clap::Args)]
 pub(crate) struct Demo {
-    /// What to show, as `wigwag publish` takes it: a file, v4l2, rtsp://... ; without it a test picture with a
-    /// clock and a tone
+    /// What to show, as `wigwag publish` takes it: test (a picture with a clock and a tone), a file, v4l2,
+    /// rtsp://...
     #[arg(value_name = "INPUT", default_value = "test")]
     input: String,
 
@@ -61,7 +61,7 @@ async fn show(demo: &Demo, program: &Path) -> Result<ExitCode> {
         () = &mut told_to_end => None,
     };
     if let Some(page) = page {
-        say(&format!("Open {page} in a browser, and click the picture"));
+        say(&format!("Open {page} in a browser, and click Play"));
         println!(
             "It is for browsers on this machine; `wigwag publish --help` says how to serve others.\n"
         );
