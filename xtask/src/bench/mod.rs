@@ -1,15 +1,18 @@
 //! `cargo xtask bench …`: ours and the published peer in the same run, as ratios, against the targets
 //! of ARCHITECTURE.md.
 
+#[cfg(feature = "viewers")]
 mod fan_out;
 mod first_frame;
 mod load;
 mod packet_path;
 mod server_process;
 mod signalling;
+#[cfg(feature = "viewers")]
 mod sink_process;
 mod stalled;
 mod table;
+#[cfg(feature = "viewers")]
 mod viewer;
 
 use std::process::ExitCode;
@@ -38,11 +41,14 @@ pub(crate) fn run(bench: Bench) -> Result<ExitCode> {
         Bench::PacketPath => packet_path::run(),
         _ if cfg!(debug_assertions) => run_optimised(),
         Bench::Signalling => signalling::run(),
+        #[cfg(feature = "viewers")]
         Bench::FanOut => fan_out::run(),
+        #[cfg(not(feature = "viewers"))]
+        Bench::FanOut => run_optimised(),
     }
 }
 
-/// Runs the same command again, optimised: a slow generator would measure itself.
+/// Runs the same command again, optimised and with all features: a slow generator would measure itself.
 fn run_optimised() -> Result<ExitCode> {
     say("Building the load generator");
     let mut same = cargo(&["run", "--quiet", "--locked", "--profile", "load"]);
