@@ -1,5 +1,6 @@
 //! Sessions with viewers, from the request to the end.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,9 +54,13 @@ impl Controlled {
             peer: peer.clone(),
             consumer: consumer.clone(),
         };
+        let streams = self.streams.values();
         let snapshot = SessionSnapshot {
             session: id.to_string(),
-            encoders: Vec::new(),
+            pads: streams
+                .map(|stream| (stream.id, stream.name.clone()))
+                .collect(),
+            encoders: BTreeMap::new(),
         };
         self.snapshot.set_session(viewer, snapshot);
         self.sessions.insert(viewer, session);
