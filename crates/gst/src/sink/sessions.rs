@@ -48,7 +48,7 @@ impl Controlled {
         gst::info!(log::SINK, obj = sink, "session {id} with {peer}");
         let viewer = ViewerId(self.next_viewer);
         self.next_viewer += 1;
-        let consumer = Consumer::new(id.as_str(), peer.as_str());
+        let consumer = Consumer::new(id.as_str(), peer.as_str(), viewer, self.snapshot.clone());
         let session = Session {
             id: id.clone(),
             peer: peer.clone(),

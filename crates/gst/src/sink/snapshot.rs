@@ -112,6 +112,15 @@ impl Snapshot {
         all
     }
 
+    /// `application/x-webrtc-stats` of one session; none once it ended.
+    pub(super) fn session_statistics(&self, viewer: ViewerId) -> Option<gst::Structure> {
+        let counted = self.counted();
+        let session = self.lock().sessions.get(&viewer).cloned()?;
+        let unknown = SessionStatistics::default();
+        let counted = counted.get(&viewer).unwrap_or(&unknown);
+        Some(statistics::describe(&session, counted))
+    }
+
     fn counted(&self) -> Arc<BTreeMap<ViewerId, SessionStatistics>> {
         let mut counted = self
             .0
