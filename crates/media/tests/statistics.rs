@@ -17,6 +17,10 @@ const SECOND: Duration = Duration::from_secs(1);
 const FRAMES_PER_SECOND: u32 = 25;
 const FRAME: Duration = Duration::from_millis(40);
 
+/// The time of a frame in the RTP clocks of both kinds.
+const VIDEO_STEP: u32 = 3_600;
+const AUDIO_STEP: u32 = 1_920;
+
 fn connected(streams: &[(StreamId, Codec)], start_bitrate: Option<u64>) -> Network {
     let viewer = Viewer::new(|config| config, Instant::now());
     Network::connected(&config(streams, start_bitrate), viewer)
@@ -26,9 +30,9 @@ fn connected(streams: &[(StreamId, Codec)], start_bitrate: Option<u64>) -> Netwo
 fn send_for(network: &mut Network, time: Duration, packets: usize) {
     let end = network.now + time;
     while network.now < end {
-        let sent = network.session.statistics().frames_sent as u32;
-        for (stream, packets) in [(VIDEO.0, packets), (AUDIO.0, 1)] {
-            let frame = frame(stream, sent * 3_600, network.now, sent < 2, packets);
+        let number = stream(network, AUDIO.0).frames_sent as u32;
+        for (stream, step, packets) in [(VIDEO.0, VIDEO_STEP, packets), (AUDIO.0, AUDIO_STEP, 1)] {
+            let frame = frame(stream, number * step, network.now, number == 0, packets);
             network.session.send_frame(&frame, network.now);
         }
         network.run(FRAME);
@@ -73,16 +77,17 @@ fn streams_are_counted_each_by_itself_and_add_up() {
     assert_eq!(before.streams.len(), 2);
     assert_eq!(before.first_frame_after, None);
     let began = network.now;
-    send_for(&mut network, 2 * SECOND, 4);
+    // What is lost is known once the viewer reported twice while media came, for sound every five seconds.
+    send_for(&mut network, 15 * SECOND, 4);
     let mids = network.viewer.packets.iter();
     let mids = mids.map(|packet| (packet.header.ext_vals.mid, *packet.header.ssrc));
     let mids: Vec<_> = mids.collect();
     let (mid, video_ssrc) = mids[0];
     network.viewer.ask_for_key_frame(mid.expect("a mid"));
-    network.run(6 * SECOND);
+    network.run(SECOND);
     let statistics = network.session.statistics();
     let (video, audio) = (stream(&network, VIDEO.0), stream(&network, AUDIO.0));
-    let frames = u64::from(2 * FRAMES_PER_SECOND);
+    let frames = u64::from(15 * FRAMES_PER_SECOND);
     assert_eq!((video.frames_sent, audio.frames_sent), (frames, frames));
     assert_eq!((video.key_frames_sent, audio.key_frames_sent), (1, 0));
     assert_eq!(video.ssrc, Some(video_ssrc));
