@@ -31,6 +31,7 @@ mod library;
 mod local_description;
 mod mid_header;
 mod negotiation;
+mod pacer;
 mod payload_types;
 mod probing;
 mod rate;
@@ -54,6 +55,7 @@ use estimate::Estimate;
 pub use feedback::FEEDBACK_TIMEOUT;
 use feedback::Feedback;
 use negotiation::PendingOffer;
+use pacer::Pacer;
 use probing::Probing;
 use rate::Rate;
 pub use statistics::{SessionStatistics, StreamStatistics};
@@ -86,6 +88,7 @@ pub struct Session {
     estimate: Estimate,
     feedback: Feedback,
     probing: Probing,
+    pacer: Pacer,
     statistics: SessionStatistics,
     rate: Rate,
     remote_candidates: RemoteCandidates,
@@ -212,6 +215,9 @@ impl Session {
             State::Connected => self.last_received + SILENCE_TIMEOUT,
             State::Ended => return None,
         };
+        let waits = self.tracks.iter().any(Track::waits);
+        let paced = self.pacer.resumes_at().filter(|_| waits);
+        let own = paced.map_or(own, |paced| paced.min(own));
         Some(own.min(self.library_deadline))
     }
 

@@ -24,6 +24,7 @@ use super::feedback::Feedback;
 use super::format;
 use super::local_description::{self, Content, Telling};
 use super::mid_header::{self, MidNames};
+use super::pacer::Pacer;
 use super::payload_types::PayloadTypes;
 use super::probing::Probing;
 use super::rate::Rate;
@@ -260,6 +261,7 @@ impl Session {
             estimate: Estimate::new(),
             feedback: Feedback::default(),
             probing: Probing::new(),
+            pacer: Pacer::new(config.start_bitrate),
             statistics: SessionStatistics::default(),
             rate: Rate::default(),
             remote_candidates: RemoteCandidates::default(),
