@@ -23,6 +23,7 @@ use super::feedback::Feedback;
 use super::format;
 use super::local_description::{self, Content, Telling};
 use super::mid_header::{self, MidNames};
+use super::path::Path;
 use super::payload_types::PayloadTypes;
 use super::probing::Probing;
 use super::remote_description;
@@ -255,7 +256,9 @@ impl Session {
             now,
             estimate: Estimate::new(),
             feedback: Feedback::default(),
+            path: Path::new(now),
             probing: Probing::new(),
+            candidates: 0,
             statistics: SessionStatistics::default(),
         })
     }
