@@ -31,8 +31,12 @@ pub fn localhost() -> IpAddr {
 
 pub fn engine(shards: usize, addresses: &[IpAddr]) -> Engine {
     let shards = NonZeroUsize::new(shards).expect("some");
-    let addresses = addresses.to_vec();
-    Engine::start(EngineConfig { shards, addresses }).expect("an engine")
+    let config = EngineConfig {
+        shards,
+        addresses: addresses.to_vec(),
+        ..EngineConfig::default()
+    };
+    Engine::start(config).expect("an engine")
 }
 
 pub fn config() -> Arc<SessionConfig> {
