@@ -130,6 +130,15 @@ impl Shared {
         }
     }
 
+    /// A viewer is about to leave: another may come in its place.
+    pub(super) fn make_room(&self, viewer: ViewerId) {
+        if let Some(route) = self.routes().get_mut(&viewer)
+            && std::mem::take(&mut route.admitted)
+        {
+            self.leave();
+        }
+    }
+
     fn enter(&self) -> bool {
         let [own, engine] = &self.admissions;
         if !own.enter() {
@@ -233,11 +242,7 @@ impl Publication {
     /// Ends a session, and tells the viewer if it can still be told. Another viewer may take its place at
     /// once.
     pub fn remove_viewer(&self, viewer: ViewerId) {
-        if let Some(route) = self.shared.routes().get_mut(&viewer)
-            && std::mem::take(&mut route.admitted)
-        {
-            self.shared.leave();
-        }
+        self.shared.make_room(viewer);
         self.ask(viewer, ViewerRequest::Remove);
     }
 

@@ -68,6 +68,10 @@ impl Viewer {
     }
 
     pub(super) fn tell(&mut self, event: ViewerEvent) {
+        // Who hears of the end may add another at once.
+        if matches!(event, ViewerEvent::Ended(_)) {
+            self.publication.make_room(self.id);
+        }
         self.events
             .tell(self.id, event, &*self.publication.listener);
     }
