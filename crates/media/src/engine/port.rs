@@ -361,6 +361,29 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_is_read_in_one_turn_and_not_without_end() {
+        let (_poll, mut ports, _) = ports();
+        let peer = peer();
+        let to = here(&ports);
+        let mut received = Received::new();
+        let mut came = 0;
+        for number in 0..20 {
+            // Fewer than the smallest buffer holds.
+            for _ in 0..100 {
+                peer.send_to(&[number; 20], to).expect("it is sent");
+            }
+            ports.is_readable(mio::Token(0));
+            let mut turn = 0;
+            ports.receive(&mut received, |_, received| {
+                turn += received.datagrams().count();
+            });
+            assert!((100..=DATAGRAMS_AT_ONCE).contains(&turn), "{turn}");
+            came += turn;
+        }
+        assert_eq!(came, 2_000);
+    }
+
+    #[test]
     fn addresses_that_make_no_sense_do_not_spoil_the_others() {
         let (_poll, mut ports, counters) = ports();
         let from = here(&ports);
