@@ -41,6 +41,9 @@ impl Controlled {
         if self.streams.is_empty() {
             return self.refuse(&id, "there is nothing to send");
         }
+        if let Some(reason) = self.publication.refusal() {
+            return self.refuse(&id, &reason.to_string());
+        }
         let Some(sink) = self.sink.upgrade() else {
             return;
         };
