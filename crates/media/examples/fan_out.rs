@@ -5,8 +5,12 @@
 //! control starts, in bit/s, and `none` does without it.
 
 #[path = "../tests/engine_stage/mod.rs"]
-#[allow(dead_code, reason = "tests use the rest")]
-pub mod engine_stage;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a module of tests, which use the rest"
+)]
+mod engine_stage;
 
 use std::fs;
 use std::sync::Arc;
