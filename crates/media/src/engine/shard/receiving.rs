@@ -28,7 +28,7 @@ impl Shard {
         }
         let lead = self.demultiplexer.lead(source);
         let checked = self.demultiplexer.checked(datagram);
-        let Some(key) = checked.or(lead.map(|lead| lead.session)) else {
+        let Some(key) = checked.or_else(|| lead.map(|lead| lead.session)) else {
             return count(&self.inbox.counters.unknown, 1);
         };
         // A hostile viewer may have named the address of another as its own: that is only a guess.
