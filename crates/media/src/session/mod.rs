@@ -19,6 +19,7 @@
 //!   operation causes, as str0m demands.
 
 mod agreement;
+mod candidate_pair;
 mod config;
 mod description;
 mod end;
@@ -33,6 +34,7 @@ mod negotiation;
 mod path;
 mod payload_types;
 mod probing;
+mod rate;
 mod receiving;
 mod remote_description;
 mod statistics;
@@ -46,6 +48,8 @@ use std::time::{Duration, Instant};
 use str0m::net::{Protocol, Transmit};
 use str0m::{Candidate, Input, Rtc};
 
+use candidate_pair::RemoteCandidates;
+pub use candidate_pair::{CandidateKind, CandidatePair, PathEnd};
 pub use config::{Certificate, Codec, CodecConfig, SessionConfig, StreamConfig};
 pub use end::EndReason;
 use estimate::Estimate;
@@ -56,8 +60,9 @@ use path::Path;
 pub(crate) use path::is_stun;
 pub use path::{CHECKS_MOVED, REPORTS_MOVED};
 use probing::Probing;
+use rate::Rate;
 pub use remote_description::MAX_CANDIDATES;
-pub use statistics::SessionStatistics;
+pub use statistics::{SessionStatistics, StreamStatistics};
 use track::Track;
 
 use crate::demand::{Bitrate, RenditionId, StreamId};
@@ -92,6 +97,8 @@ pub struct Session {
     /// How many candidates of the viewer came one by one.
     candidates: usize,
     statistics: SessionStatistics,
+    rate: Rate,
+    remote_candidates: RemoteCandidates,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +138,7 @@ impl Session {
         match Candidate::from_sdp_string(text) {
             Ok(candidate) => {
                 self.candidates += 1;
+                self.remote_candidates.remember(&candidate);
                 self.operate(now, |rtc| {
                     rtc.add_remote_candidate(candidate);
                     Ok(())
@@ -262,15 +270,11 @@ impl Session {
     /// What was counted since the session was made. What the viewer reports is at most a tenth of a
     /// second behind.
     pub fn statistics(&self) -> SessionStatistics {
-        let sum = |count: fn(&Track) -> u64| self.tracks.iter().map(count).sum();
+        let streams = self.tracks.iter().map(|track| track.statistics(self.now));
         SessionStatistics {
-            frames_sent: sum(|track| track.frames_sent),
-            frames_dropped: sum(Track::dropped_frames),
-            key_frames_sent: sum(|track| track.key_frames_sent),
-            key_frames_asked: sum(|track| track.key_frames_asked),
-            nacks: sum(|track| track.nacks),
+            bitrate: self.rate.bitrate(self.statistics.bytes_sent, self.now),
             estimate: self.estimate.told(),
-            ..self.statistics.clone()
+            ..self.statistics.with_streams(streams.collect())
         }
     }
 
