@@ -42,6 +42,8 @@ const SINK: &[Known] = &[
     ("min-bitrate", "guint", "1000", When::Ready),
     ("max-bitrate", "guint", "8192000", When::Ready),
     ("start-bitrate", "guint", "2048000", When::Ready),
+    // An addition of ours.
+    ("max-consumers", "guint", "0", When::Ready),
     ("stats", "GstStructure", "", When::Never),
     ("do-retransmission", "gboolean", "true", When::Ready),
     ("meta", "GstStructure", "NULL", When::Any),
@@ -178,6 +180,7 @@ fn every_property_that_can_be_set_keeps_what_it_is_set_to() {
         ("max-bitrate", "3"),
         ("start-bitrate", "4"),
         ("do-retransmission", "false"),
+        ("max-consumers", "6"),
         ("meta", "meta,name=door"),
         ("run-signalling-server", "true"),
         ("signalling-server-host", "::1"),

@@ -47,6 +47,12 @@ fn media() -> Vec<glib::ParamSpec> {
             .default_value(true)
             .mutable_ready()
             .build(),
+        // An addition of ours.
+        glib::ParamSpecUInt::builder("max-consumers")
+            .nick("Most consumers")
+            .blurb("How many viewers there are at most; more are refused with a reason; 0 for no limit")
+            .mutable_ready()
+            .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb("Statistics of all sessions, as they are now")
@@ -175,6 +181,7 @@ impl Settings {
             "audio-caps" => self.audio_caps = caps(value),
             "stun-server" => self.stun_server = value.get().expect(CHECKED),
             "do-retransmission" => self.retransmission = value.get().expect(CHECKED),
+            "max-consumers" => self.max_consumers = value.get().expect(CHECKED),
             "congestion-control" => self.congestion_control = value.get().expect(CHECKED),
             "min-bitrate" => self.min_bitrate = value.get().expect(CHECKED),
             "max-bitrate" => self.max_bitrate = value.get().expect(CHECKED),
@@ -222,6 +229,7 @@ impl Settings {
             "audio-caps" => self.audio_caps.to_value(),
             "stun-server" => self.stun_server.to_value(),
             "do-retransmission" => self.retransmission.to_value(),
+            "max-consumers" => self.max_consumers.to_value(),
             "congestion-control" => self.congestion_control.to_value(),
             "min-bitrate" => self.min_bitrate.to_value(),
             "max-bitrate" => self.max_bitrate.to_value(),

@@ -1,6 +1,5 @@
 //! Sessions with viewers, from the request to the end.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,6 +7,7 @@ use gstreamer as gst;
 use wigwag_client::{Candidate, Description, PeerId, Sdp, SessionId};
 use wigwag_media::demand::{StreamId, ViewerId};
 use wigwag_media::engine::{Negotiation, PublicationEvent, ViewerEvent};
+use wigwag_media::key_frames::Requested;
 use wigwag_media::session::SessionConfig;
 
 use super::consumer::Consumer;
@@ -42,6 +42,9 @@ impl Controlled {
         if self.streams.is_empty() {
             return self.refuse(&id, "there is nothing to send");
         }
+        if let Some(reason) = self.publication.refusal() {
+            return self.refuse(&id, &reason.to_string());
+        }
         let Some(sink) = self.sink.upgrade() else {
             return;
         };
@@ -60,7 +63,7 @@ impl Controlled {
             pads: streams
                 .map(|stream| (stream.id, stream.name.clone()))
                 .collect(),
-            encoders: BTreeMap::new(),
+            ..SessionSnapshot::default()
         };
         self.snapshot.set_session(viewer, snapshot);
         self.sessions.insert(viewer, session);
@@ -137,7 +140,11 @@ impl Controlled {
                 self.audience.connected(viewer);
             }
             ViewerEvent::KeyFrameWanted(stream) => {
-                self.audience.key_frame_wanted(viewer, stream, now);
+                let requested = self.audience.key_frame_wanted(viewer, stream, now);
+                if requested == Requested::TooOften {
+                    let count = |session: &mut SessionSnapshot| session.key_frames_refused += 1;
+                    self.snapshot.update_session(viewer, count);
+                }
             }
             ViewerEvent::Estimate(rate) => self.audience.estimate(viewer, rate, now),
             ViewerEvent::Ended(reason) => {

@@ -29,6 +29,8 @@ pub(super) struct Settings {
     pub(super) max_bitrate: u32,
     pub(super) start_bitrate: u32,
     pub(super) retransmission: bool,
+    /// Viewers at most; 0 for no limit.
+    pub(super) max_consumers: u32,
     pub(super) meta: Option<gst::Structure>,
     pub(super) run_signalling_server: bool,
     pub(super) signalling_server: signalling_server::Settings,
@@ -47,6 +49,7 @@ impl Default for Settings {
             max_bitrate: MAX_BITRATE,
             start_bitrate: START_BITRATE,
             retransmission: true,
+            max_consumers: 0,
             meta: None,
             run_signalling_server: false,
             signalling_server: signalling_server::Settings {

@@ -51,6 +51,8 @@ pub(super) struct SessionSnapshot {
     pub(super) pads: BTreeMap<StreamId, String>,
     /// What it is sent from.
     pub(super) encoders: BTreeMap<RenditionId, EncoderSnapshot>,
+    /// Its wishes for key frames that were not fulfilled, because it asks too often.
+    pub(super) key_frames_refused: u64,
 }
 
 /// What makes a rendition.

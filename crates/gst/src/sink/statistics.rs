@@ -46,7 +46,7 @@ pub(super) fn describe(session: &SessionSnapshot, counted: &SessionStatistics) -
         described.add_stream(session, stream);
     }
     let mut all = described.all;
-    all.set("wigwag-session-stats", session_stats(counted));
+    all.set("wigwag-session-stats", session_stats(session, counted));
     all.set("consumer-stats", consumer_stats(session));
     all
 }
@@ -141,7 +141,7 @@ impl Described {
     }
 }
 
-fn session_stats(counted: &SessionStatistics) -> gst::Structure {
+fn session_stats(session: &SessionSnapshot, counted: &SessionStatistics) -> gst::Structure {
     let mut stats = gst::Structure::builder("wigwag-session-stats")
         .field("packets-sent", counted.packets_sent)
         .field("bytes-sent", counted.bytes_sent)
@@ -149,10 +149,12 @@ fn session_stats(counted: &SessionStatistics) -> gst::Structure {
         .field("retransmitted-packets-sent", counted.packets_resent)
         .field("retransmitted-bytes-sent", counted.bytes_resent)
         .field("datagrams-received", counted.datagrams_received)
+        .field("datagrams-over-limit", counted.datagrams_over_limit)
         .field("frames-sent", counted.frames_sent)
         .field("frames-dropped", counted.frames_dropped)
         .field("key-frames-sent", counted.key_frames_sent)
         .field("key-frames-requested", counted.key_frames_asked)
+        .field("key-frames-refused", session.key_frames_refused)
         .field("nack-count", counted.nacks)
         .build();
     set_time(&mut stats, "round-trip-time", counted.round_trip);

@@ -25,6 +25,7 @@ use super::format;
 use super::local_description::{self, Content, Telling};
 use super::mid_header::{self, MidNames};
 use super::pacer::Pacer;
+use super::path::Path;
 use super::payload_types::PayloadTypes;
 use super::probing::Probing;
 use super::rate::Rate;
@@ -260,8 +261,10 @@ impl Session {
             now,
             estimate: Estimate::new(),
             feedback: Feedback::default(),
+            path: Path::new(now),
             probing: Probing::new(),
             pacer: Pacer::new(config.start_bitrate),
+            candidates: 0,
             statistics: SessionStatistics::default(),
             rate: Rate::default(),
             remote_candidates: RemoteCandidates::default(),

@@ -36,6 +36,9 @@ pub struct SessionStatistics {
     pub bytes_resent: u64,
     /// Datagrams of the viewer that were taken.
     pub datagrams_received: u64,
+    /// Datagrams of the viewer that were thrown away because it sent more than it may: see
+    /// [`VIEWER_WORK_PER_SECOND`](crate::engine::VIEWER_WORK_PER_SECOND). Counted by the engine.
+    pub datagrams_over_limit: u64,
     /// Frames of all streams that went out.
     pub frames_sent: u64,
     /// Frames of all streams that were meant for the viewer and did not go out.
