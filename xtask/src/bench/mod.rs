@@ -1,7 +1,7 @@
 //! `cargo xtask bench …`: ours and the published peer in the same run, as ratios, against the targets
 //! of ARCHITECTURE.md.
 
-mod fan_out;
+pub(crate) mod fan_out;
 mod first_frame;
 mod load;
 mod packet_path;

@@ -9,29 +9,29 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 /// Viewers that watch; they end when this is dropped.
-pub(super) struct Audience(Option<Child>);
+pub(crate) struct Audience(Option<Child>);
 
 /// What viewers got.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Watched {
+pub(crate) struct Watched {
     /// From the call to the first whole frame, in milliseconds, in order. Who got none is not here.
-    pub(super) first_frames: Vec<f64>,
+    pub(crate) first_frames: Vec<f64>,
     /// Frames a second of the viewer with the fewest.
-    pub(super) fewest_frames: f64,
+    pub(crate) fewest_frames: f64,
     /// The longest time between two frames of any viewer, in milliseconds.
-    pub(super) worst_gap: f64,
+    pub(crate) worst_gap: f64,
     /// While all watched: to all viewers together, in a second.
-    pub(super) packets: f64,
-    pub(super) bits: f64,
+    pub(crate) packets: f64,
+    pub(crate) bits: f64,
     /// Viewers that got nothing, or not to the end.
-    pub(super) failed: usize,
+    pub(crate) failed: usize,
     /// Processor time of the viewers, in seconds for each second that all watched.
-    pub(super) load: f64,
+    pub(crate) load: f64,
 }
 
 impl Audience {
     /// So many viewers begin, one after the other or all at once, and watch for a time from the last join on.
-    pub(super) fn join(
+    pub(crate) fn join(
         program: &Path,
         server: SocketAddr,
         viewers: usize,
@@ -54,7 +54,7 @@ impl Audience {
     }
 
     /// Waits for the end, and returns what they got.
-    pub(super) async fn watched(mut self) -> Result<Watched> {
+    pub(crate) async fn watched(mut self) -> Result<Watched> {
         let child = self.0.take().context("they watch")?;
         let output = tokio::task::spawn_blocking(|| child.wait_with_output()).await??;
         let report: Value = serde_json::from_slice(&output.stdout)
@@ -63,12 +63,12 @@ impl Audience {
     }
 
     /// Ends them all at once, as when their machine loses power.
-    pub(super) fn vanish(mut self) {
+    pub(crate) fn vanish(mut self) {
         self.end();
     }
 
     /// Stops them without a word; they keep their sockets.
-    pub(super) fn freeze(&self) -> Result<()> {
+    pub(crate) fn freeze(&self) -> Result<()> {
         let Some(child) = &self.0 else {
             return Ok(());
         };
@@ -127,7 +127,7 @@ impl Watched {
     }
 
     /// The first frame that so large a share of the viewers saw before, in milliseconds.
-    pub(super) fn first_frame(&self, share: f64) -> f64 {
+    pub(crate) fn first_frame(&self, share: f64) -> f64 {
         let last = self.first_frames.len().saturating_sub(1);
         let place = (self.first_frames.len() as f64 * share).ceil() as usize;
         let place = place.saturating_sub(1).min(last);

@@ -15,7 +15,7 @@ const DATAGRAM: usize = 200;
 const AT_ONCE: u32 = 50;
 
 /// Where the sender takes media: a candidate of its offer.
-pub(super) async fn media_address(server: SocketAddr, producer: &str) -> Result<SocketAddr> {
+pub(crate) async fn media_address(server: SocketAddr, producer: &str) -> Result<SocketAddr> {
     let mut peer = Peer::connect(server).await?;
     let call = json!({"type": "startSession", "peerId": producer});
     peer.send(call.to_string()).await?;
@@ -39,7 +39,7 @@ fn address(line: &str) -> Option<SocketAddr> {
 }
 
 /// Sends so many datagrams a second for a time, from as many sockets as there are kinds.
-pub(super) fn flood(to: SocketAddr, a_second: u32, time: Duration) -> Result<()> {
+pub(crate) fn flood(to: SocketAddr, a_second: u32, time: Duration) -> Result<()> {
     let sockets = BEGINNINGS.map(|_| UdpSocket::bind("127.0.0.1:0"));
     let start = Instant::now();
     let mut sent = 0;

@@ -3,16 +3,16 @@
 //! Everything runs on one machine, viewers included, so figures with many viewers are of a machine that is busy. Of two
 //! processors the viewers take up to one.
 
-mod audience;
+pub(crate) mod audience;
 mod film;
-mod flood;
+pub(crate) mod flood;
 #[cfg(feature = "fan-out")]
 mod floor;
 mod joins;
 mod misbehaviour;
-mod plot;
+pub(crate) mod plot;
 mod report;
-mod sender;
+pub(crate) mod sender;
 mod viewers;
 
 use std::path::Path;

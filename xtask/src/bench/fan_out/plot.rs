@@ -14,20 +14,29 @@ const COLOURS: [&str; 4] = ["#d95f30", "#2f7fd6", "#3a9d5d", "#a35bc4"];
 /// Lines across, of equal distance.
 const STEPS: u32 = 4;
 
-pub(super) struct Plot {
-    pub(super) title: &'static str,
-    pub(super) across: &'static str,
-    pub(super) lines: Vec<Line>,
+pub(crate) struct Plot {
+    pub(crate) title: &'static str,
+    pub(crate) across: Across,
+    pub(crate) lines: Vec<Line>,
 }
 
-pub(super) struct Line {
-    pub(super) name: &'static str,
-    /// Across and up. Across is drawn as its logarithm.
-    pub(super) points: Vec<(f64, f64)>,
+/// What goes from left to right, with its name.
+#[derive(Clone, Copy)]
+pub(crate) enum Across {
+    /// From nothing on.
+    Evenly(&'static str),
+    /// By the logarithm, from one on, with a number for each point.
+    ByLogarithm(&'static str),
+}
+
+pub(crate) struct Line {
+    pub(crate) name: &'static str,
+    /// Across and up.
+    pub(crate) points: Vec<(f64, f64)>,
 }
 
 impl Plot {
-    pub(super) fn svg(&self) -> String {
+    pub(crate) fn svg(&self) -> String {
         let points = || self.lines.iter().flat_map(|line| &line.points);
         let most_across = points().map(|(across, _)| *across).fold(2.0, f64::max);
         let most_up = points().map(|(_, up)| *up).fold(1.0, f64::max);
@@ -40,7 +49,13 @@ impl Plot {
             .find(|round| round * f64::from(STEPS) >= most_up);
         let step = step.unwrap_or(10.0 * size);
         let top = step * f64::from(STEPS);
-        let x = |across: f64| LEFT + across.ln() / most_across.ln() * (WIDTH - LEFT - RIGHT);
+        let x = |across: f64| {
+            let share = match self.across {
+                Across::Evenly(_) => across / most_across,
+                Across::ByLogarithm(_) => across.ln() / most_across.ln(),
+            };
+            LEFT + share * (WIDTH - LEFT - RIGHT)
+        };
         let y = |up: f64| HEIGHT - BOTTOM - up / top * (HEIGHT - TOP - BOTTOM);
 
         let mut svg = format!(
@@ -59,7 +74,17 @@ impl Plot {
                 at + 4.0
             );
         }
-        let mut marks: Vec<f64> = points().map(|(across, _)| *across).collect();
+        let (across, mut marks): (_, Vec<f64>) = match self.across {
+            Across::Evenly(name) => {
+                let step = (most_across / 6.0).max(1.0).round();
+                (
+                    name,
+                    (0..=6).map(|number| step * f64::from(number)).collect(),
+                )
+            }
+            Across::ByLogarithm(name) => (name, points().map(|(across, _)| *across).collect()),
+        };
+        marks.retain(|mark| *mark <= most_across);
         marks.sort_unstable_by(f64::total_cmp);
         marks.dedup();
         let mut last = f64::NEG_INFINITY;
@@ -79,7 +104,7 @@ impl Plot {
             "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>",
             WIDTH - RIGHT,
             HEIGHT - 10.0,
-            self.across
+            across
         );
         for (number, line) in self.lines.iter().enumerate() {
             let colour = COLOURS[number % COLOURS.len()];
@@ -92,7 +117,9 @@ impl Plot {
                 svg,
                 "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>"
             );
-            for (across, up) in &line.points {
+            // A long line needs no marks.
+            let marked = line.points.len() <= 20;
+            for (across, up) in line.points.iter().filter(|_| marked) {
                 let _ = writeln!(
                     svg,
                     "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"3.5\" fill=\"{colour}\"/>",

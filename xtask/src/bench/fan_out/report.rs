@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::joins::Joins;
 use super::misbehaviour::Misbehaviour;
-use super::plot::{Line, Plot};
+use super::plot::{Across, Line, Plot};
 use super::viewers::{Cost, Costs};
 use crate::bench::table::{Row, print, print_at_least};
 
@@ -81,7 +81,7 @@ impl Report {
         };
         let plot = Plot {
             title: "Processor time of the sender (% of one core)",
-            across: "viewers, each at 2 Mbit/s",
+            across: Across::ByLogarithm("viewers, each at 2 Mbit/s"),
             lines: vec![
                 Line {
                     name: "webrtcsink 0.15.4",

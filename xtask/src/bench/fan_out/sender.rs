@@ -20,7 +20,7 @@ const SENDING_THREADS: &str = "wigwag-shard";
 
 /// What is sent.
 #[derive(Clone, Debug)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// A film that is encoded already.
     Film(PathBuf),
     /// A test picture of 640×360 and an encoder at 1 Mbit/s.
@@ -29,22 +29,22 @@ pub(super) enum Source {
 
 /// Who sends.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Implementation<'a> {
+pub(crate) enum Implementation<'a> {
     /// Our element, from the folder of the plugin, and our command.
     Wigwag { plugin: &'a Path, program: &'a Path },
     /// The published element in its program.
     Published { program: &'a Path },
 }
 
-pub(super) struct Sender {
+pub(crate) struct Sender {
     child: Child,
     server: ServerProcess,
     /// Its id at the server.
-    pub(super) producer: String,
+    pub(crate) producer: String,
 }
 
 /// What a process took so far.
-pub(super) struct Reading {
+pub(crate) struct Reading {
     at: Instant,
     threads: BTreeMap<OsString, (String, Duration)>,
 }
@@ -60,7 +60,7 @@ impl fmt::Display for Implementation<'_> {
 
 impl Sender {
     /// Starts a sender, and waits until it is listed.
-    pub(super) async fn start(
+    pub(crate) async fn start(
         implementation: Implementation<'_>,
         server: &Path,
         source: &Source,
@@ -107,12 +107,12 @@ impl Sender {
     }
 
     /// The address of its signalling server.
-    pub(super) fn server(&self) -> SocketAddr {
+    pub(crate) fn server(&self) -> SocketAddr {
         self.server.address
     }
 
     /// Time on a processor so far, thread by thread; the kernel's work for them included.
-    pub(super) fn reading(&self) -> Result<Reading> {
+    pub(crate) fn reading(&self) -> Result<Reading> {
         let mut threads = BTreeMap::new();
         for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
             let task = task?;
@@ -127,12 +127,16 @@ impl Sender {
     }
 
     /// Resident memory in bytes.
-    pub(super) fn memory(&self) -> Result<f64> {
+    pub(crate) fn memory(&self) -> Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let mut lines = status.lines();
         let line = lines.find_map(|line| line.strip_prefix("VmRSS:"));
         let kibibytes = line.and_then(|value| value.split_whitespace().next());
         Ok(kibibytes.context("the process is gone")?.parse::<f64>()? * 1024.0)
+    }
+
+    pub(crate) fn descriptors(&self) -> Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
     }
 
     async fn listed(&mut self) -> Result<String> {
@@ -156,21 +160,21 @@ impl Sender {
 }
 
 impl Reading {
-    pub(super) fn threads(&self) -> usize {
+    pub(crate) fn threads(&self) -> usize {
         self.threads.len()
     }
 
-    pub(super) fn seconds_since(&self, before: &Self) -> f64 {
+    pub(crate) fn seconds_since(&self, before: &Self) -> f64 {
         self.at.duration_since(before.at).as_secs_f64()
     }
 
     /// Processor time spent since, in seconds, but for the last moments of threads that ended meanwhile.
-    pub(super) fn spent_since(&self, before: &Self) -> f64 {
+    pub(crate) fn spent_since(&self, before: &Self) -> f64 {
         self.spent_by(before, |_| true)
     }
 
     /// The same, of the threads that do nothing but send.
-    pub(super) fn spent_sending_since(&self, before: &Self) -> f64 {
+    pub(crate) fn spent_sending_since(&self, before: &Self) -> f64 {
         self.spent_by(before, |name| name.starts_with(SENDING_THREADS))
     }
 
@@ -193,7 +197,7 @@ impl Drop for Sender {
 
 /// Processor time of the thread that calls.
 #[cfg(feature = "fan-out")]
-pub(super) fn thread_time() -> Result<Duration> {
+pub(crate) fn thread_time() -> Result<Duration> {
     processor_time(Path::new("/proc/thread-self"))
 }
 
