@@ -7,6 +7,7 @@ mod demo;
 mod install;
 mod peers;
 mod places;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ enum Task {
     /// Measures beside the published peer, in the same run
     #[command(subcommand)]
     Bench(bench::Bench),
+    Soak(soak::Soak),
 }
 
 fn main() -> ExitCode {
@@ -48,5 +50,6 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Demo(demo) => demo::run(&demo),
         Task::Test => test::run(),
         Task::Bench(bench) => bench::run(bench),
+        Task::Soak(soak) => soak::run(soak),
     }
 }

@@ -1,19 +1,14 @@
 //! `cargo xtask bench …`: ours and the published peer in the same run, as ratios, against the targets
 //! of ARCHITECTURE.md.
 
-#[cfg(feature = "viewers")]
-mod fan_out;
+pub(crate) mod fan_out;
 mod first_frame;
 mod load;
 mod packet_path;
 mod server_process;
 mod signalling;
-#[cfg(feature = "viewers")]
-mod sink_process;
 mod stalled;
 mod table;
-#[cfg(feature = "viewers")]
-mod viewer;
 
 use std::process::ExitCode;
 
@@ -28,8 +23,7 @@ pub(crate) enum Bench {
     Signalling,
     /// The sink: from a join to the first frame that Chromium presents
     FirstFrame,
-    /// The sink: processor time with one viewer and with ten
-    FanOut,
+    FanOut(fan_out::FanOut),
     /// A session: instructions per packet, to compare commits
     PacketPath,
 }
@@ -41,10 +35,7 @@ pub(crate) fn run(bench: Bench) -> Result<ExitCode> {
         Bench::PacketPath => packet_path::run(),
         _ if cfg!(debug_assertions) => run_optimised(),
         Bench::Signalling => signalling::run(),
-        #[cfg(feature = "viewers")]
-        Bench::FanOut => fan_out::run(),
-        #[cfg(not(feature = "viewers"))]
-        Bench::FanOut => run_optimised(),
+        Bench::FanOut(arguments) => fan_out::run(arguments),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Many viewers on one thread.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -9,9 +9,11 @@ use std::time::Instant;
 
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
 use socket2::SockRef;
 
-use super::{Receiver, ReceiverError, ReceiverReport, StreamKind};
+use super::drops;
+use super::{Receiver, ReceiverError, ReceiverReport, ReceiverSettings, StreamKind};
 
 /// Addresses at most that one viewer listens on.
 pub const MAX_ADDRESSES: usize = 8;
@@ -19,8 +21,12 @@ pub const MAX_ADDRESSES: usize = 8;
 /// No viewer has this token: there are never that many.
 const WAKER: Token = Token(usize::MAX);
 
-/// The largest datagram that the network carries.
-const MAX_DATAGRAM: usize = 65_536;
+/// What one call reads: so many datagrams, or several glued together, and the most that the system glues.
+const READS: usize = 8;
+const MAX_READ: usize = 65_536;
+
+/// Calls in a row for one viewer, so that one that is flooded does not hold up the others.
+const MAX_CALLS: usize = 64;
 
 /// Asked of the system for what comes while other viewers have their turn; it may give less.
 const SOCKET_BUFFER: usize = 1024 * 1024;
@@ -43,14 +49,28 @@ struct Running {
     registry: Registry,
     receivers: BTreeMap<ReceiverId, WithSockets>,
     deadlines: BTreeSet<(Instant, ReceiverId)>,
+    /// Sockets that may have more than was read in their turn.
+    unread: Vec<Token>,
     next: usize,
     stop: bool,
 }
 
 struct WithSockets {
     receiver: Receiver,
-    sockets: Vec<(SocketAddr, UdpSocket)>,
+    sockets: Vec<Socket>,
     deadline: Option<Instant>,
+}
+
+struct Socket {
+    local: SocketAddr,
+    socket: UdpSocket,
+    state: UdpSocketState,
+}
+
+/// Where datagrams are read to.
+struct Room {
+    bytes: Vec<u8>,
+    metas: [RecvMeta; READS],
 }
 
 impl Receivers {
@@ -66,6 +86,7 @@ impl Receivers {
             registry: poll.registry().try_clone()?,
             receivers: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            unread: Vec::new(),
             next: 0,
             stop: false,
         }));
@@ -90,7 +111,23 @@ impl Receivers {
         addresses: &[IpAddr],
         offer: &str,
     ) -> Result<(ReceiverId, String), ReceiverError> {
-        self.add(addresses, |receiver, now| receiver.answer(offer, now))
+        self.answer_with(&ReceiverSettings::default(), addresses, offer)
+    }
+
+    /// As [`answer`](Self::answer), with settings.
+    ///
+    /// # Errors
+    ///
+    /// There is no socket to be had, or the offer cannot be used.
+    pub fn answer_with(
+        &self,
+        settings: &ReceiverSettings,
+        addresses: &[IpAddr],
+        offer: &str,
+    ) -> Result<(ReceiverId, String), ReceiverError> {
+        self.add(settings, addresses, |receiver, now| {
+            receiver.answer(offer, now)
+        })
     }
 
     /// Adds a viewer that listens on these addresses and offers to receive these streams; returns its
@@ -104,7 +141,34 @@ impl Receivers {
         addresses: &[IpAddr],
         kinds: &[StreamKind],
     ) -> Result<(ReceiverId, String), ReceiverError> {
-        self.add(addresses, |receiver, now| receiver.offer(kinds, now))
+        self.offer_with(&ReceiverSettings::default(), addresses, kinds)
+    }
+
+    /// As [`offer`](Self::offer), with settings.
+    ///
+    /// # Errors
+    ///
+    /// There is no socket to be had, or nothing to offer.
+    pub fn offer_with(
+        &self,
+        settings: &ReceiverSettings,
+        addresses: &[IpAddr],
+        kinds: &[StreamKind],
+    ) -> Result<(ReceiverId, String), ReceiverError> {
+        self.add(settings, addresses, |receiver, now| {
+            receiver.offer(kinds, now)
+        })
+    }
+
+    /// Datagrams that the system dropped because they were not read in time, of all viewers that are there.
+    /// Only Linux counts them.
+    pub fn dropped_datagrams(&self) -> Option<u64> {
+        let running = lock(&self.running);
+        let receivers = running.receivers.values();
+        let sockets = receivers.flat_map(|receiver| &receiver.sockets);
+        let addresses: Vec<_> = sockets.map(|socket| socket.local).collect();
+        drop(running);
+        drops::dropped(&addresses)
     }
 
     /// Takes the sender's answer.
@@ -173,6 +237,7 @@ impl Receivers {
 
     fn add(
         &self,
+        settings: &ReceiverSettings,
         addresses: &[IpAddr],
         begin: impl FnOnce(&mut Receiver, Instant) -> Result<String, ReceiverError>,
     ) -> Result<(ReceiverId, String), ReceiverError> {
@@ -186,8 +251,8 @@ impl Receivers {
         }
         running.next += 1;
         let now = Instant::now();
-        let local: Vec<_> = sockets.iter().map(|(address, _)| *address).collect();
-        let mut receiver = Receiver::new(&local, now)?;
+        let local: Vec<_> = sockets.iter().map(|socket| socket.local).collect();
+        let mut receiver = Receiver::with(settings, &local, now)?;
         let sdp = begin(&mut receiver, now)?;
         let with_sockets = WithSockets {
             receiver,
@@ -241,24 +306,39 @@ impl std::fmt::Debug for Receivers {
 }
 
 impl Running {
-    fn read(&mut self, token: Token, buffer: &mut [u8]) {
+    fn read(&mut self, token: Token, room: &mut Room) {
         let id = ReceiverId(token.0 / MAX_ADDRESSES);
         let Some(with_sockets) = self.receivers.get_mut(&id) else {
             return;
         };
-        let socket = with_sockets.sockets.get(token.0 % MAX_ADDRESSES);
-        let Some((local, socket)) = socket else {
+        let WithSockets {
+            receiver, sockets, ..
+        } = with_sockets;
+        let Some(socket) = sockets.get(token.0 % MAX_ADDRESSES) else {
             return;
         };
+        let mut calls = 0;
         loop {
-            match socket.recv_from(buffer) {
-                Ok((length, source)) => {
-                    let datagram = buffer.get(..length).unwrap_or_default();
+            match room.fill(socket) {
+                Ok(filled) => {
                     let now = Instant::now();
-                    with_sockets.receiver.receive(source, *local, datagram, now);
+                    for (source, datagram) in room.datagrams(filled) {
+                        receiver.receive(source, socket.local, datagram, now);
+                    }
+                    // The system had no more; it says so when it has.
+                    if filled < READS {
+                        break;
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // Such as a port that is not reachable: it is of what was sent.
+                Err(_) => {}
+            }
+            calls += 1;
+            if calls == MAX_CALLS {
+                self.unread.push(token);
+                break;
             }
         }
         self.settle(id);
@@ -283,10 +363,10 @@ impl Running {
         };
         for transmit in with_sockets.receiver.poll_transmit() {
             let mut sockets = with_sockets.sockets.iter();
-            let socket = sockets.find(|(local, _)| *local == transmit.source);
-            if let Some((_, socket)) = socket {
+            if let Some(socket) = sockets.find(|socket| socket.local == transmit.source) {
                 // What does not go out is lost, as on any network.
-                let _ = socket.send_to(&transmit.contents, transmit.destination);
+                let datagram = &transmit.contents;
+                let _ = socket.socket.send_to(datagram, transmit.destination);
             }
         }
         let deadline = with_sockets.receiver.deadline();
@@ -303,20 +383,28 @@ impl Running {
 
 fn run(mut poll: Poll, shared: &Mutex<Running>) {
     let mut events = Events::with_capacity(MAX_EVENTS);
-    let mut buffer = vec![0; MAX_DATAGRAM];
+    let mut room = Room::new();
     loop {
         let mut running = lock(shared);
         if running.stop {
             return;
         }
+        for token in std::mem::take(&mut running.unread) {
+            running.read(token, &mut room);
+        }
         for event in &events {
             if event.token() != WAKER {
-                running.read(event.token(), &mut buffer);
+                running.read(event.token(), &mut room);
             }
         }
         let now = Instant::now();
         running.wake(now);
         let deadline = running.deadlines.first().map(|(at, _)| *at);
+        let deadline = if running.unread.is_empty() {
+            deadline
+        } else {
+            Some(now)
+        };
         drop(running);
         let wait = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         match poll.poll(&mut events, wait) {
@@ -327,12 +415,47 @@ fn run(mut poll: Poll, shared: &Mutex<Running>) {
     }
 }
 
-fn open(registry: &Registry, address: IpAddr, token: Token) -> io::Result<(SocketAddr, UdpSocket)> {
+fn open(registry: &Registry, address: IpAddr, token: Token) -> io::Result<Socket> {
     let mut socket = UdpSocket::bind(SocketAddr::new(address, 0))?;
     // Less than asked for is no reason not to run.
     let _ = SockRef::from(&socket).set_recv_buffer_size(SOCKET_BUFFER);
+    let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
     registry.register(&mut socket, token, Interest::READABLE)?;
-    Ok((socket.local_addr()?, socket))
+    Ok(Socket {
+        local: socket.local_addr()?,
+        socket,
+        state,
+    })
+}
+
+impl Room {
+    fn new() -> Self {
+        Self {
+            bytes: vec![0; READS * MAX_READ],
+            metas: [RecvMeta::default(); READS],
+        }
+    }
+
+    /// Reads once; returns how many of the buffers were filled.
+    fn fill(&mut self, socket: &Socket) -> io::Result<usize> {
+        let mut chunks = self.bytes.chunks_mut(MAX_READ);
+        let mut buffers: [IoSliceMut<'_>; READS] =
+            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+        let (state, metas) = (&socket.state, &mut self.metas);
+        let socket = &socket.socket;
+        socket.try_io(|| state.recv(UdpSockRef::from(socket), &mut buffers, metas))
+    }
+
+    fn datagrams(&self, filled: usize) -> impl Iterator<Item = (SocketAddr, &[u8])> {
+        let filled = self.metas.iter().take(filled);
+        filled
+            .zip(self.bytes.chunks(MAX_READ))
+            .flat_map(|(meta, bytes)| {
+                let whole = bytes.get(..meta.len).unwrap_or_default();
+                let datagrams = whole.chunks(meta.stride.max(1));
+                datagrams.map(|datagram| (meta.addr, datagram))
+            })
+    }
 }
 
 fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
