@@ -75,7 +75,6 @@ fn viewers_of_a_whep_endpoint_get_frames() -> Result<()> {
     command.arg("whep");
     let mut endpoint = Peer::start("whepserversink", command)?;
     let url = endpoint.wait_for_text("endpoint", "url")?;
-    endpoint.wait_for("playing")?;
     for decrypt in ["--decrypt=all", "--decrypt=none"] {
         let output = load(&[&url, "-n2", "-s2", "--json", decrypt])?;
         let report = report(&output)?;

@@ -90,6 +90,11 @@ impl HeaderCounter {
         self.streams.iter().map(|stream| stream.counter.report())
     }
 
+    /// Whether the sender hears of media from here.
+    pub(super) fn is_reporting(&self) -> bool {
+        self.report_at.is_some() && self.reports.is_some()
+    }
+
     /// Counts a packet that came from `source` to `destination`.
     pub(super) fn on_media(
         &mut self,

@@ -306,7 +306,16 @@ impl Receiver {
     fn drain(&mut self) -> Result<(), RtcError> {
         for _ in 0..MAX_STEPS {
             match self.rtc.poll_output()? {
-                Output::Transmit(transmit) => self.transmits.push(transmit),
+                Output::Transmit(transmit) => {
+                    // The library's reports know of no media, and GStreamer takes such ones for broken.
+                    let reporting = self
+                        .headers
+                        .as_ref()
+                        .is_some_and(HeaderCounter::is_reporting);
+                    if !(reporting && packet_header::is_report(&transmit.contents)) {
+                        self.transmits.push(transmit);
+                    }
+                }
                 Output::Event(event) => self.on_event(event),
                 Output::Timeout(at) if at <= self.now && at > self.deadline => {
                     self.deadline = at;
