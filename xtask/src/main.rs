@@ -22,9 +22,9 @@ struct Arguments {
     task: Task,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Subcommand)]
 enum Task {
-    /// Sends a test picture and a tone to a page on this machine, until Ctrl-C
+    /// Shows a test picture, a file or a camera in a browser on this machine, until Ctrl-C
     Demo(demo::Demo),
     /// Installs what the tests need, then runs formatting, lints and every test
     Test,
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<ExitCode> {
     match task {
-        Task::Demo(demo) => demo::run(demo),
+        Task::Demo(demo) => demo::run(&demo),
         Task::Test => test::run(),
         Task::Bench(bench) => bench::run(bench),
     }

@@ -167,8 +167,9 @@ fn statistics_count_what_happened() {
             .is_some_and(|estimate| estimate > 300_000)
     );
     let round_trip = statistics.round_trip.expect("it was measured");
+    // The path takes 40 ms; packets of a burst are noted as sent a little later than they were.
     assert!(
-        (40..=120).contains(&round_trip.as_millis()),
+        (39..=120).contains(&round_trip.as_millis()),
         "{round_trip:?}"
     );
     assert_eq!(statistics.fraction_lost, Some(0.0));

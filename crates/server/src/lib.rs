@@ -14,7 +14,7 @@
 //! # async fn run() -> Result<(), wigwag_server::StartError> {
 //! let server = wigwag_server::Server::bind(wigwag_server::Config::default()).await?;
 //! println!("signalling at {}", server.url());
-//! server.run(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await;
+//! server.run(std::future::pending()).await;
 //! # Ok(())
 //! # }
 //! ```
@@ -26,15 +26,19 @@ mod connection;
 mod error;
 mod http;
 mod limits;
+mod listen;
 mod liveness;
 mod outbound;
 pub mod page;
 mod server;
+mod stall;
 mod switchboard;
 mod tls;
+mod web;
 
 pub use config::{Config, TlsFiles};
 pub use error::{StartError, TlsError};
 pub use limits::Limits;
 pub use server::Server;
+pub use web::{WebConfig, WebContent, WebLimits, WebServer};
 pub use wigwag_hub::Policy;

@@ -1,10 +1,10 @@
 //! A server from its start to its end.
 
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, lookup_host};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,8 @@ use crate::close_reason::CloseReason;
 use crate::config::Config;
 use crate::error::StartError;
 use crate::http::router;
+use crate::limits::Limits;
+use crate::listen::{listen, reachable};
 use crate::switchboard::Switchboard;
 use crate::tls;
 
@@ -23,6 +25,7 @@ pub struct Server {
     address: SocketAddr,
     front: Front,
     switchboard: Arc<Switchboard>,
+    limits: Arc<Limits>,
 }
 
 impl Server {
@@ -34,24 +37,25 @@ impl Server {
     /// was told to.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
-        let listener = listen(&config.host, config.port).await?;
-        let address = listener
-            .local_addr()
-            .map_err(|source| listen_error(&config.host, config.port, source))?;
+        let (listener, address) = listen(&config.host, config.port).await?;
         let limits = Arc::new(config.limits);
         let switchboard = Arc::new(Switchboard::new(config.policy, (*limits).clone()));
         let front = Front {
             tls,
             router: router(Arc::clone(&switchboard), Arc::clone(&limits)),
             permits: Arc::new(Semaphore::new(limits.max_connections)),
-            limits,
+            handshake_timeout: limits.handshake_timeout,
+            // Peers that do not read are found by what waits for them.
+            stall_timeout: None,
             stopping: CancellationToken::new(),
+            abandoned: CancellationToken::new(),
         };
         Ok(Self {
             listener,
             address,
             front,
             switchboard,
+            limits,
         })
     }
 
@@ -67,14 +71,7 @@ impl Server {
         } else {
             "ws"
         };
-        let mut address = self.address;
-        if address.ip().is_unspecified() {
-            let loopback = match address.ip() {
-                IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
-                IpAddr::V6(_) => IpAddr::from(std::net::Ipv6Addr::LOCALHOST),
-            };
-            address.set_ip(loopback);
-        }
+        let address = reachable(self.address);
         format!("{scheme}://{address}/")
     }
 
@@ -85,6 +82,7 @@ impl Server {
             front,
             switchboard,
             address,
+            limits,
         } = self;
         tracing::info!(%address, tls = front.tls.is_some(), "serving");
         tokio::select! {
@@ -93,7 +91,6 @@ impl Server {
         }
         tracing::info!("stopping");
         front.stopping.cancel();
-        let limits = &front.limits;
         let all_gone = async {
             // A client may have been on its way into the switchboard when the others were told.
             while front.permits.available_permits() < limits.max_connections {
@@ -104,40 +101,9 @@ impl Server {
         if timeout(limits.shutdown_timeout, all_gone).await.is_err() {
             tracing::warn!("some clients did not close in time");
         }
+        front.abandoned.cancel();
     }
 }
 
 /// How often a stopping server looks whether everyone is gone.
 const SHUTDOWN_POLL: std::time::Duration = std::time::Duration::from_millis(10);
-
-async fn listen(host: &str, port: u16) -> Result<TcpListener, StartError> {
-    let name = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
-    let resolve_error = |source| StartError::Resolve {
-        host: host.to_owned(),
-        source,
-    };
-    let addresses = lookup_host((name, port)).await.map_err(resolve_error)?;
-    let mut last_error = None;
-    for address in addresses {
-        match TcpListener::bind(address).await {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last_error = Some(error),
-        }
-    }
-    Err(match last_error {
-        Some(source) => listen_error(name, port, source),
-        None => resolve_error(std::io::ErrorKind::NotFound.into()),
-    })
-}
-
-fn listen_error(host: &str, port: u16, source: std::io::Error) -> StartError {
-    let address = if host.contains(':') {
-        format!("[{host}]:{port}")
-    } else {
-        format!("{host}:{port}")
-    };
-    StartError::Listen { address, source }
-}

@@ -1,10 +1,12 @@
-//! Every `gst-launch-1.0` line of README.md is run as a shell would run it, and the published `webrtcsrc`
-//! plays what it sends.
+//! Every `gst-launch-1.0` line of README.md and of the pages in docs is run as a shell would run it, and the
+//! published `webrtcsrc` plays what it sends. A page that such a line serves is opened at the address that it prints.
 //!
 //! Only what this machine cannot have is replaced, by the rules of [`made_local`].
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -15,8 +17,16 @@ use tempfile::TempDir;
 use wigwag_end_to_end::gst_plugin_webrtc::{Endpoint, consume, listen};
 use wigwag_end_to_end::{Authority, DEADLINE, SignallingServer};
 
-/// So many lines are in the README at least: a search that finds none tests none.
-const EXAMPLES: usize = 9;
+/// Where the lines are, from the top of the project.
+const PAGES: &[&str] = &[
+    "README.md",
+    "docs/how-it-works.md",
+    "docs/server.md",
+    "docs/webrtcsink.md",
+];
+
+/// So many different lines are there at least: a search that finds none tests none.
+const EXAMPLES: usize = 10;
 
 /// Decoded frames that make a moving picture.
 const ENOUGH: u64 = 30;
@@ -25,24 +35,42 @@ const ENOUGH: u64 = 30;
 const LISTENER_PATIENCE: Duration = Duration::from_secs(5);
 
 #[test]
-fn every_pipeline_of_the_readme_plays() -> Result<()> {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
-    let readme = fs::read_to_string(readme)?;
-    let examples: Vec<_> = examples(&readme).collect();
-    ensure!(examples.len() >= EXAMPLES, "only {examples:#?}");
+fn every_pipeline_of_the_documents_plays() -> Result<()> {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // A line that several pages show is run once.
+    let mut found: BTreeMap<String, &str> = BTreeMap::new();
+    for page in PAGES {
+        let text = fs::read_to_string(project.join(page)).with_context(|| (*page).to_owned())?;
+        found.extend(examples(&text).map(|line| (line.to_owned(), *page)));
+    }
+    ensure!(found.len() >= EXAMPLES, "only {found:#?}");
     let stage = Stage::new()?;
-    for example in examples {
+    for (example, page) in found {
         stage
-            .play(example)
-            .with_context(|| format!("README.md says: {example}"))?;
+            .play(&example)
+            .with_context(|| format!("{page} says: {example}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn every_document_is_read() -> Result<()> {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    for entry in fs::read_dir(docs)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let is_read = PAGES.contains(&format!("docs/{name}").as_str());
+        ensure!(
+            is_read || !name.ends_with(".md"),
+            "docs/{name} is not in PAGES"
+        );
     }
     Ok(())
 }
 
 /// The lines between fences that start a pipeline.
-fn examples(readme: &str) -> impl Iterator<Item = &str> {
+fn examples(page: &str) -> impl Iterator<Item = &str> {
     let mut fenced = false;
-    readme.lines().filter(move |line| {
+    page.lines().filter(move |line| {
         fenced ^= line.starts_with("```");
         fenced && line.starts_with("gst-launch-1.0 ")
     })
@@ -55,12 +83,13 @@ struct Local<'a> {
     authority: &'a Path,
     film: &'a Path,
     free_port: u16,
+    page_port: u16,
 }
 
 /// The rules:
 ///
 /// * Signalling servers, the authority that signed their certificates, and ports are those of the test;
-///   a sink that names no server gets one. A server inside the sink listens on the loopback interface.
+///   a sink that names no server gets one. Servers inside the sink listen on the loopback interface.
 /// * No STUN server.
 /// * `v4l2src` and `autoaudiosrc`, with their properties, are a test picture and a tone.
 /// * `rtspsrc`, with its properties, is a test picture in the RTP packets that a camera would send.
@@ -92,9 +121,16 @@ fn made_local(example: &str, local: &Local<'_>) -> String {
             Some("signaller::cafile") => {
                 format!("signaller::cafile={}", local.authority.display())
             }
-            Some("run-signalling-server") => format!("{word} signalling-server-host=127.0.0.1"),
-            Some("signalling-server-port") => {
-                format!("signalling-server-port={}", local.free_port)
+            Some("run-signalling-server") => format!(
+                "{word} signalling-server-host=127.0.0.1 signalling-server-port={}",
+                local.free_port
+            ),
+            Some("signalling-server-port") => continue,
+            Some("run-web-server") => {
+                format!(
+                    "{word} web-server-host-addr=http://127.0.0.1:{}",
+                    local.page_port
+                )
             }
             Some("location") => format!("location={}", local.film.display()),
             _ => word.to_owned(),
@@ -111,6 +147,22 @@ fn made_local(example: &str, local: &Local<'_>) -> String {
 
 fn has_own_server(example: &str) -> bool {
     example.contains("run-signalling-server=true")
+}
+
+fn has_own_page(example: &str) -> bool {
+    example.contains("run-web-server=true")
+}
+
+/// Different ports that nobody listens on.
+fn free_ports<const N: usize>() -> Result<[u16; N]> {
+    let mut ports = [0; N];
+    let mut held = Vec::with_capacity(N);
+    for port in &mut ports {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        *port = listener.local_addr()?.port();
+        held.push(listener);
+    }
+    Ok(ports)
 }
 
 /// What all examples share.
@@ -136,7 +188,7 @@ impl Stage {
     fn play(&self, example: &str) -> Result<()> {
         let server = SignallingServer::start()?;
         let secure_server = SignallingServer::start_secure(&self.authority.certify_server()?)?;
-        let free_port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let [free_port, page_port] = free_ports()?;
         let made = made_local(
             example,
             &Local {
@@ -145,6 +197,7 @@ impl Stage {
                 authority: &self.authority.file(),
                 film: &self.film(),
                 free_port,
+                page_port,
             },
         );
         let uri = if has_own_server(example) {
@@ -158,10 +211,13 @@ impl Stage {
         let mut pipeline = self.run(&made)?;
         let played = listed(&endpoint, &mut pipeline).and_then(|producer| {
             let mut viewer = consume(&endpoint, &producer, ENOUGH)?;
-            viewer.wait_for("frames")
+            viewer.wait_for("frames")?;
+            if has_own_page(example) {
+                open_printed_page(&pipeline, page_port)?;
+            }
+            Ok(())
         });
-        played.with_context(|| format!("ran: {made}\n{}", pipeline.output()))?;
-        Ok(())
+        played.with_context(|| format!("ran: {made}\n{}", pipeline.output()))
     }
 
     fn run(&self, line: &str) -> Result<Pipeline> {
@@ -239,4 +295,22 @@ fn listed(endpoint: &Endpoint, pipeline: &mut Pipeline) -> Result<String> {
         }
     }
     bail!("the sink was not listed in time")
+}
+
+/// The line that a user would follow, and what a browser would get there.
+fn open_printed_page(pipeline: &Pipeline, port: u16) -> Result<()> {
+    let printed = format!("Watch at http://127.0.0.1:{port}/");
+    let give_up = Instant::now() + DEADLINE;
+    while !pipeline.output().contains(&printed) {
+        ensure!(Instant::now() < give_up, "\"{printed}\" was not printed");
+        sleep(Duration::from_millis(50));
+    }
+    let mut connection = TcpStream::connect(("127.0.0.1", port))?;
+    connection.set_read_timeout(Some(DEADLINE))?;
+    connection.write_all(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    let is_page = answer.starts_with("HTTP/1.1 200 ") && answer.contains("<title>Wigwag</title>");
+    ensure!(is_page, "at the printed address: {answer}");
+    Ok(())
 }

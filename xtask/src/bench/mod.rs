@@ -1,14 +1,18 @@
 //! `cargo xtask bench …`: ours and the published peer in the same run, as ratios, against the targets
 //! of ARCHITECTURE.md.
 
+#[cfg(feature = "viewers")]
 mod fan_out;
 mod first_frame;
 mod load;
+mod packet_path;
 mod server_process;
 mod signalling;
+#[cfg(feature = "viewers")]
 mod sink_process;
 mod stalled;
 mod table;
+#[cfg(feature = "viewers")]
 mod viewer;
 
 use std::process::ExitCode;
@@ -26,19 +30,25 @@ pub(crate) enum Bench {
     FirstFrame,
     /// The sink: processor time with one viewer and with ten
     FanOut,
+    /// A session: instructions per packet, to compare commits
+    PacketPath,
 }
 
 pub(crate) fn run(bench: Bench) -> Result<ExitCode> {
     match bench {
-        // The load is a browser's.
+        // The load is a browser's, or counted.
         Bench::FirstFrame => first_frame::run(),
+        Bench::PacketPath => packet_path::run(),
         _ if cfg!(debug_assertions) => run_optimised(),
         Bench::Signalling => signalling::run(),
+        #[cfg(feature = "viewers")]
         Bench::FanOut => fan_out::run(),
+        #[cfg(not(feature = "viewers"))]
+        Bench::FanOut => run_optimised(),
     }
 }
 
-/// Runs the same command again, optimised: a slow generator would measure itself.
+/// Runs the same command again, optimised and with all features: a slow generator would measure itself.
 fn run_optimised() -> Result<ExitCode> {
     say("Building the load generator");
     let mut same = cargo(&["run", "--quiet", "--locked", "--profile", "load"]);

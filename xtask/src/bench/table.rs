@@ -35,6 +35,7 @@ pub(crate) fn print(rows: &[Row]) {
 }
 
 /// A last line for a quantity of which more is better.
+#[cfg(feature = "viewers")]
 pub(crate) fn print_at_least(what: &str, reference: f64, ours: f64, target: f64) {
     let verdict = if ours >= target { "pass" } else { "MISSED" };
     let target = format!(">= {target}");

@@ -1,5 +1,6 @@
 //! Sessions with viewers, from the request to the end.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,15 +48,19 @@ impl Controlled {
         gst::info!(log::SINK, obj = sink, "session {id} with {peer}");
         let viewer = ViewerId(self.next_viewer);
         self.next_viewer += 1;
-        let consumer = Consumer::new(id.as_str(), peer.as_str());
+        let consumer = Consumer::new(id.as_str(), peer.as_str(), viewer, self.snapshot.clone());
         let session = Session {
             id: id.clone(),
             peer: peer.clone(),
             consumer: consumer.clone(),
         };
+        let streams = self.streams.values();
         let snapshot = SessionSnapshot {
             session: id.to_string(),
-            encoders: Vec::new(),
+            pads: streams
+                .map(|stream| (stream.id, stream.name.clone()))
+                .collect(),
+            encoders: BTreeMap::new(),
         };
         self.snapshot.set_session(viewer, snapshot);
         self.sessions.insert(viewer, session);

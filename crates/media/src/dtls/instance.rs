@@ -30,6 +30,8 @@ pub(super) struct OpenSslInstance {
     /// What str0m has not been told yet. Emptied after every datagram, so one datagram's worth.
     events: VecDeque<Event>,
     now: Instant,
+    /// Whether there is nothing to tell until something is done. str0m asks with every packet of media.
+    at_rest: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +61,7 @@ impl OpenSslInstance {
             state: State::Handshaking,
             events: VecDeque::new(),
             now,
+            at_rest: false,
         })
     }
 
@@ -130,6 +133,7 @@ impl DtlsInstance for OpenSslInstance {
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
+        self.at_rest = false;
         if matches!(self.state, State::Closed | State::Failed) {
             return Ok(());
         }
@@ -141,6 +145,9 @@ impl DtlsInstance for OpenSslInstance {
     }
 
     fn poll_output<'a>(&mut self, buffer: &'a mut [u8]) -> DtlsOutput<'a> {
+        if self.at_rest {
+            return DtlsOutput::Timeout(self.now + IDLE);
+        }
         let datagrams = self.stream.get_mut();
         if let Some(datagram) = datagrams.first_outgoing() {
             let Some(room) = buffer.get_mut(..datagram.len()) else {
@@ -156,6 +163,7 @@ impl DtlsInstance for OpenSslInstance {
                 State::Handshaking => retransmission::remaining(&mut self.stream),
                 _ => None,
             };
+            self.at_rest = self.state != State::Handshaking;
             return DtlsOutput::Timeout(self.now + wait.unwrap_or(IDLE));
         };
         if let Event::PeerCertificate(bytes) | Event::Data(bytes) = event
@@ -178,6 +186,7 @@ impl DtlsInstance for OpenSslInstance {
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
         self.now = now;
+        self.at_rest = false;
         if self.state != State::Handshaking {
             return Ok(());
         }
@@ -190,6 +199,7 @@ impl DtlsInstance for OpenSslInstance {
     }
 
     fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {
+        self.at_rest = false;
         match self.state {
             State::Handshaking => Ok(0),
             State::Closed | State::Failed => Err(DtlsImplError::ConnectionClosed),
@@ -218,6 +228,7 @@ impl DtlsInstance for OpenSslInstance {
     }
 
     fn close(&mut self) -> Result<(), DtlsImplError> {
+        self.at_rest = false;
         if self.state == State::Connected
             && let Err(error) = self.stream.shutdown()
             && !would_block(&error)

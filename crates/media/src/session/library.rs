@@ -44,12 +44,16 @@ impl Session {
     }
 
     fn drain(&mut self) -> Result<(), RtcError> {
+        // A time that does not go forward is no progress.
+        let mut stepped = None;
         for _ in 0..MAX_STEPS {
             match self.rtc.poll_output()? {
                 Output::Transmit(transmit) => self.on_transmit(transmit),
                 Output::Event(event) => self.on_event(&event),
-                Output::Timeout(at) if at <= self.now + TOGETHER && at > self.library_deadline => {
-                    self.library_deadline = at;
+                Output::Timeout(at)
+                    if at <= self.now + TOGETHER && stepped.is_none_or(|last| at > last) =>
+                {
+                    stepped = Some(at);
                     self.rtc.handle_input(Input::Timeout(at.max(self.now)))?;
                 }
                 Output::Timeout(at) => {
@@ -78,13 +82,15 @@ impl Session {
             feedback,
             probing,
             now,
+            started,
             ..
         } = self;
         let waits = tracks.iter().any(Track::waits);
         if !waits || !feedback.may_send(*now) {
             return false;
         }
-        let Some(track) = tracks.iter_mut().find_map(|track| track.write(rtc)) else {
+        let age = *now - *started;
+        let Some(track) = tracks.iter_mut().find_map(|track| track.write(rtc, age)) else {
             return false;
         };
         // What waits goes before probes, so that these find a stream to go by.
@@ -97,11 +103,10 @@ impl Session {
     }
 
     fn on_transmit(&mut self, transmit: Transmit) {
-        let resends = self.tracks.iter().filter_map(Track::resends);
-        if let Some(ssrc) = self.statistics.count_sent(&transmit, resends) {
+        if let Some(packet) = self.statistics.count_sent(&transmit) {
             self.feedback.on_media_sent(self.now);
             for track in &mut self.tracks {
-                track.on_sent(ssrc);
+                track.on_sent(&packet);
             }
         }
         self.transmits.push_back(transmit);
@@ -130,12 +135,11 @@ impl Session {
                 self.statistics.on_stream_measured(stats, transport);
                 let mut tracks = self.tracks.iter_mut();
                 if let Some(track) = tracks.find(|track| track.mid() == stats.mid) {
-                    track.key_frames_asked = stats.plis + stats.firs;
-                    track.nacks = stats.nacks;
+                    track.on_measured(stats);
                 }
             }
             Event::PeerStats(stats) => {
-                self.statistics.on_path_measured(stats);
+                self.count_measured(stats);
                 let measured = stats.bwe_tx.map(|rate| rate.as_u64());
                 let told = self
                     .estimate

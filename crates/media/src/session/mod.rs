@@ -19,6 +19,7 @@
 //!   operation causes, as str0m demands.
 
 mod agreement;
+mod candidate_pair;
 mod config;
 mod description;
 mod end;
@@ -32,6 +33,7 @@ mod mid_header;
 mod negotiation;
 mod payload_types;
 mod probing;
+mod rate;
 mod remote_description;
 mod statistics;
 mod track;
@@ -44,6 +46,8 @@ use std::time::{Duration, Instant};
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::{Candidate, Input, Rtc};
 
+use candidate_pair::RemoteCandidates;
+pub use candidate_pair::{CandidateKind, CandidatePair, PathEnd};
 pub use config::{Certificate, Codec, CodecConfig, SessionConfig, StreamConfig};
 pub use end::EndReason;
 use estimate::Estimate;
@@ -51,7 +55,8 @@ pub use feedback::FEEDBACK_TIMEOUT;
 use feedback::Feedback;
 use negotiation::PendingOffer;
 use probing::Probing;
-pub use statistics::SessionStatistics;
+use rate::Rate;
+pub use statistics::{SessionStatistics, StreamStatistics};
 use track::Track;
 
 use crate::demand::{Bitrate, RenditionId, StreamId};
@@ -82,6 +87,8 @@ pub struct Session {
     feedback: Feedback,
     probing: Probing,
     statistics: SessionStatistics,
+    rate: Rate,
+    remote_candidates: RemoteCandidates,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,10 +125,13 @@ impl Session {
             return;
         }
         match Candidate::from_sdp_string(text) {
-            Ok(candidate) => self.operate(now, |rtc| {
-                rtc.add_remote_candidate(candidate);
-                Ok(())
-            }),
+            Ok(candidate) => {
+                self.remote_candidates.remember(&candidate);
+                self.operate(now, |rtc| {
+                    rtc.add_remote_candidate(candidate);
+                    Ok(())
+                });
+            }
             Err(_) => tracing::debug!("passed over a candidate"),
         }
     }
@@ -276,15 +286,11 @@ impl Session {
     /// What was counted since the session was made. What the viewer reports is at most a tenth of a
     /// second behind.
     pub fn statistics(&self) -> SessionStatistics {
-        let sum = |count: fn(&Track) -> u64| self.tracks.iter().map(count).sum();
+        let streams = self.tracks.iter().map(|track| track.statistics(self.now));
         SessionStatistics {
-            frames_sent: sum(|track| track.frames_sent),
-            frames_dropped: sum(Track::dropped_frames),
-            key_frames_sent: sum(|track| track.key_frames_sent),
-            key_frames_asked: sum(|track| track.key_frames_asked),
-            nacks: sum(|track| track.nacks),
+            bitrate: self.rate.bitrate(self.statistics.bytes_sent, self.now),
             estimate: self.estimate.told(),
-            ..self.statistics.clone()
+            ..self.statistics.with_streams(streams.collect())
         }
     }
 

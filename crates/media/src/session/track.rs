@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 
 use str0m::Rtc;
 use str0m::media::{MediaKind, Mid, Pt};
-use str0m::rtp::{RtpWrite, Ssrc};
+use str0m::rtp::RtpWrite;
+use str0m::stats::MediaEgressStats;
 
+use super::rate::Rate;
+use super::statistics::{SentPacket, StreamStatistics};
 use crate::demand::{RenditionId, StreamId};
 use crate::frame::Frame;
 use crate::frame_queue::FrameQueue;
@@ -48,15 +51,11 @@ pub(super) struct Track {
     in_library: usize,
     /// When the library last told how many wait.
     reported_at: Option<Instant>,
-    sends: Option<Ssrc>,
-    resends: Option<Ssrc>,
     /// Whether the viewer takes packets that are sent again.
     sent_again: bool,
-    pub(super) frames_sent: u64,
-    pub(super) key_frames_sent: u64,
-    /// As the library last reported.
-    pub(super) key_frames_asked: u64,
-    pub(super) nacks: u64,
+    /// What is counted; the rest is filled in for who asks.
+    counted: StreamStatistics,
+    rate: Rate,
 }
 
 impl Track {
@@ -74,13 +73,9 @@ impl Track {
             last_time: None,
             in_library: 0,
             reported_at: None,
-            sends: None,
-            resends: None,
             sent_again: false,
-            frames_sent: 0,
-            key_frames_sent: 0,
-            key_frames_asked: 0,
-            nacks: 0,
+            counted: StreamStatistics::new(stream),
+            rate: Rate::default(),
         }
     }
 
@@ -101,13 +96,20 @@ impl Track {
         self.accepted.first().map(|(number, _)| *number)
     }
 
-    pub(super) fn dropped_frames(&self) -> u64 {
-        self.queue.dropped()
-    }
-
-    /// The stream of packets sent again.
-    pub(super) fn resends(&self) -> Option<Ssrc> {
-        self.resends
+    /// What was counted until now.
+    pub(super) fn statistics(&self, now: Instant) -> StreamStatistics {
+        let given = self.given;
+        let payload_type = given.and_then(|given| self.payload_type(given.codec));
+        StreamStatistics {
+            rendition: given,
+            next_rendition: self.next,
+            payload_type: payload_type.map(|payload_type| *payload_type),
+            bitrate: self.rate.bitrate(self.counted.bytes_sent, now),
+            frames_dropped: self.queue.dropped(),
+            frames_waiting: self.queue.len(),
+            wait: self.queue.wait(),
+            ..self.counted.clone()
+        }
     }
 
     /// How much time the frames stand for that wait for this viewer.
@@ -141,8 +143,8 @@ impl Track {
         if let Some(stream) = rtc.direct_api().stream_tx_by_mid(self.mid, None) {
             let packets = if retransmission { RESEND_PACKETS } else { 0 };
             stream.set_rtx_cache(packets, RESEND_AGE, Some(RESEND_SHARE));
-            self.sends = Some(stream.ssrc());
-            self.resends = stream.rtx();
+            self.counted.ssrc = Some(*stream.ssrc());
+            self.counted.resend_ssrc = stream.rtx().map(|ssrc| *ssrc);
         }
     }
 
@@ -209,8 +211,9 @@ impl Track {
         self.queue.clear();
     }
 
-    /// Hands the next frame to the library if it has room; returns itself if it did.
-    pub(super) fn write(&mut self, rtc: &mut Rtc) -> Option<&Self> {
+    /// Hands the next frame to the library if it has room; returns itself if it did. `age` is the
+    /// session's.
+    pub(super) fn write(&mut self, rtc: &mut Rtc, age: Duration) -> Option<&Self> {
         let mut direct = rtc.direct_api();
         let stream = direct.stream_tx_by_mid(self.mid, None)?;
         if let Some(info) = stream.queue_info()
@@ -242,16 +245,28 @@ impl Track {
             self.next_sequence += 1;
         }
         self.in_library += frame.packets.len();
-        self.frames_sent += 1;
-        self.key_frames_sent += u64::from(video && frame.key);
+        self.counted.frames_sent += 1;
+        self.counted.key_frames_sent += u64::from(video && frame.key);
+        self.counted.first_frame_after.get_or_insert(age);
         Some(self)
     }
 
-    /// A packet of this source went out.
-    pub(super) fn on_sent(&mut self, ssrc: u32) {
-        if self.sends.is_some_and(|sends| *sends == ssrc) {
+    /// A packet went out, of this stream or another.
+    pub(super) fn on_sent(&mut self, packet: &SentPacket) {
+        if self.counted.ssrc == Some(packet.ssrc) {
             self.in_library = self.in_library.saturating_sub(1);
         }
+        self.counted.count_sent(packet);
+    }
+
+    /// Takes what the viewer reported.
+    pub(super) fn on_measured(&mut self, stats: &MediaEgressStats) {
+        self.counted.on_measured(stats, self.kind);
+    }
+
+    /// Looks at what was sent, several times in a second.
+    pub(super) fn mark_rate(&mut self, now: Instant) {
+        self.rate.mark(self.counted.bytes_sent, now);
     }
 
     fn payload_type(&self, codec: u32) -> Option<Pt> {

@@ -207,7 +207,9 @@ impl Network {
             let step = self.now + Duration::from_micros(100);
             self.now = next.unwrap_or(end).max(step).min(end);
             self.deliver();
-            self.session.wake(self.now);
+            if self.session.deadline().is_some_and(|at| at <= self.now) {
+                self.session.wake(self.now);
+            }
             let due = Input::Timeout(self.now);
             self.viewer
                 .rtc
