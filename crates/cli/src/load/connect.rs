@@ -42,6 +42,15 @@ impl Way {
         })
     }
 
+    /// Without encryption.
+    #[cfg(test)]
+    pub(super) fn to(target: &Target) -> Self {
+        Self {
+            target: target.clone(),
+            tls: None,
+        }
+    }
+
     pub(super) async fn open(&self) -> Result<Box<dyn ByteStream>, String> {
         let target = &self.target;
         let address = target.authority();

@@ -135,8 +135,7 @@ pub(super) async fn watch(
                         call.add_candidate(&candidate);
                     }
                     PeerMessageBody::Ice { candidate, .. } => {
-                        early.push(candidate);
-                        early.truncate(MAX_EARLY_CANDIDATES);
+                        keep_for_later(&mut early, candidate);
                     }
                     PeerMessageBody::Sdp(SessionDescription::Answer { .. }) => {}
                 }
@@ -151,6 +150,12 @@ pub(super) async fn watch(
             }
             _ => {}
         }
+    }
+}
+
+fn keep_for_later(early: &mut Vec<String>, candidate: String) {
+    if early.len() < MAX_EARLY_CANDIDATES {
+        early.push(candidate);
     }
 }
 
@@ -242,5 +247,15 @@ mod tests {
         );
         assert!(choose(&[], None).is_err());
         assert!(choose(&[], Some("door")).is_err());
+    }
+
+    #[test]
+    fn candidates_that_come_early_are_bounded() {
+        let mut early = Vec::new();
+        for number in 0..2 * MAX_EARLY_CANDIDATES {
+            keep_for_later(&mut early, number.to_string());
+        }
+        assert_eq!(early.len(), MAX_EARLY_CANDIDATES);
+        assert_eq!(early[0], "0");
     }
 }

@@ -21,16 +21,17 @@ pub(super) struct Told {
     pub(super) processes: Vec<ProcessRecord>,
 }
 
-/// A line of a process, or that it said its last.
+/// A line of a process, or that it said its last; or that somebody wants the end.
 enum Line {
     Record(usize, Record),
     Ended(Result<(), String>),
+    Interrupted,
 }
 
 struct Process {
     child: Child,
     /// It ends when this is closed, so that it does not outlive this process.
-    _input: Option<ChildStdin>,
+    input: Option<ChildStdin>,
 }
 
 /// Runs all viewers, and shows how it goes.
@@ -48,13 +49,16 @@ pub(super) fn run(
             let started = start(arguments, number, &lines);
             processes.push(started.map_err(|error| format!("cannot start a process: {error}"))?);
         }
-        drop(lines);
-        // Ctrl-C reaches the others as well, which then tell what they have; it must not end this one before.
-        let runtime = runtime()?;
-        let _guard = runtime.enter();
-        let _never_read = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+        forward_interrupts(lines)?;
     }
-    let gathered = gather(&told, arguments.processes, &mut show);
+    let end_all = |processes: &mut Vec<Process>| {
+        for process in processes {
+            process.input = None;
+        }
+    };
+    let gathered = gather(&told, arguments.processes, &mut show, || {
+        end_all(&mut processes);
+    });
     for Process { child, .. } in &mut processes {
         if gathered.is_err() {
             // It may have ended by itself.
@@ -63,6 +67,31 @@ pub(super) fn run(
         let _ = child.wait();
     }
     gathered
+}
+
+/// Ctrl-C must not end this process before the others told what they have.
+fn forward_interrupts(lines: Sender<Line>) -> Result<(), String> {
+    let runtime = runtime()?;
+    let streams = {
+        let _inside = runtime.enter();
+        let stream = |kind| signal(kind).map_err(|error| error.to_string());
+        [
+            stream(SignalKind::interrupt())?,
+            stream(SignalKind::terminate())?,
+        ]
+    };
+    thread::spawn(move || {
+        let [mut interrupt, mut terminate] = streams;
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        // It may be over.
+        let _ = lines.send(Line::Interrupted);
+    });
+    Ok(())
 }
 
 /// Runs as one of several processes: tells by lines on the standard output.
@@ -126,16 +155,14 @@ fn start(arguments: &LoadArguments, number: usize, lines: &Sender<Line>) -> io::
         }
         let _ = lines.send(Line::Ended(read));
     });
-    Ok(Process {
-        child,
-        _input: input,
-    })
+    Ok(Process { child, input })
 }
 
 fn gather(
     lines: &Receiver<Line>,
     processes: usize,
     show: &mut impl FnMut(&Progress),
+    mut end_all: impl FnMut(),
 ) -> Result<Told, String> {
     let mut told = Told::default();
     let mut progress = vec![Progress::default(); processes];
@@ -153,6 +180,7 @@ fn gather(
             }
             Line::Record(_, Record::Viewer(viewer)) => told.viewers.push(viewer),
             Line::Record(_, Record::Process(process)) => told.processes.push(process),
+            Line::Interrupted => end_all(),
             Line::Ended(ended) => {
                 ended?;
                 running -= 1;
@@ -221,12 +249,19 @@ mod tests {
             let read = serde_json::from_str(&text).expect("a record");
             lines.send(Line::Record(from, read)).expect("heard");
         }
+        lines.send(Line::Interrupted).expect("heard");
+        let (mut shown, mut ends) = (Vec::new(), 0);
         for _ in 0..2 {
             lines.send(Line::Ended(Ok(()))).expect("heard");
         }
-        let mut shown = Vec::new();
-        let told = gather(&told, 2, &mut |progress| shown.push(progress.joined)).expect("told");
-        assert_eq!(shown, [1, 3, 5]);
+        let told = gather(
+            &told,
+            2,
+            &mut |progress| shown.push(progress.joined),
+            || ends += 1,
+        )
+        .expect("told");
+        assert_eq!((shown, ends), (vec![1, 3, 5], 1));
         assert_eq!([told.viewers[0].viewer, told.viewers[1].viewer], [0, 1]);
         assert_eq!(
             [told.processes[0].process, told.processes[1].process],
@@ -239,7 +274,7 @@ mod tests {
         let (lines, told) = channel();
         lines.send(Line::Record(0, progress(1))).expect("heard");
         lines.send(Line::Ended(Ok(()))).expect("heard");
-        let error = gather(&told, 1, &mut |_| ()).expect_err("it told nothing");
+        let error = gather(&told, 1, &mut |_| (), || ()).expect_err("it told nothing");
         assert!(error.contains("before it told"), "{error}");
     }
 }

@@ -137,6 +137,12 @@ async fn request(
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use tokio::sync::watch::channel as watch_channel;
+    use wigwag_media::viewer::{ReceiverSettings, Receivers};
+
     use super::*;
 
     #[test]
@@ -167,5 +173,49 @@ mod tests {
         );
         assert_eq!(found("http://other.example/a"), None);
         assert_eq!(found("//other.example/a"), None);
+    }
+
+    /// Answers one request with these bytes.
+    fn answering(response: String) -> Target {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut buffer = [0; 65_536];
+            let _ = stream.read(&mut buffer);
+            // Who does not like it leaves early.
+            let _ = stream.write_all(response.as_bytes());
+        });
+        let address = format!("http://127.0.0.1:{port}/whep");
+        address.parse().expect("an address")
+    }
+
+    #[tokio::test]
+    async fn a_refusal_has_a_reason() {
+        let receivers = Arc::new(Receivers::start().expect("a thread"));
+        let too_large = format!("201 Created\r\nContent-Length: {}", MAX_BODY + 1);
+        for (status, body, reason) in [
+            ("409 Conflict", "", "nothing to send"),
+            ("401 Unauthorized", "", "credentials"),
+            ("307 Temporary Redirect", "", "redirects are not followed"),
+            ("404 Not Found", "no", "404"),
+            ("406 Not Acceptable", "v=0", "wants to make the offer"),
+            ("201 Created", "no description", "cannot be used"),
+            (&too_large, &"x".repeat(MAX_BODY + 1), "HTTP request failed"),
+        ] {
+            let head = if status.contains("Length") {
+                String::new()
+            } else {
+                format!("\r\nContent-Length: {}", body.len())
+            };
+            let target = answering(format!("HTTP/1.1 {status}{head}\r\n\r\n{body}"));
+            let way = Way::to(&target);
+            let address = Ipv4Addr::LOCALHOST.into();
+            let call = Call::new(&receivers, address, ReceiverSettings::default());
+            let (_stop, told) = watch_channel(false);
+            let watched = watch(&way, &target, &Arc::new(call), &mut Stop(told)).await;
+            let refusal = watched.expect_err(status);
+            assert!(refusal.contains(reason), "{status}: {refusal}");
+        }
     }
 }

@@ -90,7 +90,8 @@ pub(super) async fn run(
                     steady_since = Mark::now(&joined);
                 }
                 let progress = Record::Progress(progress(&joined, started.elapsed()));
-                if tell(progress).is_err() {
+                let all_failed = || joined.iter().all(|joined| joined.call.has_failed());
+                if tell(progress).is_err() || waiting.peek().is_none() && all_failed() {
                     break;
                 }
             }

@@ -10,12 +10,14 @@ use str0m::config::CryptoProvider;
 use str0m::media::SenderFeedback;
 
 use super::agreed::Agreed;
-use super::arrivals::{Arrivals, extend};
-use super::counter::{Packet, StreamCounter, StreamReport};
+use super::arrivals::Arrivals;
+use super::counter::{StreamCounter, StreamReport};
 use super::keys::Keys;
 use super::packet_header::Header;
+use super::receiver::ASK_INTERVAL;
+use super::reception::Reception;
 use super::srtcp::Srtcp;
-use super::{ASK_INTERVAL, ReceiverError, StreamKind};
+use super::{ReceiverError, StreamKind};
 
 /// As browsers do for video.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -23,9 +25,6 @@ const FEEDBACK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Streams at most of one viewer; packets of others are not counted.
 const MAX_STREAMS: usize = 16;
-
-/// Where counting begins, so that a packet from before the first one has a number.
-const FIRST_ROUND: u64 = 1 << 16;
 
 /// RTCP: how long a header with a source is, and the types that are used here.
 const CLEAR: usize = 8;
@@ -38,7 +37,7 @@ const PAYLOAD_FEEDBACK: u8 = 206;
 pub(super) struct HeaderCounter {
     started: Instant,
     agreed: Agreed,
-    streams: Vec<Stream>,
+    streams: Vec<Reception>,
     arrivals: Option<Arrivals>,
     reports: Option<Srtcp>,
     /// The source of our reports: another than the library's, which counts its own.
@@ -48,24 +47,6 @@ pub(super) struct HeaderCounter {
     report_at: Option<Instant>,
     feedback_at: Option<Instant>,
     asked: Option<Instant>,
-}
-
-struct Stream {
-    source: u32,
-    /// Which of those that were agreed on.
-    section: usize,
-    clock: u32,
-    counter: StreamCounter,
-    first: u64,
-    last: u64,
-    received: u64,
-    /// What the report before said of `expected` and `received`.
-    reported: (u64, u64),
-    /// In units of the clock (RFC 3550, A.8).
-    jitter: f64,
-    transit: Option<u32>,
-    /// The middle bits of the sender's clock in its last report, and when that came.
-    sender_report: Option<(u32, Instant)>,
 }
 
 /// A source for reports (RFC 3550, 8.1).
@@ -107,6 +88,11 @@ impl HeaderCounter {
 
     pub(super) fn streams(&self) -> impl Iterator<Item = StreamReport> {
         self.streams.iter().map(|stream| stream.counter.report())
+    }
+
+    /// Whether the sender hears of media from here.
+    pub(super) fn is_reporting(&self) -> bool {
+        self.report_at.is_some() && self.reports.is_some()
     }
 
     /// Counts a packet that came from `source` to `destination`.
@@ -258,8 +244,8 @@ impl HeaderCounter {
         compound.extend(body);
     }
 
-    fn stream(&mut self, header: &Header) -> Option<&mut Stream> {
-        let known = |stream: &Stream| stream.source == header.source;
+    fn stream(&mut self, header: &Header) -> Option<&mut Reception> {
+        let known = |stream: &Reception| stream.source == header.source;
         let place = match self.streams.iter().position(known) {
             Some(place) => {
                 let section = self.agreed.sections.get(self.streams.get(place)?.section)?;
@@ -271,20 +257,9 @@ impl HeaderCounter {
                 let number = self.agreed.section(header.payload_type, header.source)?;
                 let section = self.agreed.sections.get(number)?;
                 let clock = section.clock(header.payload_type)?;
-                let first = FIRST_ROUND + u64::from(header.sequence);
-                self.streams.push(Stream {
-                    source: header.source,
-                    section: number,
-                    clock,
-                    counter: StreamCounter::new(&section.mid, section.kind, self.started),
-                    first,
-                    last: first,
-                    received: 0,
-                    reported: (0, 0),
-                    jitter: 0.0,
-                    transit: None,
-                    sender_report: None,
-                });
+                let counter = StreamCounter::new(&section.mid, section.kind, self.started);
+                let stream = Reception::new(number, clock, counter, header);
+                self.streams.push(stream);
                 self.streams.len() - 1
             }
         };
@@ -292,58 +267,77 @@ impl HeaderCounter {
     }
 }
 
-impl Stream {
-    fn on_packet(&mut self, header: &Header, bytes: usize, now: Instant) {
-        let sequence = extend(self.last, header.sequence);
-        self.last = self.last.max(sequence);
-        self.received += 1;
-        self.counter.push(&Packet {
-            sequence,
-            timestamp: header.timestamp,
-            marker: header.marker,
-            bytes,
-            // It stands in the payload, which is encrypted.
-            key: false,
-            arrived: now,
-        });
-        let since = now.saturating_duration_since(self.counter.started());
-        let arrived = (since.as_secs_f64() * f64::from(self.clock)) as u64 as u32;
-        let transit = arrived.wrapping_sub(header.timestamp);
-        if let Some(before) = self.transit.replace(transit) {
-            let change = transit.wrapping_sub(before) as i32;
-            self.jitter += (f64::from(change.unsigned_abs()) - self.jitter) / 16.0;
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFER: &str = "m=video 9 x 96\r\na=mid:v\r\na=rtpmap:96 VP8/90000\r\n";
+
+    fn counter(start: Instant) -> HeaderCounter {
+        let mut counter = HeaderCounter::new(7, start);
+        counter.agree(OFFER, OFFER);
+        counter
     }
 
-    /// RFC 3550, 6.4.1 and A.3.
-    fn block(&mut self, now: Instant) -> [u8; 24] {
-        let expected = self.last - self.first + 1;
-        let (expected_before, received_before) = self.reported;
-        self.reported = (expected, self.received);
-        let expected_since = expected - expected_before;
-        let received_since = self.received - received_before;
-        let lost_since = expected_since.saturating_sub(received_since);
-        let fraction = (lost_since << 8).checked_div(expected_since).unwrap_or(0);
-        let lost = expected.saturating_sub(self.received).min(0x7f_ffff);
-        let (sender_clock, delay) = match self.sender_report {
-            Some((clock, came)) => {
-                let delay = now.saturating_duration_since(came).as_secs_f64() * 65_536.0;
-                (clock, delay as u32)
-            }
-            None => (0, 0),
-        };
-        let words = [
-            self.source,
-            (fraction.min(255) as u32) << 24 | lost as u32,
-            (self.last - FIRST_ROUND) as u32,
-            self.jitter as u32,
-            sender_clock,
-            delay,
-        ];
-        let mut block = [0; 24];
-        for (place, word) in block.chunks_exact_mut(4).zip(words) {
-            place.copy_from_slice(&word.to_be_bytes());
+    fn packet(source: u8, sequence: u16) -> Vec<u8> {
+        let mut packet = vec![0x80, 0x80 | 96];
+        packet.extend(sequence.to_be_bytes());
+        packet.extend(u32::from(sequence).to_be_bytes());
+        packet.extend([0, 0, 0, source]);
+        packet.extend([0; 20]);
+        packet
+    }
+
+    fn push(counter: &mut HeaderCounter, packet: &[u8], now: Instant) {
+        let here = "127.0.0.1:1".parse().expect("an address");
+        counter.on_media(here, here, packet, now);
+    }
+
+    #[test]
+    fn streams_are_bounded() {
+        let start = Instant::now();
+        let mut counter = counter(start);
+        for source in 0..2 * MAX_STREAMS as u8 {
+            push(&mut counter, &packet(source, 1), start);
         }
-        block
+        assert_eq!(counter.streams().count(), MAX_STREAMS);
+    }
+
+    #[test]
+    fn what_was_lost_is_reported() {
+        let start = Instant::now();
+        let mut counter = counter(start);
+        for sequence in [65_534, 65_535, 2, 3] {
+            push(&mut counter, &packet(1, sequence), start);
+        }
+        let stream = &mut counter.streams[0];
+        let block = stream.block(start);
+        // A third of six, that is 85 of 256; two in all; the highest number, in the second round.
+        assert_eq!(block[..4], [0, 0, 0, 1]);
+        assert_eq!(block[4..8], [85, 0, 0, 2]);
+        assert_eq!(block[8..12], [0, 1, 0, 3]);
+        assert_eq!(block[16..], [0; 8], "no sender report came");
+        let block = stream.block(start);
+        assert_eq!(block[4..8], [0, 0, 0, 2], "nothing since");
+    }
+
+    #[test]
+    fn a_report_is_a_compound_of_whole_words() {
+        let start = Instant::now();
+        let mut counter = counter(start);
+        push(&mut counter, &packet(1, 1), start);
+        let mut compound = Vec::new();
+        counter.describe(start, &mut compound);
+        counter.ask(start, &mut compound);
+        let mut rest = compound.as_slice();
+        let mut kinds = Vec::new();
+        while let [first, kind, l0, l1, ..] = rest {
+            assert_eq!(first >> 6, 2);
+            kinds.push((*kind, first & 0x1f));
+            let words = 1 + usize::from(u16::from_be_bytes([*l0, *l1]));
+            rest = &rest[4 * words..];
+        }
+        assert_eq!(rest, [0_u8; 0]);
+        assert_eq!(kinds, [(201, 1), (202, 1), (206, 1)]);
     }
 }

@@ -16,7 +16,16 @@ pub(super) struct Header {
 
 /// Whether a datagram is of media, and not of reports, keys or connectivity (RFC 7983, RFC 5761).
 pub(super) fn is_media(datagram: &[u8]) -> bool {
-    matches!(datagram, [128..=191, second, ..] if !(64..=95).contains(&(second & 0x7f)))
+    matches!(datagram, [128..=191, second, ..] if !is_report_type(*second))
+}
+
+/// Whether a datagram is of reports (RTCP).
+pub(super) fn is_report(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, second, ..] if is_report_type(*second))
+}
+
+fn is_report_type(second: u8) -> bool {
+    (64..=95).contains(&(second & 0x7f))
 }
 
 impl Header {
@@ -129,16 +138,18 @@ mod tests {
 
     #[test]
     fn media_is_told_from_all_else_on_a_port() {
-        for (first, second, media) in [
-            (0x80, 96, true),
-            (0x90, 0xe0, true),
-            (0x80, 0, true),
-            (0x80, 200, false),
-            (0x81, 205, false),
-            (0x00, 0x01, false),
-            (22, 0xfe, false),
+        for (first, second, media, report) in [
+            (0x80, 96, true, false),
+            (0x90, 0xe0, true, false),
+            (0x80, 0, true, false),
+            (0x80, 200, false, true),
+            (0x81, 205, false, true),
+            (0x00, 0x01, false, false),
+            (22, 0xfe, false, false),
         ] {
-            assert_eq!(is_media(&[first, second, 0, 0]), media, "{first} {second}");
+            let datagram = [first, second, 0, 0];
+            let told = (is_media(&datagram), is_report(&datagram));
+            assert_eq!(told, (media, report), "{first} {second}");
         }
         assert!(!is_media(&[0x80]));
     }

@@ -1,18 +1,16 @@
 //! Many viewers on one thread.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use mio::net::UdpSocket;
-use mio::{Events, Interest, Poll, Registry, Token, Waker};
-use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
-use socket2::SockRef;
+use mio::{Events, Poll, Registry, Token, Waker};
 
 use super::drops;
+use super::socket::{READS, Room, Socket};
 use super::{Receiver, ReceiverError, ReceiverReport, ReceiverSettings, StreamKind};
 
 /// Addresses at most that one viewer listens on.
@@ -21,15 +19,8 @@ pub const MAX_ADDRESSES: usize = 8;
 /// No viewer has this token: there are never that many.
 const WAKER: Token = Token(usize::MAX);
 
-/// What one call reads: so many datagrams, or several glued together, and the most that the system glues.
-const READS: usize = 8;
-const MAX_READ: usize = 65_536;
-
 /// Calls in a row for one viewer, so that one that is flooded does not hold up the others.
 const MAX_CALLS: usize = 64;
-
-/// Asked of the system for what comes while other viewers have their turn; it may give less.
-const SOCKET_BUFFER: usize = 1024 * 1024;
 
 /// Events of the system in one go.
 const MAX_EVENTS: usize = 1_024;
@@ -59,18 +50,6 @@ struct WithSockets {
     receiver: Receiver,
     sockets: Vec<Socket>,
     deadline: Option<Instant>,
-}
-
-struct Socket {
-    local: SocketAddr,
-    socket: UdpSocket,
-    state: UdpSocketState,
-}
-
-/// Where datagrams are read to.
-struct Room {
-    bytes: Vec<u8>,
-    metas: [RecvMeta; READS],
 }
 
 impl Receivers {
@@ -246,7 +225,7 @@ impl Receivers {
         let mut sockets = Vec::new();
         for (number, address) in addresses.iter().take(MAX_ADDRESSES).enumerate() {
             let token = Token(id.0 * MAX_ADDRESSES + number);
-            let socket = open(&running.registry, *address, token);
+            let socket = Socket::open(&running.registry, *address, token);
             sockets.push(socket.map_err(|error| ReceiverError::Socket(error.to_string()))?);
         }
         running.next += 1;
@@ -364,9 +343,7 @@ impl Running {
         for transmit in with_sockets.receiver.poll_transmit() {
             let mut sockets = with_sockets.sockets.iter();
             if let Some(socket) = sockets.find(|socket| socket.local == transmit.source) {
-                // What does not go out is lost, as on any network.
-                let datagram = &transmit.contents;
-                let _ = socket.socket.send_to(datagram, transmit.destination);
+                socket.send(transmit.destination, &transmit.contents);
             }
         }
         let deadline = with_sockets.receiver.deadline();
@@ -412,49 +389,6 @@ fn run(mut poll: Poll, shared: &Mutex<Running>) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
             Err(error) => return tracing::error!(%error, "the viewers cannot wait"),
         }
-    }
-}
-
-fn open(registry: &Registry, address: IpAddr, token: Token) -> io::Result<Socket> {
-    let mut socket = UdpSocket::bind(SocketAddr::new(address, 0))?;
-    // Less than asked for is no reason not to run.
-    let _ = SockRef::from(&socket).set_recv_buffer_size(SOCKET_BUFFER);
-    let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
-    registry.register(&mut socket, token, Interest::READABLE)?;
-    Ok(Socket {
-        local: socket.local_addr()?,
-        socket,
-        state,
-    })
-}
-
-impl Room {
-    fn new() -> Self {
-        Self {
-            bytes: vec![0; READS * MAX_READ],
-            metas: [RecvMeta::default(); READS],
-        }
-    }
-
-    /// Reads once; returns how many of the buffers were filled.
-    fn fill(&mut self, socket: &Socket) -> io::Result<usize> {
-        let mut chunks = self.bytes.chunks_mut(MAX_READ);
-        let mut buffers: [IoSliceMut<'_>; READS] =
-            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
-        let (state, metas) = (&socket.state, &mut self.metas);
-        let socket = &socket.socket;
-        socket.try_io(|| state.recv(UdpSockRef::from(socket), &mut buffers, metas))
-    }
-
-    fn datagrams(&self, filled: usize) -> impl Iterator<Item = (SocketAddr, &[u8])> {
-        let filled = self.metas.iter().take(filled);
-        filled
-            .zip(self.bytes.chunks(MAX_READ))
-            .flat_map(|(meta, bytes)| {
-                let whole = bytes.get(..meta.len).unwrap_or_default();
-                let datagrams = whole.chunks(meta.stride.max(1));
-                datagrams.map(|datagram| (meta.addr, datagram))
-            })
     }
 }
 

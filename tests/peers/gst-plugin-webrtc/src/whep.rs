@@ -1,7 +1,9 @@
 //! `whep`: a test picture behind whepserversink.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::str::FromStr;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
@@ -66,7 +68,9 @@ fn whepserversink(options: &Options) -> anyhow::Result<gst::Element> {
     signaller.set_property("host-addr", &host);
     signaller.set_property("stun-server", None::<String>);
     sink.connect("consumer-added", false, |values| {
-        let webrtcbin = values.get(2).and_then(|value| value.get::<gst::Element>().ok());
+        let webrtcbin = values
+            .get(2)
+            .and_then(|value| value.get::<gst::Element>().ok());
         // Emitted before negotiation, so the candidates are still to be gathered.
         if let Some(webrtcbin) = webrtcbin {
             addresses::restrict(&webrtcbin, Ipv4Addr::LOCALHOST.into());
@@ -78,8 +82,17 @@ fn whepserversink(options: &Options) -> anyhow::Result<gst::Element> {
         report("consumer-removed", values);
         None
     });
-    events::print(&json!({"event": "endpoint", "url": format!("{host}/whep/endpoint")}));
+    thread::spawn(move || announce(port));
     Ok(sink)
+}
+
+/// The element does not say either when it listens, which is some time after it plays.
+fn announce(port: u16) {
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let url = format!("http://127.0.0.1:{port}/whep/endpoint");
+    events::print(&json!({"event": "endpoint", "url": url}));
 }
 
 fn report(event: &str, values: &[glib::Value]) {
