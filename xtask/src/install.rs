@@ -59,6 +59,7 @@ const PACKAGES_OF_THE_TESTS: &[(&str, &[&str])] = &[
         "tests: limits and ends of processes, and networks of their own",
         &["util-linux", "procps", "iproute2"],
     ),
+    ("benchmarks: counting instructions", &["valgrind"]),
 ];
 
 const NODE_VERSION: &str = "24.19.0";

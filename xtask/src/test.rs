@@ -21,6 +21,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     rust(&mut counts)?;
     peers_of_ours(&mut counts, &xtask)?;
     fuzz(&mut counts)?;
+    soak(&mut counts)?;
     Ok(if counts.summary() {
         ExitCode::SUCCESS
     } else {
@@ -120,6 +121,15 @@ fn peers_of_ours(counts: &mut Counts, xtask: &Path) -> Result<()> {
     install::npm_packages(&page, &node)?;
     counts.check(&mut npm(&page, &["run", "lint"]))?;
     counts.suite(&mut npm(&page, &["test"]))
+}
+
+fn soak(counts: &mut Counts) -> Result<()> {
+    say("Viewers that come, go and misbehave, for three minutes");
+    let own = env::current_exe()?;
+    counts.check(&mut command(
+        &own.to_string_lossy(),
+        &["soak", "--minutes=3"],
+    ))
 }
 
 fn fuzz(counts: &mut Counts) -> Result<()> {

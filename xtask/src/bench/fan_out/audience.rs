@@ -99,19 +99,13 @@ impl Drop for Audience {
 impl Watched {
     fn read(report: &Value) -> Result<Self> {
         let viewers = report["viewers"].as_array().context("the viewers")?;
-        let processes = report["processes"].as_array().context("the processes")?;
+        let generator = &report["summary"]["generator"];
         let each = |name: &'static str| {
             viewers
                 .iter()
                 .filter_map(move |viewer| viewer[name].as_f64())
         };
-        let steady = |name: &str| -> f64 {
-            let rates = processes.iter().filter_map(|process| {
-                let steady = &process["steady"];
-                Some(steady[name].as_f64()? / steady["seconds"].as_f64()?)
-            });
-            rates.sum()
-        };
+        let figure = |name: &str| generator[name].as_f64().unwrap_or(f64::NAN);
         let mut first_frames: Vec<f64> = each("first_frame_ms").collect();
         first_frames.sort_unstable_by(f64::total_cmp);
         let failed = viewers.iter().filter(|viewer| !viewer["failure"].is_null());
@@ -119,10 +113,10 @@ impl Watched {
             first_frames,
             fewest_frames: each("frames_per_second").fold(f64::INFINITY, f64::min),
             worst_gap: each("worst_gap_ms").fold(0.0, f64::max),
-            packets: steady("packets"),
-            bits: steady("bytes") * 8.0,
+            packets: figure("packets_per_second"),
+            bits: figure("kilobits_per_second") * 1e3,
             failed: failed.count(),
-            load: steady("cpu_seconds"),
+            load: figure("cpu_us_per_packet") * figure("packets_per_second") / 1e6,
         })
     }
 
