@@ -1,4 +1,5 @@
-//! A signalling server: sockets, TLS and limits around [`wigwag_hub`].
+//! A signalling server: sockets, TLS and limits around [`wigwag_hub`]. It speaks the JSON protocol, and the text
+//! protocol at `/text` and at a port of its own.
 //!
 //! # The way of a message
 //!
@@ -29,8 +30,10 @@ mod limits;
 mod liveness;
 mod outbound;
 pub mod page;
+mod participant;
 mod server;
 mod switchboard;
+mod text_switchboard;
 mod tls;
 
 pub use config::{Config, TlsFiles};
@@ -38,3 +41,4 @@ pub use error::{StartError, TlsError};
 pub use limits::Limits;
 pub use server::Server;
 pub use wigwag_hub::Policy;
+pub use wigwag_hub::text::Policy as TextPolicy;
