@@ -248,25 +248,23 @@ fn what_peers_of_the_text_protocol_say_stays_out_of_the_log_at_any_level() {
         let url = format!("{}text", served.url);
         tungstenite::client(url, stream).expect("an upgrade").0
     };
-    let (mut caller, mut member) = (connect(), connect());
+    let mut peers = [connect(), connect()];
+    let [caller, member] = [0, 1];
     for (peer, said) in [
-        (&mut caller, "HELLO \u{1b}[31mcaller"),
-        (&mut caller, "a=ice-pwd:hush"),
-        (&mut caller, "SESSION a=ice-pwd:hush"),
-        (&mut caller, "SESSION \u{1b}[31mcaller"),
-        (
-            &mut caller,
-            r#"{"sdp":{"type":"offer","sdp":"a=ice-pwd:hush"}}"#,
-        ),
-        (&mut member, "HELLO member"),
-        (&mut member, "ROOM r"),
-        (&mut member, "ROOM_PEER_MSG member a=ice-pwd:hush"),
-        (&mut member, "ROOM_PEER_MSG nobody a=ice-pwd:hush"),
-        (&mut member, "a=ice-pwd:hush"),
+        (caller, "HELLO \u{1b}[31mcaller"),
+        (caller, "a=ice-pwd:hush"),
+        (caller, "SESSION a=ice-pwd:hush"),
+        (caller, "SESSION \u{1b}[31mcaller"),
+        (caller, r#"{"sdp":{"type":"offer","sdp":"a=ice-pwd:hush"}}"#),
+        (member, "HELLO member"),
+        (member, "ROOM r"),
+        (member, "ROOM_PEER_MSG member a=ice-pwd:hush"),
+        (member, "ROOM_PEER_MSG nobody a=ice-pwd:hush"),
+        (member, "a=ice-pwd:hush"),
     ] {
-        peer.send(Message::text(said)).expect("sent");
+        peers[peer].send(Message::text(said)).expect("sent");
     }
-    for mut peer in [caller, member] {
+    for mut peer in peers {
         peer.close(None).expect("closed");
         while peer.read().is_ok() {}
     }

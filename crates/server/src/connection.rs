@@ -55,15 +55,15 @@ pub(crate) async fn serve<P: Participant>(
             drop(peer);
             match ended {
                 Ended::ByPeer => {
-                    tracing::info!(peer = name, "disconnected");
+                    tracing::info!(peer = %name, "disconnected");
                     None
                 }
                 Ended::ByUs(reason @ CloseReason::PartnerLeft) => {
-                    tracing::info!(peer = name, %reason, "closed");
+                    tracing::info!(peer = %name, %reason, "closed");
                     Some(reason)
                 }
                 Ended::ByUs(reason) => {
-                    tracing::warn!(peer = name, %reason, "closed");
+                    tracing::warn!(peer = %name, %reason, "closed");
                     Some(reason)
                 }
             }

@@ -15,7 +15,7 @@
 //! # async fn run() -> Result<(), wigwag_server::StartError> {
 //! let server = wigwag_server::Server::bind(wigwag_server::Config::default()).await?;
 //! println!("signalling at {}", server.url());
-//! server.run(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await;
+//! server.run(std::future::pending()).await;
 //! # Ok(())
 //! # }
 //! ```
