@@ -101,7 +101,6 @@ class Call:
 
     def _described(self, kind: str) -> Any:
         def on_created(promise: Any) -> None:
-            promise.wait()
             # The description is a part of the reply, which therefore must outlive it.
             reply = promise.get_reply()
             description = reply.get_value(kind)
@@ -208,11 +207,11 @@ class TextPeer:
     async def close(self) -> None:
         """Leave."""
         await self._socket.close()
-        if self._reader is not None:
-            await self._reader
         for call in self.calls.values():
             await call.close()
-            assert call.outside == []
+        if self._reader is not None:
+            await self._reader
+        assert [call.outside for call in self.calls.values() if call.outside] == []
 
     async def _news(self) -> None:
         self._something_new.clear()

@@ -222,8 +222,12 @@ fn why_unreadable(error: &Error, limits: &Limits) -> Ended {
 /// Says why, and reads on until the peer has closed too: unread data would reset the connection, and
 /// the reason would be lost.
 async fn close(socket: &mut WebSocket, reason: Option<CloseReason>) {
-    let frame = reason.as_ref().map(CloseReason::frame);
-    if socket.close(frame).await.is_err() {
+    let written = match &reason {
+        Some(reason) => socket.close(Some(reason.frame())).await,
+        // The answer to the peer's own close is there, and only has to be written.
+        None => SinkExt::close(socket).await,
+    };
+    if written.is_err() {
         return;
     }
     while let Some(Ok(_)) = socket.next().await {}

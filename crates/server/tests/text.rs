@@ -304,3 +304,17 @@ fn a_server_that_stops_tells_everyone() {
     drop(peers);
     server.join();
 }
+
+#[test]
+fn a_close_is_answered_in_either_protocol() {
+    let server = server();
+    for path in ["/", "/text"] {
+        let mut socket = server.websocket(path);
+        socket.close(None).expect("sent");
+        let mut answered = false;
+        while let Ok(message) = socket.read() {
+            answered |= matches!(message, Message::Close(_));
+        }
+        assert!(answered, "{path}");
+    }
+}
