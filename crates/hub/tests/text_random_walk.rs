@@ -196,21 +196,21 @@ impl World {
         }
     }
 
-    fn step(&mut self, action: Action) {
+    fn step(&mut self, action: &Action) {
         match action {
             Action::Connect(id) => self.connect(id.get::<&str>(&IDS)),
             Action::Disconnect(peer) => {
-                if let Some(peer) = self.peer(peer) {
+                if let Some(peer) = self.peer(*peer) {
                     self.disconnect(peer);
                 }
             }
             Action::Call(from, to) => {
-                if let Some(from) = self.peer(from) {
+                if let Some(from) = self.peer(*from) {
                     self.call(from, to.get::<&str>(&IDS));
                 }
             }
             Action::Enter(peer, room) => {
-                if let Some(peer) = self.peer(peer) {
+                if let Some(peer) = self.peer(*peer) {
                     let room = *room.get(&ROOMS);
                     let beliefs = self.peers.get_mut(&peer).expect("is connected");
                     if beliefs.partner.is_none() && beliefs.room.is_none() {
@@ -220,17 +220,17 @@ impl World {
                 }
             }
             Action::Say(from, to) => {
-                if let Some(from) = self.peer(from) {
+                if let Some(from) = self.peer(*from) {
                     self.send(from, &format!("ROOM_PEER_MSG {} hi", to.get(&IDS)));
                 }
             }
             Action::List(peer) => {
-                if let Some(peer) = self.peer(peer) {
+                if let Some(peer) = self.peer(*peer) {
                     self.send(peer, "ROOM_PEER_LIST");
                 }
             }
             Action::Babble(peer) => {
-                if let Some(peer) = self.peer(peer) {
+                if let Some(peer) = self.peer(*peer) {
                     self.send(peer, "WHATEVER");
                 }
             }
@@ -266,7 +266,7 @@ proptest! {
             peers: BTreeMap::new(),
         };
         for action in actions {
-            world.step(action);
+            world.step(&action);
             world.check();
         }
         while let Some(peer) = world.peers.keys().next().copied() {
