@@ -4,6 +4,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { DEADLINE_MS } from "../browser/hearing.mjs";
+import { freePort } from "./free-port.mjs";
 
 /**
  * Starts the published signalling server, which speaks version 1.0 only.
@@ -29,16 +30,6 @@ export async function startReferenceServer() {
     await delay(20);
   }
   return { url: `ws://127.0.0.1:${port}`, stop };
-}
-
-/** @returns {Promise<number>} */
-async function freePort() {
-  const listener = net.createServer().listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  const { port } = /** @type {net.AddressInfo} */ (listener.address());
-  listener.close();
-  await once(listener, "close");
-  return port;
 }
 
 /**

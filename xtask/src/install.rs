@@ -1,4 +1,4 @@
-//! What the tests need from outside, installed once and found again later.
+//! What the demo and the tests need from outside, installed once and found again later.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use crate::commands::{cargo, command, must_run, say};
 use crate::places;
 
-/// Debian packages, and what each group of them is for.
-const PACKAGES: &[(&str, &[&str])] = &[
+/// Debian packages, and what each group of them is for. What the demo needs.
+const PACKAGES_OF_THE_DEMO: &[(&str, &[&str])] = &[
     (
         "building: C and C++ compilers, pkg-config, the headers of OpenSSL and GStreamer",
         &[
@@ -19,15 +19,32 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "libssl-dev",
             "libgstreamer1.0-dev",
             "libgstreamer-plugins-base1.0-dev",
-            "libgstreamer-plugins-bad1.0-dev",
         ],
     ),
     (
-        "peers: GStreamer's plugins, WebRTC among them, and their Python side",
+        "pictures and sound: GStreamer's plugins",
         &[
             "gstreamer1.0-plugins-base",
             "gstreamer1.0-plugins-good",
             "gstreamer1.0-plugins-bad",
+        ],
+    ),
+    (
+        "files and cameras of all kinds: an encoder and decoders of H.264, and many decoders more",
+        &["gstreamer1.0-plugins-ugly", "gstreamer1.0-libav"],
+    ),
+    (
+        "the clock in the test picture: GStreamer's text in pictures, with a font",
+        &["gstreamer1.0-x", "fonts-dejavu-core"],
+    ),
+];
+
+/// What the tests need besides.
+const PACKAGES_OF_THE_TESTS: &[(&str, &[&str])] = &[
+    (
+        "peers: GStreamer's own WebRTC, its headers, its tools and its Python side",
+        &[
+            "libgstreamer-plugins-bad1.0-dev",
             "gstreamer1.0-nice",
             "gstreamer1.0-tools",
             "python3-gi",
@@ -36,14 +53,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "gir1.2-gst-plugins-bad-1.0",
         ],
     ),
-    (
-        "sending and receiving H.264: x264enc, and a decoder for the peers",
-        &["gstreamer1.0-plugins-ugly", "gstreamer1.0-libav"],
-    ),
-    (
-        "peers: browsers, with a font",
-        &["chromium", "firefox-esr", "fonts-dejavu-core"],
-    ),
+    ("peers: browsers", &["chromium", "firefox-esr"]),
     ("peers: an RTSP server", &["gir1.2-gst-rtsp-server-1.0"]),
     (
         "tests: limits and ends of processes, and networks of their own",
@@ -54,14 +64,33 @@ const PACKAGES: &[(&str, &[&str])] = &[
 const NODE_VERSION: &str = "24.19.0";
 const CARGO_FUZZ_VERSION: &str = "0.13.2";
 
-/// Installs the Debian packages that are missing.
+/// Installs the Debian packages that are missing for everything.
 pub(crate) fn debian_packages() -> Result<()> {
+    install_missing(PACKAGES_OF_THE_DEMO.iter().chain(PACKAGES_OF_THE_TESTS))
+}
+
+/// Installs the Debian packages that are missing for the demo. On another system it names them, and goes on.
+pub(crate) fn packages_of_the_demo() -> Result<()> {
+    if Command::new("dpkg-query").arg("--version").output().is_ok() {
+        return install_missing(PACKAGES_OF_THE_DEMO);
+    }
+    say("This is not Debian: see that you have the like of these packages of it");
+    for (purpose, packages) in PACKAGES_OF_THE_DEMO {
+        println!("{} (for {purpose})", packages.join(" "));
+    }
+    Ok(())
+}
+
+fn install_missing<'a>(
+    groups: impl IntoIterator<Item = &'a (&'a str, &'a [&'a str])>,
+) -> Result<()> {
     let mut missing = Vec::new();
-    for (purpose, packages) in PACKAGES {
+    for (purpose, packages) in groups {
         let absent = packages.iter().copied().filter(|name| !is_installed(name));
         let absent: Vec<&str> = absent.collect();
         if !absent.is_empty() {
             say(&format!("Installing Debian packages for {purpose}"));
+            println!("{}", absent.join(" "));
             missing.extend(absent);
         }
     }

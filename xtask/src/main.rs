@@ -7,6 +7,7 @@ mod demo;
 mod install;
 mod peers;
 mod places;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -22,15 +23,16 @@ struct Arguments {
     task: Task,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Subcommand)]
 enum Task {
-    /// Sends a test picture and a tone to a page on this machine, until Ctrl-C
+    /// Shows a test picture, a file or a camera in a browser on this machine, until Ctrl-C
     Demo(demo::Demo),
     /// Installs what the tests need, then runs formatting, lints and every test
     Test,
     /// Measures beside the published peer, in the same run
     #[command(subcommand)]
     Bench(bench::Bench),
+    Soak(soak::Soak),
 }
 
 fn main() -> ExitCode {
@@ -45,8 +47,9 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<ExitCode> {
     match task {
-        Task::Demo(demo) => demo::run(demo),
+        Task::Demo(demo) => demo::run(&demo),
         Task::Test => test::run(),
         Task::Bench(bench) => bench::run(bench),
+        Task::Soak(soak) => soak::run(soak),
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn reference_server() -> Result<PathBuf> {
 
 /// Our own server, as users get it: the program.
 pub(crate) fn our_server() -> Result<PathBuf> {
-    say("Building the server as users get it");
+    say("Building the wigwag command as users get it (minutes, the first time)");
     must_run(&mut cargo(&[
         "build",
         "--release",

@@ -1,8 +1,8 @@
 //! `cargo xtask test`: everything that must hold before anything lands.
 
-use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
+use std::{env, fs};
 
 use anyhow::Result;
 
@@ -14,10 +14,12 @@ use crate::{install, peers, places};
 const FUZZ_SECONDS: u32 = 20;
 
 pub(crate) fn run() -> Result<ExitCode> {
+    // Asked before the tests build it anew: then it would be that of a file which is gone.
+    let xtask = env::current_exe()?;
     install::debian_packages()?;
     let mut counts = Counts::default();
     rust(&mut counts)?;
-    peers_of_ours(&mut counts)?;
+    peers_of_ours(&mut counts, &xtask)?;
     fuzz(&mut counts)?;
     Ok(if counts.summary() {
         ExitCode::SUCCESS
@@ -53,7 +55,7 @@ fn rust(counts: &mut Counts) -> Result<()> {
     ]))
 }
 
-fn peers_of_ours(counts: &mut Counts) -> Result<()> {
+fn peers_of_ours(counts: &mut Counts, xtask: &Path) -> Result<()> {
     let serve = format!("{} serve", peers::our_server()?.display());
     let plugin = peers::our_plugin()?;
     counts.check(&mut peers::find_our_element(&plugin)?)?;
@@ -107,6 +109,7 @@ fn peers_of_ours(counts: &mut Counts) -> Result<()> {
         npm.env("WIGWAG_SERVE", &serve);
         npm.env("WIGWAG_PLUGIN", &plugin);
         npm.env("WIGWAG_REFERENCE_SERVER", &reference);
+        npm.env("WIGWAG_XTASK", xtask);
         npm.env("WIGWAG_PEER_GST_WEBRTC", &gst_plugin_webrtc);
         npm
     };

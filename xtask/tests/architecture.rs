@@ -24,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "gst-plugin-wigwag",
             "wigwag-server",
+            "wigwag-media",
             "wigwag-hub",
             "wigwag-protocol",
         ],
@@ -35,8 +36,12 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("axum", &["wigwag-server"]),
     ("gstreamer", &["gst-plugin-wigwag", "wigwag"]),
     ("gstreamer-app", &["gst-plugin-wigwag", "wigwag"]),
-    ("hyper", &["wigwag-server"]),
-    ("serde_json", &["wigwag-protocol", "wigwag-client"]),
+    ("hyper", &["wigwag-server", "wigwag"]),
+    // The command writes figures; of signalling it knows the types.
+    (
+        "serde_json",
+        &["wigwag-protocol", "wigwag-client", "wigwag"],
+    ),
     ("openssl", &["wigwag-media"]),
     ("str0m", &["wigwag-media"]),
 ];

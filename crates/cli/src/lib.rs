@@ -2,6 +2,8 @@
 //! `wigwag-server` and its like.
 
 mod arguments;
+#[cfg(feature = "load")]
+mod load;
 mod logging;
 #[cfg(feature = "gst")]
 mod publish;
@@ -10,6 +12,8 @@ mod serve;
 use std::process::ExitCode;
 
 pub use arguments::parse;
+#[cfg(feature = "load")]
+pub use load::LoadArguments;
 #[cfg(feature = "gst")]
 pub use publish::PublishArguments;
 pub use serve::ServeArguments;
@@ -42,6 +46,23 @@ pub fn run_publish(arguments: &PublishArguments) -> ExitCode {
                 publish::PublishError::Usage(_) => ExitCode::from(arguments::USAGE),
                 publish::PublishError::Failed(_) => ExitCode::FAILURE,
             }
+        }
+    }
+}
+
+/// Runs `load`, and turns what goes wrong into one line and the exit code 1, which is also for viewers that did
+/// not get what they should.
+#[cfg(feature = "load")]
+pub fn run_load(arguments: &LoadArguments) -> ExitCode {
+    // A certificate that is refused is said in the error itself.
+    let filter = "error,rustls_platform_verifier=off";
+    let started = logging::start(filter).map_err(|error| error.to_string());
+    match started.and_then(|()| load::run(arguments)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
         }
     }
 }

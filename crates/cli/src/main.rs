@@ -23,6 +23,9 @@ enum Command {
     /// Publishes a test picture, a file, a camera or a network stream.
     #[cfg(feature = "gst")]
     Publish(wigwag::PublishArguments),
+    /// Watches a sender as many viewers would, and tells what they got.
+    #[cfg(feature = "load")]
+    Load(wigwag::LoadArguments),
 }
 
 fn main() -> ExitCode {
@@ -34,6 +37,10 @@ fn main() -> ExitCode {
         Ok(Arguments {
             command: Command::Publish(arguments),
         }) => wigwag::run_publish(&arguments),
+        #[cfg(feature = "load")]
+        Ok(Arguments {
+            command: Command::Load(arguments),
+        }) => wigwag::run_load(&arguments),
         Err(code) => code,
     }
 }

@@ -7,6 +7,7 @@
 //! installed.
 
 mod codec;
+mod embedded;
 mod log;
 mod registry;
 mod rendition;
@@ -15,6 +16,7 @@ mod signaller;
 mod signalling_server;
 mod sink;
 mod structure;
+mod web_server;
 
 use gst::glib;
 use gstreamer as gst;

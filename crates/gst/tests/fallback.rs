@@ -32,6 +32,15 @@ fn an_encoder_that_cannot_start_is_followed_by_the_next() {
         viewer.wait_frames(30);
     }
     assert_eq!(sender.encoder_names(), ["failingvp8enc", "vp8enc"]);
+    // Statistics name the one that works.
+    let statistics = sender.statistics(&viewers[0].session());
+    let video = statistics.and_then(|session| {
+        session
+            .get::<gst::Structure>("wigwag-stream-stats_video_0")
+            .ok()
+    });
+    let encoder = video.and_then(|video| video.get::<String>("encoder").ok());
+    assert_eq!(encoder.as_deref(), Some("vp8enc"));
     assert!(sender.errors().is_empty(), "{:?}", sender.posted());
     assert!(!sender.warnings().is_empty(), "the user is told");
 }

@@ -42,6 +42,8 @@ const SINK: &[Known] = &[
     ("min-bitrate", "guint", "1000", When::Ready),
     ("max-bitrate", "guint", "8192000", When::Ready),
     ("start-bitrate", "guint", "2048000", When::Ready),
+    // An addition of ours.
+    ("max-consumers", "guint", "0", When::Ready),
     ("stats", "GstStructure", "", When::Never),
     ("do-retransmission", "gboolean", "true", When::Ready),
     ("meta", "GstStructure", "NULL", When::Any),
@@ -52,6 +54,22 @@ const SINK: &[Known] = &[
     ("signalling-server-port", "guint", "8443", When::Any),
     ("signalling-server-cert", "gchararray", "NULL", When::Any),
     ("signalling-server-key", "gchararray", "NULL", When::Any),
+    ("run-web-server", "gboolean", "false", When::Ready),
+    ("web-server-cert", "gchararray", "NULL", When::Any),
+    ("web-server-key", "gchararray", "NULL", When::Any),
+    ("web-server-path", "gchararray", "NULL", When::Any),
+    (
+        "web-server-directory",
+        "gchararray",
+        "gstwebrtc-api/dist",
+        When::Any,
+    ),
+    (
+        "web-server-host-addr",
+        "gchararray",
+        "http://127.0.0.1:8080/",
+        When::Any,
+    ),
 ];
 
 const SIGNALLER: &[Known] = &[
@@ -162,12 +180,19 @@ fn every_property_that_can_be_set_keeps_what_it_is_set_to() {
         ("max-bitrate", "3"),
         ("start-bitrate", "4"),
         ("do-retransmission", "false"),
+        ("max-consumers", "6"),
         ("meta", "meta,name=door"),
         ("run-signalling-server", "true"),
         ("signalling-server-host", "::1"),
         ("signalling-server-port", "5"),
         ("signalling-server-cert", "/a"),
         ("signalling-server-key", "/b"),
+        ("run-web-server", "true"),
+        ("web-server-cert", "/c"),
+        ("web-server-key", "/d"),
+        ("web-server-path", "e"),
+        ("web-server-directory", "/f"),
+        ("web-server-host-addr", "https://0.0.0.0:6/"),
     ];
     for (name, text) in texts {
         sink.set_property_from_str(name, text);
@@ -178,6 +203,20 @@ fn every_property_that_can_be_set_keeps_what_it_is_set_to() {
     }
     let writable = SINK.iter().filter(|(.., when)| *when != When::Never);
     assert_eq!(writable.count(), texts.len(), "each is tried");
+    // As the published sink reads its address back, and passes over what is none.
+    sink.set_property("web-server-host-addr", "http://127.0.0.1:7");
+    for none in ["nonsense", "ftp://127.0.0.1:8", "http://127.0.0.1:99999"] {
+        sink.set_property("web-server-host-addr", none);
+        let kept: String = sink.property("web-server-host-addr");
+        assert_eq!(kept, "http://127.0.0.1:7/");
+    }
+    // Back to our page.
+    for none in [None, Some("")] {
+        sink.set_property("web-server-directory", "/f");
+        sink.set_property("web-server-directory", none);
+        let directory: String = sink.property("web-server-directory");
+        assert_eq!(directory, "gstwebrtc-api/dist");
+    }
     // No caps are none of the kind, not a fault.
     sink.set_property("audio-caps", None::<gst::Caps>);
     assert!(sink.property::<gst::Caps>("audio-caps").is_empty());

@@ -54,7 +54,7 @@ fn statistics_have_each_session_and_grow() {
     let session = viewer.session();
     let statistics = || sender.statistics(&session).expect("of that session");
     let counted = |name: &str| {
-        let outbound = statistics().get::<gst::Structure>("outbound-rtp");
+        let outbound = statistics().get::<gst::Structure>("wigwag-session-stats");
         outbound
             .expect("a part")
             .get::<u64>(name)
@@ -190,7 +190,7 @@ fn a_handler_may_start_the_sink_again_where_it_is_called() {
     assert_eq!(sender.sessions(), std::slice::from_ref(&session));
     let statistics = sender.statistics(&session).expect("of that session");
     let outbound = statistics
-        .get::<gst::Structure>("outbound-rtp")
+        .get::<gst::Structure>("wigwag-session-stats")
         .expect("a part");
     assert!(outbound.get::<u64>("frames-sent").expect("a number") > 0);
     let signaller = sender.sink.property::<gst::glib::Object>("signaller");

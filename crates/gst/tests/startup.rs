@@ -4,26 +4,11 @@ mod stage;
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::Path;
 use std::time::Duration;
 
 use gst::prelude::*;
 use gstreamer as gst;
-use stage::{Sender, SignallingServer, VIDEO, free_port, wait};
-use wigwag_server::TlsFiles;
-
-/// A self-signed certificate for the loopback interface.
-fn certificate(folder: &Path) -> TlsFiles {
-    let names = ["127.0.0.1", "localhost"].map(str::to_owned);
-    let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
-    let files = TlsFiles {
-        certificate: folder.join("server.pem"),
-        key: folder.join("server.key"),
-    };
-    fs::write(&files.certificate, made.cert.pem()).expect("a file");
-    fs::write(&files.key, made.signing_key.serialize_pem()).expect("a file");
-    files
-}
+use stage::{Sender, SignallingServer, VIDEO, certificate, free_port, wait};
 
 fn with_own_server(port: u16, more: &str) -> Sender {
     let properties = format!(
@@ -32,16 +17,6 @@ fn with_own_server(port: u16, more: &str) -> Sender {
     );
     let url = format!("ws://127.0.0.1:{port}/");
     Sender::without_server(&properties, VIDEO, url)
-}
-
-/// It does not start, and says why.
-fn assert_refuses(sender: &Sender, part: &str) {
-    let changed = sender.pipeline.set_state(gst::State::Playing);
-    assert!(changed.is_err(), "it started");
-    let error = sender.wait_error(part);
-    assert_eq!(sender.errors(), [error], "said once");
-    assert_eq!(sender.posted()[0].source, "s");
-    sender.stop();
 }
 
 fn client_id(sender: &Sender) -> Option<String> {
@@ -87,7 +62,7 @@ fn a_busy_port_is_an_error_that_names_it() {
     let port = free_port();
     let busy = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("it is free");
     let sender = with_own_server(port, "");
-    assert_refuses(&sender, &format!("127.0.0.1:{port}"));
+    sender.assert_refuses(&format!("127.0.0.1:{port}"));
     // Once it is free, the same element starts.
     drop(busy);
     sender.play();
@@ -185,7 +160,7 @@ fn a_bad_stun_server_is_an_error_that_quotes_it() {
     ] {
         let sender = Sender::new("", VIDEO);
         sender.sink.set_property("stun-server", server);
-        assert_refuses(&sender, &format!("\"{server}\""));
+        sender.assert_refuses(&format!("\"{server}\""));
     }
     for server in [Some("stun://127.0.0.1:3478"), Some(""), None] {
         let sender = Sender::new("", VIDEO);

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::demand::{self, Bitrate, Policy, RenditionId, StreamId, Viewer, ViewerId};
-use crate::key_frames::KeyFrames;
+use crate::key_frames::{KeyFrames, Requested};
 
 /// A rendition that nobody watches any more is kept for this long: whoever comes back, or reloads a page,
 /// finds it running.
@@ -151,17 +151,28 @@ impl Audience {
         }
     }
 
-    /// A viewer cannot go on without a key frame.
-    pub fn key_frame_wanted(&mut self, viewer: ViewerId, stream: StreamId, now: Instant) {
+    /// A viewer cannot go on without a key frame. One that asks too often waits for the key frames of the
+    /// others, and that is told.
+    pub fn key_frame_wanted(
+        &mut self,
+        viewer: ViewerId,
+        stream: StreamId,
+        now: Instant,
+    ) -> Requested {
         let given = self.viewers.get(&viewer);
         let Some(rendition) = given.and_then(|watching| watching.given.get(&stream)) else {
-            return;
+            return Requested::Accepted;
         };
-        if let Some(running) = self.renditions.get_mut(rendition) {
-            // One that asks too often waits for the key frames of the others.
-            running.key_frames.request(viewer, now);
-            self.make_key_frames(now);
-        }
+        let is_other = |(id, other): (&ViewerId, &Watching)| {
+            *id != viewer && other.given.get(&stream) == Some(rendition)
+        };
+        let alone = !self.viewers.iter().any(is_other);
+        let Some(running) = self.renditions.get_mut(rendition) else {
+            return Requested::Accepted;
+        };
+        let requested = running.key_frames.request(viewer, alone, now);
+        self.make_key_frames(now);
+        requested
     }
 
     /// A rendition made a key frame.
@@ -603,5 +614,50 @@ mod tests {
         let stopped = Action::Stop(rendition(VIDEO, VP8));
         assert!(actions(&mut audience).contains(&stopped));
         assert_eq!(audience.running(), [(AUDIO, OPUS)]);
+    }
+
+    #[test]
+    fn a_viewer_that_asks_all_day_costs_the_others_six_key_frames_a_minute() {
+        let (mut audience, now) = (audience(), Instant::now());
+        for viewer in 1..=3 {
+            audience.joined(ViewerId(viewer), &[(VIDEO, VP8)], now);
+            audience.connected(ViewerId(viewer));
+        }
+        actions(&mut audience);
+        let minute = |audience: &mut Audience, from: u32| {
+            let (mut made, mut refused) = (0, 0);
+            for number in from * 300..(from + 1) * 300 {
+                let now = now + 200 * MS * number;
+                let requested = audience.key_frame_wanted(ViewerId(1), VIDEO, now);
+                refused += u32::from(requested == Requested::TooOften);
+                audience.wake(now);
+                for action in actions(audience) {
+                    assert_eq!(action, Action::MakeKeyFrame(rendition(VIDEO, VP8)));
+                    audience.key_frame_made(rendition(VIDEO, VP8), now);
+                    made += 1;
+                }
+            }
+            assert!(refused > 250, "{refused}");
+            made
+        };
+        minute(&mut audience, 0);
+        assert_eq!(minute(&mut audience, 1), 6);
+        // Who asks once is served meanwhile.
+        let now = now + 600 * 200 * MS;
+        let requested = audience.key_frame_wanted(ViewerId(2), VIDEO, now);
+        assert_eq!(requested, Requested::Accepted);
+        audience.wake(now + MIN_INTERVAL);
+        assert_eq!(actions(&mut audience).len(), 1);
+    }
+
+    #[test]
+    fn a_viewer_that_is_alone_may_ask_all_day() {
+        let (mut audience, now) = (audience(), Instant::now());
+        audience.joined(ViewerId(1), &[(VIDEO, VP8)], now);
+        for number in 0..100 {
+            let now = now + MIN_INTERVAL * number;
+            let requested = audience.key_frame_wanted(ViewerId(1), VIDEO, now);
+            assert_eq!(requested, Requested::Accepted);
+        }
     }
 }

@@ -83,6 +83,11 @@ impl FrameQueue {
         self.waiting.is_empty()
     }
 
+    /// How many frames wait.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// How much time the waiting frames stand for.
     pub fn wait(&self) -> Duration {
         match (self.waiting.front(), self.waiting.back()) {

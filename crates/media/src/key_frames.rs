@@ -1,10 +1,10 @@
 //! When a rendition makes a key frame. No clock; time comes in.
 //!
 //! A key frame costs every viewer of its rendition, so it is made for all who wait for one at once, and
-//! not more often than the interval. A viewer that asks all day does not tax the others: it is told
-//! apart, and whoever owns it moves it down.
+//! not more often than the interval. A viewer that asks all day does not tax the others: it has a number of
+//! key frames of its own, which comes back slowly, and beyond that sees those that are made for others.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::demand::ViewerId;
@@ -18,11 +18,11 @@ pub const MIN_INTERVAL_IN_STORM: Duration = Duration::from_secs(1);
 /// This many viewers asking within [`MIN_INTERVAL_IN_STORM`] are a storm.
 pub const STORM: usize = 10;
 
-/// More key frames than this for one viewer within [`PATIENCE`] are too many. Joining, two switches and
-/// a loss or two are fewer.
-pub const MAX_REQUESTS: usize = 8;
+/// Key frames that a viewer may cause at once. Joining, two switches and a loss or two are fewer.
+pub const MAX_REQUESTS: u32 = 8;
 
-/// See [`MAX_REQUESTS`].
+/// A viewer that caused all of them may cause one more after this, and that is six a minute. One that watches
+/// alone may always: it taxes nobody.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Key frames of one rendition. The owner calls [`request`](Self::request) whenever a viewer asks,
@@ -33,10 +33,18 @@ pub struct KeyFrames {
     last_made: Option<Instant>,
     /// When the first asked whose wish is not fulfilled yet.
     wanted_since: Option<Instant>,
-    /// For each viewer when it asked lately, at most [`MAX_REQUESTS`] times.
-    requests: BTreeMap<ViewerId, VecDeque<Instant>>,
+    /// Who asked.
+    askers: BTreeMap<ViewerId, Asker>,
     /// How many asked in the current second, and when it began.
     recent: (usize, Option<Instant>),
+}
+
+#[derive(Debug)]
+struct Asker {
+    /// When its last wish was accepted.
+    asked: Instant,
+    /// When it may cause [`MAX_REQUESTS`] again.
+    rested: Instant,
 }
 
 /// What became of a request.
@@ -54,22 +62,21 @@ impl KeyFrames {
         Self::default()
     }
 
-    /// A viewer asks for a key frame.
-    pub fn request(&mut self, viewer: ViewerId, now: Instant) -> Requested {
-        let asked = self.requests.entry(viewer).or_default();
-        while asked.front().is_some_and(|first| now - *first > PATIENCE) {
-            asked.pop_front();
-        }
+    /// A viewer asks for a key frame. `alone` says that nobody else is sent this rendition.
+    pub fn request(&mut self, viewer: ViewerId, alone: bool, now: Instant) -> Requested {
+        let known = self.askers.get(&viewer);
         // Asking again before anything was made is the same wish.
-        let repeated = match (self.wanted_since, asked.back()) {
-            (Some(since), Some(last)) => *last >= since,
+        let repeated = match (self.wanted_since, known) {
+            (Some(since), Some(asker)) => asker.asked >= since,
             _ => false,
         };
         if !repeated {
-            if asked.len() >= MAX_REQUESTS {
+            let begin = known.map_or(now, |asker| asker.rested.max(now));
+            let rested = (begin + PATIENCE).min(now + PATIENCE * MAX_REQUESTS);
+            if !alone && begin + PATIENCE > rested {
                 return Requested::TooOften;
             }
-            asked.push_back(now);
+            self.askers.insert(viewer, Asker { asked: now, rested });
             self.count(now);
         }
         self.wanted_since.get_or_insert(now);
@@ -102,7 +109,7 @@ impl KeyFrames {
 
     /// The viewer left.
     pub fn forget(&mut self, viewer: ViewerId) {
-        self.requests.remove(&viewer);
+        self.askers.remove(&viewer);
     }
 
     fn interval(&self) -> Duration {
@@ -134,10 +141,10 @@ mod tests {
         let start = Instant::now();
         let mut key_frames = KeyFrames::new();
         assert_eq!(key_frames.deadline(), None);
-        key_frames.request(ViewerId(1), start);
+        key_frames.request(ViewerId(1), false, start);
         assert!(key_frames.due(start));
         assert!(!key_frames.due(start));
-        key_frames.request(ViewerId(2), start + MS);
+        key_frames.request(ViewerId(2), false, start + MS);
         assert_eq!(key_frames.deadline(), Some(start + MIN_INTERVAL));
         assert!(!key_frames.due(start + MIN_INTERVAL - MS));
         assert!(key_frames.due(start + MIN_INTERVAL));
@@ -148,7 +155,7 @@ mod tests {
         let start = Instant::now();
         let mut key_frames = KeyFrames::new();
         for viewer in 0..5 {
-            key_frames.request(ViewerId(viewer), start);
+            key_frames.request(ViewerId(viewer), false, start);
         }
         assert!(key_frames.due(start));
         assert_eq!(key_frames.deadline(), None);
@@ -159,7 +166,7 @@ mod tests {
         let start = Instant::now();
         let mut key_frames = KeyFrames::new();
         key_frames.made(start);
-        key_frames.request(ViewerId(1), start + MS);
+        key_frames.request(ViewerId(1), false, start + MS);
         key_frames.made(start + 2 * MS);
         assert_eq!(key_frames.deadline(), None);
     }
@@ -171,7 +178,7 @@ mod tests {
         let mut made = 0;
         for number in 0..500 {
             let now = start + 10 * MS * number;
-            key_frames.request(ViewerId(u64::from(number)), now);
+            key_frames.request(ViewerId(u64::from(number)), false, now);
             made += u32::from(key_frames.due(now));
         }
         // Five seconds: the first at once, one more before the storm was known, then one a second.
@@ -187,25 +194,63 @@ mod tests {
         let seconds = 600;
         for number in 0..seconds * 100 {
             let now = start + 10 * MS * number;
-            refused += u32::from(key_frames.request(greedy, now) == Requested::TooOften);
+            refused += u32::from(key_frames.request(greedy, false, now) == Requested::TooOften);
             made += u32::from(key_frames.due(now));
             if number % 3_000 == 1_500 {
-                assert_eq!(key_frames.request(ViewerId(2), now), Requested::Accepted);
+                assert_eq!(
+                    key_frames.request(ViewerId(2), false, now),
+                    Requested::Accepted
+                );
             }
         }
         assert!(refused > 0);
-        let at_most = seconds * MAX_REQUESTS as u32 / PATIENCE.as_secs() as u32;
-        assert!(made <= at_most + 30, "{made} were made");
-        assert!(key_frames.requests[&greedy].len() <= MAX_REQUESTS);
+        let own = MAX_REQUESTS + seconds / PATIENCE.as_secs() as u32;
+        // And those that the other asked for.
+        assert!(made <= own + 20, "{made} were made");
+    }
+
+    #[test]
+    fn a_viewer_that_asks_all_day_gets_six_a_minute_and_more_after_a_rest() {
+        let start = Instant::now();
+        let mut key_frames = KeyFrames::new();
+        let mut ask = |now| {
+            let accepted = key_frames.request(ViewerId(1), false, now) == Requested::Accepted;
+            accepted && key_frames.due(now)
+        };
+        let second = Duration::from_secs(1);
+        let mut made = |from: u32| {
+            let times = (0..60).map(|number| start + second * (from + number));
+            times.filter(|now| ask(*now)).count()
+        };
+        assert_eq!(made(0), MAX_REQUESTS as usize + 5);
+        assert_eq!(made(60), 6);
+        assert_eq!(made(120), 6);
+        assert_eq!(made(600), MAX_REQUESTS as usize + 5, "it was quiet");
+    }
+
+    #[test]
+    fn a_viewer_that_watches_alone_is_served_as_often_as_any() {
+        let start = Instant::now();
+        let mut key_frames = KeyFrames::new();
+        for number in 0..1_000 {
+            let now = start + MIN_INTERVAL_IN_STORM * number;
+            let requested = key_frames.request(ViewerId(1), true, now);
+            assert_eq!(requested, Requested::Accepted);
+            assert!(key_frames.due(now));
+        }
+        // When another comes, it has one as soon as who used all of its own up.
+        let now = start + MIN_INTERVAL_IN_STORM * 1_000 + PATIENCE;
+        let requested = key_frames.request(ViewerId(1), false, now);
+        assert_eq!(requested, Requested::Accepted);
     }
 
     #[test]
     fn who_left_is_forgotten() {
         let mut key_frames = KeyFrames::new();
         for viewer in 0..1_000 {
-            key_frames.request(ViewerId(viewer), Instant::now());
+            key_frames.request(ViewerId(viewer), false, Instant::now());
             key_frames.forget(ViewerId(viewer));
         }
-        assert!(key_frames.requests.is_empty());
+        assert!(key_frames.askers.is_empty());
     }
 }

@@ -136,6 +136,7 @@ fn viewers_are_told_where_a_stun_server_sees_us() {
     let (name, requests) = stun_server("203.0.113.7:4444");
     let config = PublicationConfig {
         stun_server: Some(name),
+        ..PublicationConfig::default()
     };
     let mut stage = Stage::with(engine(1, &[localhost()]), config, Arc::new(|_| true));
     stage.join(1);
@@ -170,6 +171,7 @@ fn a_stun_server_that_never_answers_keeps_nobody_waiting() {
     for name in names {
         let config = PublicationConfig {
             stun_server: Some(name),
+            ..PublicationConfig::default()
         };
         let mut stage = Stage::with(engine(1, &[localhost()]), config, Arc::new(|_| true));
         stage.join(1);

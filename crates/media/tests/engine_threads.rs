@@ -27,7 +27,7 @@ fn wait_for_shards(number: usize) {
 fn threads_end_with_the_last_handle_and_publication() {
     let config = EngineConfig {
         shards: 3.try_into().expect("some"),
-        addresses: Vec::new(),
+        ..EngineConfig::default()
     };
     let engine = Engine::start(config).expect("an engine");
     wait_for_shards(3);

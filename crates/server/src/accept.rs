@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::http::Permit;
-use crate::limits::Limits;
+use crate::stall::Stallable;
 
 /// The first wait after an accept failed, and the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
@@ -31,9 +31,15 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from
 #[derive(Clone)]
 pub(crate) struct Front {
     pub(crate) tls: Option<TlsAcceptor>,
-    pub(crate) limits: Arc<Limits>,
     pub(crate) permits: Arc<Semaphore>,
+    /// For the TLS handshake, and again for the head of each HTTP request.
+    pub(crate) handshake_timeout: Duration,
+    /// How long a client may take none of what is sent to it; none if others look after that.
+    pub(crate) stall_timeout: Option<Duration>,
+    /// Connections are to end when what they are about is done.
     pub(crate) stopping: CancellationToken,
+    /// HTTP connections end at once.
+    pub(crate) abandoned: CancellationToken,
 }
 
 /// A port, and what it answers.
@@ -58,7 +64,14 @@ pub(crate) async fn accept_all(doors: &[Door], front: Front) {
             Ok((stream, router)) => {
                 back_off = BACK_OFF.0;
                 let permit = Permit(Arc::new(permit));
-                tokio::spawn(serve(stream, permit, router.clone(), front.clone()));
+                let (router, front) = (router.clone(), front.clone());
+                tokio::spawn(async move {
+                    let abandoned = front.abandoned.clone();
+                    tokio::select! {
+                        () = serve(stream, permit, router, front) => {}
+                        () = abandoned.cancelled() => {}
+                    }
+                });
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -100,10 +113,11 @@ async fn serve(stream: TcpStream, permit: Permit, router: Router, front: Front) 
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot turn off Nagle's algorithm");
     }
+    let stream = Stallable::new(stream, front.stall_timeout);
     let Some(tls) = front.tls.clone() else {
         return serve_http(stream, permit, router, front).await;
     };
-    match timeout(front.limits.handshake_timeout, tls.accept(stream)).await {
+    match timeout(front.handshake_timeout, tls.accept(stream)).await {
         Ok(Ok(stream)) => serve_http(stream, permit, router, front).await,
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
@@ -120,7 +134,7 @@ where
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(front.limits.handshake_timeout)
+        .header_read_timeout(front.handshake_timeout)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);

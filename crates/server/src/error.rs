@@ -26,6 +26,20 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// The directory that is to be served is none, or cannot be read.
+    #[error("cannot serve the directory {path}: {source}", path = path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// No address that a browser asks for has this path.
+    #[error("\"{path}\" cannot be the path of a page: a part of it is \".\" or \"..\"")]
+    Path {
+        /// The configured path.
+        path: String,
+    },
 }
 
 /// What is wrong with a certificate or a key.

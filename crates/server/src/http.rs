@@ -76,11 +76,25 @@ async fn page_or_protocol(State(shared): State<Shared>, request: Request) -> Res
         let hint = "nothing is here; WebSocket clients may connect at any path\n";
         return (StatusCode::NOT_FOUND, hint).into_response();
     };
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")]).into_response();
+    if !only_reads(request.method()) {
+        return method_not_allowed();
     }
+    page_file(file, request.headers())
+}
+
+/// Whether a request with this method wants to see something and nothing else.
+pub(crate) fn only_reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+pub(crate) fn method_not_allowed() -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")]).into_response()
+}
+
+/// A file of the page as it is, unless the client has it.
+pub(crate) fn page_file(file: &'static PageFile, request: &HeaderMap) -> Response {
     let head = (file.headers(), [(ETAG, file.etag())]);
-    if has_it_already(request.headers(), file) {
+    if has_it_already(request, file) {
         return (StatusCode::NOT_MODIFIED, head).into_response();
     }
     (head, file.content()).into_response()

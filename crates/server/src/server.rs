@@ -1,10 +1,9 @@
 //! A server from its start to its end.
 
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, lookup_host};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +13,8 @@ use crate::close_reason::CloseReason;
 use crate::config::Config;
 use crate::error::StartError;
 use crate::http::{Shared, router, text_router};
+use crate::limits::Limits;
+use crate::listen::{listen, reachable};
 use crate::switchboard::Switchboard;
 use crate::text_switchboard::TextSwitchboard;
 use crate::tls;
@@ -26,6 +27,7 @@ pub struct Server {
     front: Front,
     switchboard: Arc<Switchboard>,
     text_switchboard: Arc<TextSwitchboard>,
+    limits: Arc<Limits>,
 }
 
 impl Server {
@@ -61,8 +63,11 @@ impl Server {
         let front = Front {
             tls,
             permits: Arc::new(Semaphore::new(limits.max_connections)),
-            limits,
+            handshake_timeout: limits.handshake_timeout,
+            // Peers that do not read are found by what waits for them.
+            stall_timeout: None,
             stopping: CancellationToken::new(),
+            abandoned: CancellationToken::new(),
         };
         Ok(Self {
             doors,
@@ -71,6 +76,7 @@ impl Server {
             front,
             switchboard,
             text_switchboard,
+            limits,
         })
     }
 
@@ -94,19 +100,13 @@ impl Server {
         self.text_address.map(|address| self.url_of(address))
     }
 
-    fn url_of(&self, mut address: SocketAddr) -> String {
+    fn url_of(&self, address: SocketAddr) -> String {
         let scheme = if self.front.tls.is_some() {
             "wss"
         } else {
             "ws"
         };
-        if address.ip().is_unspecified() {
-            let loopback = match address.ip() {
-                IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
-                IpAddr::V6(_) => IpAddr::from(std::net::Ipv6Addr::LOCALHOST),
-            };
-            address.set_ip(loopback);
-        }
+        let address = reachable(address);
         format!("{scheme}://{address}/")
     }
 
@@ -119,6 +119,7 @@ impl Server {
             text_switchboard,
             address,
             text_address,
+            limits,
         } = self;
         let tls = front.tls.is_some();
         tracing::info!(%address, tls, "serving");
@@ -132,7 +133,6 @@ impl Server {
         drop(doors);
         tracing::info!("stopping");
         front.stopping.cancel();
-        let limits = &front.limits;
         let all_gone = async {
             // A client may have been on its way into the switchboard when the others were told.
             while front.permits.available_permits() < limits.max_connections {
@@ -144,41 +144,9 @@ impl Server {
         if timeout(limits.shutdown_timeout, all_gone).await.is_err() {
             tracing::warn!("some clients did not close in time");
         }
+        front.abandoned.cancel();
     }
 }
 
 /// How often a stopping server looks whether everyone is gone.
 const SHUTDOWN_POLL: std::time::Duration = std::time::Duration::from_millis(10);
-
-async fn listen(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
-    let name = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
-    let resolve_error = |source| StartError::Resolve {
-        host: host.to_owned(),
-        source,
-    };
-    let addresses = lookup_host((name, port)).await.map_err(resolve_error)?;
-    let mut last_error = None;
-    for address in addresses {
-        let listening = TcpListener::bind(address).await;
-        match listening.and_then(|listener| Ok((listener.local_addr()?, listener))) {
-            Ok((address, listener)) => return Ok((listener, address)),
-            Err(error) => last_error = Some(error),
-        }
-    }
-    Err(match last_error {
-        Some(source) => listen_error(name, port, source),
-        None => resolve_error(std::io::ErrorKind::NotFound.into()),
-    })
-}
-
-fn listen_error(host: &str, port: u16, source: std::io::Error) -> StartError {
-    let address = if host.contains(':') {
-        format!("[{host}]:{port}")
-    } else {
-        format!("{host}:{port}")
-    };
-    StartError::Listen { address, source }
-}

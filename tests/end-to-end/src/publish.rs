@@ -32,6 +32,11 @@ pub struct Published {
 impl Published {
     /// Starts it with these arguments; media stays on the loopback interface.
     pub fn start(arguments: &[&str]) -> Result<Self> {
+        Self::start_with(arguments, &[])
+    }
+
+    /// Starts it with these arguments, and environment variables besides the test's own.
+    pub fn start_with(arguments: &[&str], environment: &[(&str, &Path)]) -> Result<Self> {
         let serve = environment::required("WIGWAG_SERVE")?;
         let program = serve
             .split_whitespace()
@@ -41,6 +46,7 @@ impl Published {
             .arg("publish")
             .args(arguments)
             .env("WIGWAG_ADDRESSES", "127.0.0.1")
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -2,6 +2,9 @@
 //! `webrtcsrc`.
 
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Result, ensure};
 use wigwag_end_to_end::SignallingServer;
@@ -54,10 +57,53 @@ fn the_test_picture_is_seen_and_its_end_is_told() -> Result<()> {
     let mut viewer = consume(&endpoint, &id, NEVER_ENOUGH)?;
     viewer.wait_until("progress", |event| event["count"].as_u64() >= Some(ENOUGH))?;
     published.wait_for_line("test: 1 viewer")?;
+    let lines = published.lines();
+    ensure!(
+        !lines.iter().any(|line| line.contains("clock")),
+        "{lines:?}"
+    );
 
     let status = published.signal("INT")?;
     ensure!(status.code() == Some(0), "{status}");
     viewer.wait_for("session-ended")?;
+    Ok(())
+}
+
+#[test]
+fn without_text_in_pictures_the_test_picture_has_no_clock_and_says_so() -> Result<()> {
+    let media = Media::new()?;
+    let plugins = media.path("plugins");
+    link_plugins_but(&["libgstpango.so"], &plugins)?;
+    let server = SignallingServer::start()?;
+    let registry = media.path("registry.bin");
+    let mut published = Published::start_with(
+        &["test", "--server", &server.uri()],
+        &[
+            ("GST_PLUGIN_SYSTEM_PATH", &plugins),
+            ("GST_REGISTRY", &registry),
+        ],
+    )?;
+    published.wait_for_line("test: no clock in the picture; install gstreamer1.0-x for one")?;
+    frames_arrive(&server, "test", ENOUGH)
+}
+
+/// A folder with the system's plugins, but for some.
+fn link_plugins_but(some: &[&str], folder: &Path) -> Result<()> {
+    let asked = Command::new("pkg-config")
+        .args(["--variable=pluginsdir", "gstreamer-1.0"])
+        .output()?;
+    let system = String::from_utf8(asked.stdout)?;
+    fs::create_dir(folder)?;
+    let mut left_out = 0;
+    for plugin in fs::read_dir(system.trim())? {
+        let plugin = plugin?;
+        if some.iter().any(|name| plugin.file_name() == *name) {
+            left_out += 1;
+        } else {
+            symlink(plugin.path(), folder.join(plugin.file_name()))?;
+        }
+    }
+    ensure!(left_out == some.len(), "not all of {some:?} are installed");
     Ok(())
 }
 
@@ -139,6 +185,33 @@ fn several_inputs_are_several_producers() -> Result<()> {
     ])?;
     frames_arrive(&server, "Pattern", ENOUGH)?;
     frames_arrive(&server, "clip.webm", ENOUGH)
+}
+
+#[test]
+fn inputs_of_one_name_are_told_apart_also_at_a_server_of_its_own() -> Result<()> {
+    let mut published = Published::start(&[
+        "--input",
+        "test",
+        "--input",
+        "test",
+        "--embed",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+    ])?;
+    let line = published.wait_for_line("watch at http://127.0.0.1:")?;
+    let address = line
+        .trim_start_matches("watch at http")
+        .trim_end_matches('/');
+    let endpoint = Endpoint::at(format!("ws{address}"));
+    for name in ["test", "test 2"] {
+        let id = producer_named(&endpoint, name)?;
+        consume(&endpoint, &id, ENOUGH)?.wait_for("frames")?;
+        published.wait_for_line(&format!("{name}: 1 viewer"))?;
+    }
+    ensure!(published.signal("INT")?.code() == Some(0));
+    Ok(())
 }
 
 #[test]

@@ -1,16 +1,14 @@
 //! `cargo xtask bench …`: ours and the published peer in the same run, as ratios, against the targets
 //! of ARCHITECTURE.md.
 
-mod fan_out;
+pub(crate) mod fan_out;
 mod first_frame;
 mod load;
 mod packet_path;
 mod server_process;
 mod signalling;
-mod sink_process;
 mod stalled;
 mod table;
-mod viewer;
 
 use std::process::ExitCode;
 
@@ -25,8 +23,7 @@ pub(crate) enum Bench {
     Signalling,
     /// The sink: from a join to the first frame that Chromium presents
     FirstFrame,
-    /// The sink: processor time with one viewer and with ten
-    FanOut,
+    FanOut(fan_out::FanOut),
     /// A session: instructions per packet, to compare commits
     PacketPath,
 }
@@ -38,11 +35,11 @@ pub(crate) fn run(bench: Bench) -> Result<ExitCode> {
         Bench::PacketPath => packet_path::run(),
         _ if cfg!(debug_assertions) => run_optimised(),
         Bench::Signalling => signalling::run(),
-        Bench::FanOut => fan_out::run(),
+        Bench::FanOut(arguments) => fan_out::run(arguments),
     }
 }
 
-/// Runs the same command again, optimised: a slow generator would measure itself.
+/// Runs the same command again, optimised and with all features: a slow generator would measure itself.
 fn run_optimised() -> Result<ExitCode> {
     say("Building the load generator");
     let mut same = cargo(&["run", "--quiet", "--locked", "--profile", "load"]);

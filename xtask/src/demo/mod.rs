@@ -1,136 +1,103 @@
-//! `cargo xtask demo`: a test picture and a tone through our `webrtcsink`, our signalling server, and a
-//! page that shows them.
+//! `cargo xtask demo`: a picture with sound, from one command to a browser. It installs what is missing, builds
+//! `wigwag` and runs `wigwag publish INPUT --embed`, which brings the signalling server and the page.
 
-mod page;
+mod browser;
+mod publisher;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::os::unix::fs::FileTypeExt;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::time::{interval, sleep};
+use tokio::time::sleep;
 
-use crate::commands::{command, say, shown};
-use crate::{install, peers};
+use crate::commands::say;
+use crate::{install, peers, places};
+use publisher::Publisher;
 
-/// The clock in the picture; it comes with one of GStreamer's packages that not everybody has.
-const CLOCK: &str = "timeoverlay";
-
-/// How often to look whether the pipeline still runs.
-const LOOK_INTERVAL: Duration = Duration::from_millis(200);
-
-#[derive(Clone, Copy, clap::Args)]
+#[derive(clap::Args)]
 pub(crate) struct Demo {
+    /// What to show, as `wigwag publish` takes it: test (a picture with a clock and a tone), a file, v4l2,
+    /// rtsp://...
+    #[arg(value_name = "INPUT", default_value = "test")]
+    input: String,
+
+    /// Opens no browser
+    #[arg(long)]
+    no_open: bool,
+
     /// Ends by itself after so many seconds
     #[arg(long)]
     seconds: Option<u64>,
 }
 
-pub(crate) fn run(demo: Demo) -> Result<ExitCode> {
-    install::debian_packages()?;
-    let plugin = peers::our_plugin()?;
-    let program = peers::our_server()?;
+pub(crate) fn run(demo: &Demo) -> Result<ExitCode> {
+    // Before minutes of building.
+    if names_no_file(&demo.input) {
+        bail!("{}: there is no such file", demo.input);
+    }
+    install::packages_of_the_demo()?;
+    // It runs in the folder where the user is, and is built in another.
+    let program = places::root().join(peers::our_server()?);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
-        say("Running the signalling server, and a pipeline that produces");
-        let mut server = command(
-            &program.to_string_lossy(),
-            &["serve", "--host", "127.0.0.1", "--port", "0"],
+    let code = runtime.block_on(show(demo, &program));
+    // A thread may read standard input for ever.
+    runtime.shutdown_background();
+    code
+}
+
+async fn show(demo: &Demo, program: &Path) -> Result<ExitCode> {
+    let mut told_to_end = std::pin::pin!(told_to_end(demo.seconds)?);
+    say("Publishing; Ctrl-C ends the demo");
+    let mut publisher = Publisher::start(program, &demo.input)?;
+    let page = tokio::select! {
+        page = publisher.page() => page?,
+        () = &mut told_to_end => None,
+    };
+    if let Some(page) = page {
+        say(&format!("Open {page} in a browser, and click Play"));
+        println!(
+            "It is for browsers on this machine; `wigwag publish --help` says how to serve others.\n"
         );
-        println!("$ {}", shown(&server));
-        let server = server.env("WIGWAG_LOG", "warn").stdout(Stdio::piped());
-        let mut server = Running::start(server)?;
-        let signalling = server.signalling_address()?;
-        println!("It is at {signalling}; port 0 let the system choose.");
-        let mut producer = producer(&signalling);
-        println!("$ {}", shown(&producer));
-        let mut producer = Running::start(producer.env("GST_PLUGIN_PATH", plugin))?;
-
-        let page = page::serve(&signalling).await?;
-        say(&format!("Open {page} in a browser, in several if you like"));
-        println!("Ctrl-C ends the demo.");
+        if !demo.no_open && browser::can_open() {
+            browser::open(&page);
+        }
         tokio::select! {
-            ended = producer.ended() => bail!("the pipeline ended: {}", ended?),
-            ended = server.ended() => bail!("the signalling server ended: {}", ended?),
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            () = publisher.over() => {}
+            () = &mut told_to_end => println!(),
+        }
+    }
+    let code = publisher.end().await?;
+    println!("The demo is over.");
+    Ok(code)
+}
+
+/// Whether an input can only be a file, and is none.
+fn names_no_file(input: &str) -> bool {
+    let is_other = ["test", "v4l2"].contains(&input) || input.contains("://");
+    !is_other && !Path::new(input).exists()
+}
+
+/// Ends with Ctrl-C, SIGTERM, the end of the terminal, the end of the input, or when the time is over.
+fn told_to_end(seconds: Option<u64>) -> Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
             () = end_of_input() => {}
-            () = after(demo.seconds) => {}
+            () = after(seconds) => {}
         }
-        println!("\nThe demo is over.");
-        Ok(ExitCode::SUCCESS)
     })
-}
-
-fn producer(signalling: &str) -> Command {
-    let mut pipeline = command("gst-launch-1.0", &["-q", "webrtcsink", "name=sink"]);
-    pipeline
-        // The default names a public server, which nobody on this machine needs.
-        .args(["stun-server=\"\"", "meta=meta,name=demo"])
-        .arg(format!("signaller::uri={signalling}"))
-        .args(["videotestsrc", "is-live=true", "pattern=ball"])
-        .args([
-            "foreground-color=0xffffc857",
-            "background-color=0xff1f4e79",
-            "!",
-        ])
-        .args(["video/x-raw,width=640,height=360,framerate=30/1", "!"]);
-    if has_element(CLOCK) {
-        pipeline.args([CLOCK, "font-desc=Sans,24", "!"]);
-    }
-    pipeline
-        .args(["queue", "!", "sink.video_0"])
-        .args(["audiotestsrc", "is-live=true", "volume=0.05", "!"])
-        .args(["queue", "!", "sink.audio_0"]);
-    pipeline
-}
-
-fn has_element(name: &str) -> bool {
-    let mut inspect = command("gst-inspect-1.0", &["--exists", name]);
-    inspect.status().is_ok_and(|status| status.success())
-}
-
-/// A child process that ends with this.
-struct Running(Child);
-
-impl Running {
-    fn start(command: &mut Command) -> Result<Self> {
-        let child = command.stdin(Stdio::null()).spawn();
-        let program = command.get_program().display();
-        Ok(Self(
-            child.with_context(|| format!("cannot start {program}"))?,
-        ))
-    }
-
-    /// The signalling server says where it is in its first line.
-    fn signalling_address(&mut self) -> Result<String> {
-        let stdout = self.0.stdout.take().context("no standard output")?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        let address = line.trim().strip_prefix("signalling at ");
-        Ok(address.context("the server did not start")?.to_owned())
-    }
-
-    async fn ended(&mut self) -> Result<std::process::ExitStatus> {
-        let mut looks = interval(LOOK_INTERVAL);
-        loop {
-            looks.tick().await;
-            if let Some(status) = self.0.try_wait()? {
-                return Ok(status);
-            }
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Nothing is left to be done about a child that cannot be ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// Ends with the standard input if that is a pipe: whoever holds its other end is gone, or wants an end.
@@ -153,5 +120,24 @@ async fn after(seconds: Option<u64>) {
     match seconds {
         Some(seconds) => sleep(Duration::from_secs(seconds)).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_there_is_noticed_early_and_nothing_else_is() {
+        assert!(names_no_file("nowhere/film.mkv"));
+        for input in [
+            "test",
+            "v4l2",
+            "rtsp://camera/1",
+            "v4l2:///dev/video9",
+            "/dev/null",
+        ] {
+            assert!(!names_no_file(input), "{input}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What `wigwag publish` is told.
 
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -11,7 +12,7 @@ const PORT: u16 = 8443;
 
 const EXAMPLES: &str = "\
 INPUT is one of
-  test                a moving picture with a tone
+  test                a moving picture with a clock, and a soft tone every second
   FILE                whatever GStreamer plays; its end is the end, unless --loop is given
   v4l2, /dev/video0   a camera
   rtsp://...          a network camera; lost connections are made again for ever
@@ -137,8 +138,10 @@ fn server(text: &str) -> Result<String, &'static str> {
     let host = text
         .strip_prefix("ws://")
         .or_else(|| text.strip_prefix("wss://"));
-    match host {
-        Some(host) if !host.is_empty() && !host.starts_with(['/', ':']) => Ok(text.to_owned()),
+    let authority = host.and_then(|host| host.split(['/', '?', '#']).next());
+    let authority = authority.and_then(|authority| authority.rsplit('@').next());
+    match authority {
+        Some(authority) if is_host_and_port(authority) => Ok(text.to_owned()),
         _ => Err("write it like ws://127.0.0.1:8443 or wss://example.org:8443"),
     }
 }
@@ -148,9 +151,27 @@ fn stun_server(text: &str) -> Result<String, &'static str> {
         .strip_prefix("stun://")
         .or_else(|| text.strip_prefix("stun:"));
     match host {
-        Some(host) if !host.is_empty() => Ok(text.to_owned()),
+        Some(host) if is_host_and_port(host) => Ok(text.to_owned()),
         _ => Err("write it like stun://example.org:3478"),
     }
+}
+
+/// Whether it is a host, and a port if there is a colon (RFC 3986, section 3.2); addresses of IPv6 are in brackets.
+fn is_host_and_port(text: &str) -> bool {
+    let bracketed = text.strip_prefix('[').and_then(|text| text.split_once(']'));
+    let (host_is_fine, rest) = match bracketed {
+        Some((address, rest)) => (address.parse::<Ipv6Addr>().is_ok(), rest),
+        None => {
+            let (host, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
+            let strange = |letter: char| letter.is_whitespace() || "/?#[]@\\".contains(letter);
+            (!host.is_empty() && !host.contains(strange), rest)
+        }
+    };
+    let port_is_fine = match rest.strip_prefix(':') {
+        Some(port) => port.parse::<u16>().is_ok_and(|port| port > 0),
+        None => rest.is_empty(),
+    };
+    host_is_fine && port_is_fine
 }
 
 fn bitrate(text: &str) -> Result<u32, &'static str> {
@@ -232,6 +253,25 @@ mod tests {
             assert!(parse(line).is_err(), "{line}");
         }
         assert!(parse("publish test --embed --port 0").is_ok());
+    }
+
+    #[test]
+    fn addresses_of_servers_have_a_host_and_a_port_that_is_one() {
+        for good in ["a", "a:1", "127.0.0.1:3478", "[::1]", "[2001:db8::1]:3478"] {
+            assert!(is_host_and_port(good), "{good}");
+        }
+        for bad in [
+            "", ":1", "a:", "a:0", "a:65536", "a:b", "a:1:2", "[::1", "[x]:1", "[::1]1", "a/b",
+            "a b",
+        ] {
+            assert!(!is_host_and_port(bad), "{bad}");
+        }
+        assert!(server("wss://example.org:8443/path?query").is_ok());
+        assert!(server("wss://[::1]:8443").is_ok());
+        assert!(server("wss://user:password@example.org:8443").is_ok());
+        assert!(server("wss:///path").is_err());
+        assert!(stun_server("stun:example.org").is_ok());
+        assert!(stun_server("stun://example.org:3478/").is_err());
     }
 
     #[test]

@@ -14,8 +14,9 @@ use super::event::{Event, Failure, OutputEvent, OutputReporter, SourceEvent, Sou
 use super::input::Input;
 use super::outlet::{Feed, Kind, Outlet, SharedClock};
 use super::output::{Output, OutputSettings};
+use super::progress::{Awaited, Progress};
 use super::source::Source;
-use super::status::{self, Status};
+use super::status::Status;
 use super::tracks::Before;
 
 /// How long tracks that are ready wait for those that are not.
@@ -43,7 +44,7 @@ pub(crate) enum Fate {
 pub(crate) struct Channel {
     named: Named,
     repeat: bool,
-    server: String,
+    progress: Progress,
     clock: SharedClock,
     outlet: Arc<Outlet>,
     output: Output,
@@ -52,22 +53,11 @@ pub(crate) struct Channel {
     started_at: Instant,
     before: Before,
     kinds: BTreeSet<Kind>,
-    encoder: Option<String>,
-    viewers: usize,
-    registration: Registration,
     settle_by: Option<Instant>,
     source_at: Option<Instant>,
     output_at: Option<Instant>,
     source_back_off: BackOff,
     output_back_off: BackOff,
-    sent: Option<(Instant, u64)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Registration {
-    Never,
-    Registered,
-    Lost,
 }
 
 impl Channel {
@@ -86,9 +76,9 @@ impl Channel {
         let output = Output::new(&named.name, settings, clock, &outputs);
         Ok(Self {
             output: output.map_err(|error| error.message.to_string())?,
+            progress: Progress::new(&named.name, &settings.server),
             named,
             repeat,
-            server: settings.server.clone(),
             clock: clock.clone(),
             outlet: Arc::new(Outlet::new(clock.clone())),
             reporter: SourceReporter {
@@ -100,15 +90,11 @@ impl Channel {
             started_at: Instant::now(),
             before: Before::default(),
             kinds: BTreeSet::new(),
-            encoder: None,
-            viewers: 0,
-            registration: Registration::Never,
             settle_by: None,
             source_at: None,
             output_at: None,
             source_back_off: BackOff::new(),
             output_back_off: BackOff::new(),
-            sent: None,
         })
     }
 
@@ -143,7 +129,7 @@ impl Channel {
             SourceEvent::Settled { kind, text } => {
                 self.kinds.insert(kind);
                 if let Some(text) = text {
-                    self.say(status, &text);
+                    self.progress.say(status, &text);
                 }
                 if self.outlet.is_open() {
                     return self.open();
@@ -153,9 +139,9 @@ impl Channel {
                 Fate::GoesOn
             }
             SourceEvent::Complete => self.open(),
-            SourceEvent::Ignored(what) => {
-                if self.registration == Registration::Never {
-                    self.say(status, &format!("{what} is not published"));
+            SourceEvent::Lacks(text) => {
+                if !self.progress.was_registered() {
+                    self.progress.say(status, &text);
                 }
                 Fate::GoesOn
             }
@@ -166,43 +152,16 @@ impl Channel {
 
     pub(crate) fn on_output(&mut self, event: OutputEvent, status: &Status) -> Fate {
         match event {
-            OutputEvent::Registered(true) => {
-                self.output_back_off.reset();
-                let (name, server) = (&self.named.name, self.server.trim_end_matches('/'));
-                match self.registration {
-                    Registration::Never => {
-                        status.tell(&format!("published as \"{name}\" at {server}"));
-                    }
-                    Registration::Lost => self.say(status, "the signalling server is back"),
-                    Registration::Registered => {}
+            OutputEvent::Registered(registered) => {
+                if registered {
+                    self.output_back_off.reset();
                 }
-                self.registration = Registration::Registered;
+                self.progress.on_registered(registered, status);
             }
-            OutputEvent::Registered(false) => {
-                if self.registration == Registration::Registered {
-                    self.registration = Registration::Lost;
-                    self.say(
-                        status,
-                        "the signalling server is lost; viewers stay, connecting again",
-                    );
-                }
-            }
-            OutputEvent::ViewerAdded => {
-                self.viewers += 1;
-                self.say_unless_shown(status, &status::viewers(self.viewers));
-            }
-            OutputEvent::ViewerRemoved => {
-                self.viewers = self.viewers.saturating_sub(1);
-                self.say_unless_shown(status, &status::viewers(self.viewers));
-            }
-            OutputEvent::Encoder(name) => {
-                self.say_unless_shown(status, &format!("encoded by {name}"));
-                // Sound is little work and of little interest.
-                if name != "opusenc" || self.encoder.is_none() {
-                    self.encoder = Some(name);
-                }
-            }
-            OutputEvent::Warning(text) => self.say(status, &text),
+            OutputEvent::ViewerAdded => self.progress.on_viewer_added(status),
+            OutputEvent::ViewerRemoved => self.progress.on_viewer_removed(status),
+            OutputEvent::Encoder(name) => self.progress.on_encoder(name, status),
+            OutputEvent::Warning(text) => self.progress.say(status, &text),
             OutputEvent::NoSignalling(reason) => self.on_no_signalling(&reason, status),
             OutputEvent::Failed(text) => return Fate::Failed(text),
             OutputEvent::Ended => return Fate::Ended,
@@ -254,37 +213,15 @@ impl Channel {
 
     /// How it goes, for the line on the terminal.
     pub(crate) fn describe(&mut self) -> String {
-        let name = &self.named.name;
-        if self.output_at.is_some() {
-            return format!("{name}: no signalling server, trying again");
-        }
-        if self.source_at.is_some() {
-            let viewers = status::viewers(self.viewers);
-            return format!("{name}: {viewers}, connecting to the source again");
-        }
-        if self.registration == Registration::Never {
-            return format!("{name}: starting");
-        }
-        let mut parts = vec![status::viewers(self.viewers)];
-        if self.viewers > 0 {
-            let (now, bytes) = (Instant::now(), self.output.bytes_sent());
-            if let Some((since, before)) = self.sent.replace((now, bytes)) {
-                let seconds = now.duration_since(since).as_secs_f64();
-                #[allow(clippy::cast_precision_loss, reason = "it is shown with two digits")]
-                let bits = bytes.saturating_sub(before) as f64 * 8.0;
-                parts.push(status::rate(bits / seconds.max(0.001)));
-            }
-            parts.push(match (&self.encoder, &self.before.video) {
-                (_, Some(Some(_))) | (None, _) => "passed through".to_owned(),
-                (Some(encoder), _) => encoder.clone(),
-            });
+        let awaited = if self.output_at.is_some() {
+            Some(Awaited::Signalling)
         } else {
-            self.sent = None;
-        }
-        if self.registration == Registration::Lost {
-            parts.push("signalling lost, connecting again".to_owned());
-        }
-        format!("{name}: {}", parts.join(", "))
+            self.source_at.map(|_| Awaited::Source)
+        };
+        let passed_through = matches!(self.before.video, Some(Some(_)));
+        let output = &self.output;
+        self.progress
+            .describe(awaited, passed_through, || output.bytes_sent())
     }
 
     /// Tells the viewers, and ends.
@@ -360,7 +297,7 @@ impl Channel {
             failure.text,
             wait.as_secs()
         );
-        self.say(status, &text);
+        self.progress.say(status, &text);
         Fate::GoesOn
     }
 
@@ -374,7 +311,7 @@ impl Channel {
         let wait = self.output_back_off.wait();
         self.output_at = Some(Instant::now() + wait);
         let text = format!("{reason}; next attempt in {} s", wait.as_secs());
-        self.say(status, &text);
+        self.progress.say(status, &text);
     }
 
     fn drop_source(&mut self) {
@@ -392,16 +329,5 @@ impl Channel {
 
     fn is_network(&self) -> bool {
         matches!(self.named.input, Input::Rtsp(_))
-    }
-
-    fn say(&self, status: &Status, text: &str) {
-        status.say(&format!("{}: {text}", self.named.name));
-    }
-
-    /// Says what the line on a terminal shows anyway.
-    fn say_unless_shown(&self, status: &Status, text: &str) {
-        if !status.shows_line() {
-            self.say(status, text);
-        }
     }
 }

@@ -28,8 +28,8 @@ pub(crate) enum SourceEvent {
     },
     /// All tracks are.
     Complete,
-    /// Something is not published.
-    Ignored(String),
+    /// Something is not published, or not as it might be; one line, for the user.
+    Lacks(String),
     /// The end was reached.
     Ended,
     Failed(Failure),

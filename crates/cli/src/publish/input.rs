@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// What `v4l2` means without a device.
@@ -51,7 +52,9 @@ impl Input {
                 Self::Rtsp(text.to_owned())
             }
             Some(_) => Self::Uri(text.to_owned()),
-            None if text.starts_with("/dev/video") => Self::Camera(text.into()),
+            None if text.starts_with("/dev/video") || text.starts_with("/dev/v4l/") => {
+                Self::Camera(text.into())
+            }
             None => Self::File(text.into()),
         })
     }
@@ -71,12 +74,16 @@ impl Input {
                 Ok(())
             }
             Self::Camera(path) => {
-                let failed = |error: io::Error| InputError::Camera {
+                let failed = |reason: &str| InputError::Camera {
                     path: path.clone(),
-                    reason: in_words(&error),
+                    reason: reason.to_owned(),
                     found: present_cameras(Path::new("/dev")),
                 };
-                File::open(path).map(drop).map_err(failed)
+                let device = File::open(path).map_err(|error| failed(&in_words(&error)))?;
+                if device.metadata().is_ok_and(|device| !is_video(&device)) {
+                    return Err(failed("it is something else"));
+                }
+                Ok(())
             }
             Self::Test | Self::Rtsp(_) | Self::Uri(_) => Ok(()),
         }
@@ -146,6 +153,13 @@ fn file_of_uri(uri: &str) -> Result<PathBuf, InputError> {
     Ok(path)
 }
 
+/// Whether it is a device of Linux's video drivers, by its major number
+/// (kernel.org, admin-guide/devices.txt).
+fn is_video(device: &fs::Metadata) -> bool {
+    const VIDEO_MAJOR: u64 = 81;
+    device.file_type().is_char_device() && (device.rdev() >> 8) & 0xfff == VIDEO_MAJOR
+}
+
 fn in_words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "it does not exist".to_owned(),
@@ -189,6 +203,10 @@ mod tests {
         assert_eq!(parse("./test"), Input::File("./test".into()));
         assert_eq!(parse("v4l2"), Input::Camera("/dev/video0".into()));
         assert_eq!(parse("/dev/video2"), Input::Camera("/dev/video2".into()));
+        assert_eq!(
+            parse("/dev/v4l/by-id/desk"),
+            Input::Camera("/dev/v4l/by-id/desk".into())
+        );
         assert_eq!(
             parse("v4l2:///dev/video1"),
             Input::Camera("/dev/video1".into())
@@ -237,6 +255,11 @@ mod tests {
         let camera = error("/dev/video99");
         assert!(
             camera.starts_with("no camera at /dev/video99: it does not exist; "),
+            "{camera}"
+        );
+        let camera = error("v4l2:///dev/null");
+        assert!(
+            camera.starts_with("no camera at /dev/null: it is something else; "),
             "{camera}"
         );
     }

@@ -62,6 +62,8 @@ pub(crate) fn element_package(element: &str) -> &'static str {
     match element {
         "rtspsrc" | "v4l2src" | "videoflip" => "gstreamer1.0-plugins-good",
         "h264parse" => "gstreamer1.0-plugins-bad",
+        // Pango came to the X11 plugins' package, which needs no X11 server.
+        "clockoverlay" | "timeoverlay" => "gstreamer1.0-x",
         _ => "gstreamer1.0-plugins-base",
     }
 }

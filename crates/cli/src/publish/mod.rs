@@ -21,9 +21,11 @@ mod missing;
 mod outlet;
 mod output;
 mod pass_through;
+mod progress;
 mod run;
 mod source;
 mod status;
+mod test_pattern;
 mod track;
 mod tracks;
 

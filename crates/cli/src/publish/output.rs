@@ -102,7 +102,7 @@ impl Output {
         sessions
             .filter_map(|(_, session)| {
                 let session = session.get::<gst::Structure>().ok()?;
-                let sent = session.get::<gst::Structure>("outbound-rtp").ok()?;
+                let sent = session.get::<gst::Structure>("wigwag-session-stats").ok()?;
                 sent.get::<u64>("bytes-sent").ok()
             })
             .sum()

@@ -1,5 +1,6 @@
 //! The command from its start to its end: one thread that is told of all events.
 
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -38,8 +39,7 @@ pub(crate) fn run(arguments: &PublishArguments) -> Result<(), PublishError> {
         input.check().map_err(|error| failed(&error))?;
     }
     if let Some(path) = &arguments.cafile {
-        let read = std::fs::File::open(path);
-        read.map_err(|error| failed(&format!("{}: {error}", path.display())))?;
+        check_authorities(path).map_err(|error| failed(&error))?;
     }
     gst::init().map_err(|error| failed(&error.message()))?;
     let runtime = Builder::new_multi_thread()
@@ -76,6 +76,17 @@ pub(crate) fn run(arguments: &PublishArguments) -> Result<(), PublishError> {
         embedded.stop(&runtime);
     }
     outcome
+}
+
+/// Says early what no other attempt to connect would change.
+fn check_authorities(path: &Path) -> Result<(), String> {
+    let failed = |reason: &str| format!("no authorities in {}: {reason}", path.display());
+    let text = std::fs::read(path).map_err(|error| failed(&error.to_string()))?;
+    let mut lines = text.split(|byte| *byte == b'\n');
+    if lines.any(|line| line.trim_ascii() == b"-----BEGIN CERTIFICATE-----") {
+        return Ok(());
+    }
+    Err(failed("it holds no certificate in PEM form"))
 }
 
 /// Until there is no channel any more.

@@ -19,6 +19,7 @@ use super::event::{Failure, SourceReporter};
 use super::input::Input;
 use super::missing;
 use super::outlet::{Feed, Kind, SharedClock};
+use super::test_pattern;
 use super::track::broken;
 use super::tracks::{Before, Shared};
 
@@ -126,19 +127,13 @@ impl Source {
     }
 
     fn test(&self) -> Result<(), Failure> {
-        let exists = |name: &str| gst::ElementFactory::find(name).is_some();
-        let mut picture = String::from("videotestsrc is-live=true pattern=");
-        // A clock is easier to read on quiet bars than behind a ball.
-        if exists("timeoverlay") && exists("clockoverlay") {
-            picture += "smpte ! video/x-raw,format=I420,width=1280,height=720,framerate=30/1 \
-                ! clockoverlay halignment=center valignment=center font-desc=\"Sans 40\" \
-                ! timeoverlay halignment=center valignment=bottom";
-        } else {
-            picture += "ball ! capsfilter caps=video/x-raw,format=I420,width=1280,height=720,framerate=30/1";
-        }
-        let sound = "audiotestsrc is-live=true volume=0.1 ! capsfilter caps=audio/x-raw,rate=48000,channels=2";
-        for (kind, description) in [(Kind::Video, picture.as_str()), (Kind::Audio, sound)] {
-            let made = gst::parse::bin_from_description(description, true);
+        let has_clock = test_pattern::has_clock();
+        let tracks = [
+            (Kind::Video, test_pattern::picture(has_clock)),
+            (Kind::Audio, test_pattern::SOUND.to_owned()),
+        ];
+        for (kind, description) in tracks {
+            let made = gst::parse::bin_from_description(&description, true);
             let bin = made.map_err(|error| Failure {
                 text: format!(
                     "{}; install {}",
@@ -150,6 +145,12 @@ impl Source {
             self.pipeline.add(&bin).map_err(|_| broken())?;
             let pad = bin.static_pad("src").ok_or_else(broken)?;
             self.shared.attach(kind, &pad);
+        }
+        if !has_clock {
+            self.shared.lacks(format!(
+                "no clock in the picture; install {} for one",
+                missing::element_package("clockoverlay")
+            ));
         }
         self.shared.all_pads_are_there();
         Ok(())

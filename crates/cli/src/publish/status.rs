@@ -1,5 +1,6 @@
 //! What the user reads on standard error: a line a change, and on a terminal a line with how it goes below.
 
+use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
 
 /// To the start of the line, and clear it.
@@ -9,18 +10,31 @@ const CLEAR: &str = "\r\x1b[K";
 const NO_BREAKS: &str = "\x1b[?7l";
 const BREAKS: &str = "\x1b[?7h";
 
-/// Standard error.
-#[derive(Debug)]
+/// Standard error, and standard output for results.
 pub(crate) struct Status {
     terminal: bool,
     line: String,
+    output: RefCell<Box<dyn Write>>,
+    error: RefCell<Box<dyn Write>>,
 }
 
 impl Status {
     pub(crate) fn new() -> Self {
+        let terminal = io::stderr().is_terminal();
+        Self::writing_to(terminal, io::stdout(), io::stderr())
+    }
+
+    /// Writes results here, and everything else there, which may be a terminal.
+    pub(crate) fn writing_to(
+        terminal: bool,
+        output: impl Write + 'static,
+        error: impl Write + 'static,
+    ) -> Self {
         Self {
-            terminal: io::stderr().is_terminal(),
+            terminal,
             line: String::new(),
+            output: RefCell::new(Box::new(output)),
+            error: RefCell::new(Box::new(error)),
         }
     }
 
@@ -44,7 +58,7 @@ impl Status {
         if self.terminal {
             self.write(CLEAR);
         }
-        let mut output = io::stdout().lock();
+        let mut output = self.output.borrow_mut();
         // That nobody listens is no reason to stop.
         let _ = writeln!(output, "{}", printable(text)).and_then(|()| output.flush());
         if self.terminal {
@@ -74,7 +88,7 @@ impl Status {
     }
 
     fn write(&self, text: &str) {
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        let _ = self.error.borrow_mut().write_all(text.as_bytes());
     }
 }
 
@@ -105,11 +119,70 @@ pub(crate) fn viewers(count: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
 
     #[test]
     fn texts_cannot_drive_the_terminal() {
         assert_eq!(printable("a\x1b[2J\nb\u{9b}c"), "a [2J b c");
+    }
+
+    /// What was written, by whom it was handed to.
+    #[derive(Clone, Default)]
+    struct Written(Rc<RefCell<Vec<u8>>>);
+
+    impl Written {
+        fn take(&self) -> String {
+            String::from_utf8(self.0.take()).expect("text")
+        }
+    }
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_line_on_a_terminal_stays_below_what_is_said() {
+        let (output, error) = (Written::default(), Written::default());
+        let mut status = Status::writing_to(true, output.clone(), error.clone());
+        status.show("test: no viewers");
+        let line = format!("{CLEAR}{NO_BREAKS}test: no viewers{BREAKS}");
+        assert_eq!(error.take(), line);
+        status.show("test: no viewers");
+        assert_eq!(error.take(), "", "it is drawn when it changes");
+
+        status.say("test: lost");
+        let below = line.trim_start_matches(CLEAR);
+        assert_eq!(error.take(), format!("{CLEAR}test: lost\n{below}"));
+        status.tell("published");
+        assert_eq!(
+            (output.take(), error.take()),
+            ("published\n".to_owned(), line)
+        );
+        status.finish();
+        assert_eq!(error.take(), CLEAR);
+    }
+
+    #[test]
+    fn without_a_terminal_there_are_plain_lines_only() {
+        let (output, error) = (Written::default(), Written::default());
+        let mut status = Status::writing_to(false, output.clone(), error.clone());
+        status.show("test: no viewers");
+        status.say("test: lost");
+        status.tell("published");
+        status.finish();
+        assert_eq!(
+            (output.take(), error.take()),
+            ("published\n".to_owned(), "test: lost\n".to_owned())
+        );
     }
 
     #[test]

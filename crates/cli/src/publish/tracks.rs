@@ -177,9 +177,14 @@ impl Shared {
         }
     }
 
+    /// Something is not published, or not as it might be; one line, for the user.
+    pub(super) fn lacks(&self, text: String) {
+        self.reporter.tell(SourceEvent::Lacks(text));
+    }
+
     /// Throws away what comes from a pad, so that nothing waits for it.
     fn ignore(&self, pad: &gst::Pad, what: &str) {
-        self.reporter.tell(SourceEvent::Ignored(what.to_owned()));
+        self.lacks(format!("{what} is not published"));
         let made = make("fakesink").ok().zip(self.pipeline().ok());
         let Some((sink, pipeline)) = made else {
             return;

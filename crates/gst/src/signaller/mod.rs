@@ -35,6 +35,11 @@ impl Signaller {
         self.property("client-id")
     }
 
+    /// Where the signalling server is.
+    pub(crate) fn uri(&self) -> String {
+        self.property("uri")
+    }
+
     /// Points to the server that the element runs itself.
     pub(crate) fn use_own_server(&self, uri: &str, cafile: Option<&str>) {
         self.set_property("uri", uri);

@@ -4,20 +4,30 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gstreamer as gst;
+use wigwag_media::demand::ViewerId;
+
+use super::snapshot::Snapshot;
 
 glib::wrapper! {
     /// One viewer of a sink: the second argument of `consumer-added` and `consumer-removed`.
+    ///
+    /// The action signal `get-stats` answers as that of `webrtcbin` does: a pad, which is not looked at, and a
+    /// promise, which is answered with `application/x-webrtc-stats` before the signal returns, or with nothing
+    /// once the session ended.
     pub struct Consumer(ObjectSubclass<imp::Consumer>) @extends gst::Element, gst::Object;
 }
 
 impl Consumer {
-    pub(super) fn new(session: &str, peer: &str) -> Self {
+    pub(super) fn new(session: &str, peer: &str, viewer: ViewerId, snapshot: Snapshot) -> Self {
         let name = format!("webrtcbin-{session}");
-        glib::Object::builder()
+        let consumer: Self = glib::Object::builder()
             .property("name", name)
             .property("session-id", session)
             .property("peer-id", peer)
-            .build()
+            .build();
+        // A new one has none yet.
+        let _ = consumer.imp().books.set((snapshot, viewer));
+        consumer
     }
 }
 
@@ -31,6 +41,7 @@ mod imp {
     pub struct Consumer {
         session: OnceLock<String>,
         peer: OnceLock<String>,
+        pub(super) books: OnceLock<(Snapshot, ViewerId)>,
     }
 
     #[glib::object_subclass]
@@ -57,6 +68,26 @@ mod imp {
             PROPERTIES.as_ref()
         }
 
+        fn signals() -> &'static [glib::subclass::Signal] {
+            static SIGNALS: LazyLock<Vec<glib::subclass::Signal>> = LazyLock::new(|| {
+                vec![
+                    glib::subclass::Signal::builder("get-stats")
+                        .param_types([gst::Pad::static_type(), gst::Promise::static_type()])
+                        .action()
+                        .class_handler(|values| {
+                            let consumer = values[0].get::<super::Consumer>();
+                            let promise = values[2].get::<Option<gst::Promise>>();
+                            if let (Ok(consumer), Ok(Some(promise))) = (consumer, promise) {
+                                promise.reply(consumer.imp().statistics());
+                            }
+                            None
+                        })
+                        .build(),
+                ]
+            });
+            SIGNALS.as_ref()
+        }
+
         fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
             let text: Option<String> = value.get().expect("checked by GObject");
             let place = if pspec.name() == "peer-id" {
@@ -75,6 +106,13 @@ mod imp {
                 &self.session
             };
             place.get().to_value()
+        }
+    }
+
+    impl Consumer {
+        fn statistics(&self) -> Option<gst::Structure> {
+            let (snapshot, viewer) = self.books.get()?;
+            snapshot.session_statistics(*viewer)
         }
     }
 

@@ -4,6 +4,7 @@
 //! calls under no lock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -118,7 +119,13 @@ impl Control {
             // Who does not listen any more has no need of events.
             _ => Ok(()),
         };
-        let publication = engine.publish(PublicationConfig { stun_server }, events);
+        let config = PublicationConfig {
+            stun_server,
+            max_viewers: usize::try_from(settings.max_consumers)
+                .ok()
+                .and_then(NonZeroUsize::new),
+        };
+        let publication = engine.publish(config, events);
         let publication = Arc::new(publication);
         snapshot.set_publication(&publication);
         let policy = Policy {

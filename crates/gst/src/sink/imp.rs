@@ -19,6 +19,7 @@ use crate::codec::FORMATS;
 use crate::log;
 use crate::signaller::Signaller;
 use crate::signalling_server::SignallingServer;
+use crate::web_server::{Signalling, WebServer};
 
 #[derive(Default)]
 #[allow(unnameable_types, reason = "the public type is the wrapper")]
@@ -37,6 +38,7 @@ struct Running {
     control: Control,
     /// Of this run: what is left of one before must not show, nor wipe out what does.
     snapshot: Snapshot,
+    web_server: Option<WebServer>,
     _signalling_server: Option<SignallingServer>,
 }
 
@@ -75,6 +77,18 @@ impl WebRtcSink {
                 .use_own_server(&server.url, server.cafile.as_deref());
             signalling_server = Some(server);
         }
+        let web_server = if settings.run_web_server {
+            let signalling = match &signalling_server {
+                Some(server) => Signalling::Own {
+                    host: settings.signalling_server.host.clone(),
+                    url: server.url.clone(),
+                },
+                None => Signalling::At(self.signaller.uri()),
+            };
+            Some(WebServer::start(&settings.web_server, &signalling).map_err(failed)?)
+        } else {
+            None
+        };
         let pads = lock(&self.inputs)
             .iter()
             .map(|input| input.stream)
@@ -90,6 +104,7 @@ impl WebRtcSink {
         let running = Running {
             control: control.map_err(failed)?,
             snapshot,
+            web_server,
             _signalling_server: signalling_server,
         };
         // A pad may have got its caps already.
@@ -98,8 +113,28 @@ impl WebRtcSink {
                 running.control.tell(input.caps_message(&caps));
             }
         }
+        if let Some(server) = &running.web_server {
+            self.announce(server);
+        }
         *lock(&self.running) = Some(running);
         Ok(())
+    }
+
+    /// Says where the page is, so that people find it: `gst-launch-1.0` prints the debug text of info
+    /// messages.
+    fn announce(&self, server: &WebServer) {
+        let obj = self.obj();
+        let mut text = format!("Watch at {}", server.url);
+        if server.is_everywhere {
+            text += " or, from elsewhere, at any address of this machine";
+        }
+        gst::info!(log::SINK, obj = obj, "{text}");
+        let message = gst::message::Info::builder(gst::ResourceError::OpenRead, &text);
+        // Not under a lock: handlers may ask for anything.
+        let _ = obj.post_message(message.src(&*obj).debug(&text).build());
+        if let Some(warning) = &server.warning {
+            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{}", warning));
+        }
     }
 
     fn stop(&self) {

@@ -19,6 +19,8 @@ mod sessions;
 mod settings;
 mod signals;
 mod snapshot;
+mod statistics;
+mod stats_type;
 mod streams;
 
 use gst::glib;

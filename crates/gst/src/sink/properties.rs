@@ -9,16 +9,18 @@ use gstreamer as gst;
 use super::congestion_control::CongestionControl;
 use super::settings::{
     MAX_BITRATE, MIN_BITRATE, SIGNALLING_HOST, SIGNALLING_PORT, START_BITRATE, STUN_SERVER,
-    Settings,
+    Settings, WEB_ADDRESS, WEB_DIRECTORY,
 };
+use crate::log;
 use crate::signaller::Signaller;
+use crate::web_server::HostAddress;
 
 const CHECKED: &str = "GObject has checked the type";
 
 /// All of them, as GObject shows them.
 pub(super) fn all() -> &'static [glib::ParamSpec] {
     static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> =
-        LazyLock::new(|| [media(), rates(), signalling()].concat());
+        LazyLock::new(|| [media(), rates(), signalling(), web()].concat());
     PROPERTIES.as_ref()
 }
 
@@ -43,6 +45,12 @@ fn media() -> Vec<glib::ParamSpec> {
             .nick("Retransmission")
             .blurb("Whether lost packets of video are sent again")
             .default_value(true)
+            .mutable_ready()
+            .build(),
+        // An addition of ours.
+        glib::ParamSpecUInt::builder("max-consumers")
+            .nick("Most consumers")
+            .blurb("How many viewers there are at most; more are refused with a reason; 0 for no limit")
             .mutable_ready()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
@@ -121,14 +129,59 @@ fn signalling() -> Vec<glib::ParamSpec> {
     ]
 }
 
+fn web() -> Vec<glib::ParamSpec> {
+    let text = |name, blurb| glib::ParamSpecString::builder(name).blurb(blurb);
+    vec![
+        glib::ParamSpecBoolean::builder("run-web-server")
+            .nick("Run a web server")
+            .blurb(
+                "Serves a page inside this element that plays its stream, and posts the page's \
+                 address as an info message",
+            )
+            .mutable_ready()
+            .build(),
+        text(
+            "web-server-cert",
+            "The certificate of the web server and its chain (PEM file); with the key it serves https",
+        )
+        .build(),
+        text(
+            "web-server-key",
+            "The private key of its certificate (PEM file)",
+        )
+        .build(),
+        text(
+            "web-server-path",
+            "The path under which the page is, to which the root leads; the root if unset",
+        )
+        .build(),
+        text(
+            "web-server-directory",
+            "A directory to serve instead of the page that is part of this plugin, which is served \
+             unless this is set, and is told where to signal",
+        )
+        .default_value(Some(WEB_DIRECTORY))
+        .build(),
+        text(
+            "web-server-host-addr",
+            "Where the web server listens, http://address:port; 0.0.0.0 is every address, port 0 any \
+             that is free",
+        )
+        .default_value(Some(WEB_ADDRESS))
+        .build(),
+    ]
+}
+
 impl Settings {
     pub(super) fn set(&mut self, name: &str, value: &glib::Value) {
         let server = &mut self.signalling_server;
+        let web = &mut self.web_server;
         match name {
             "video-caps" => self.video_caps = caps(value),
             "audio-caps" => self.audio_caps = caps(value),
             "stun-server" => self.stun_server = value.get().expect(CHECKED),
             "do-retransmission" => self.retransmission = value.get().expect(CHECKED),
+            "max-consumers" => self.max_consumers = value.get().expect(CHECKED),
             "congestion-control" => self.congestion_control = value.get().expect(CHECKED),
             "min-bitrate" => self.min_bitrate = value.get().expect(CHECKED),
             "max-bitrate" => self.max_bitrate = value.get().expect(CHECKED),
@@ -145,17 +198,38 @@ impl Settings {
             }
             "signalling-server-cert" => server.certificate = value.get().expect(CHECKED),
             "signalling-server-key" => server.key = value.get().expect(CHECKED),
+            "run-web-server" => self.run_web_server = value.get().expect(CHECKED),
+            "web-server-cert" => web.certificate = value.get().expect(CHECKED),
+            "web-server-key" => web.key = value.get().expect(CHECKED),
+            "web-server-path" => web.path = value.get().expect(CHECKED),
+            "web-server-directory" => {
+                let directory: Option<String> = value.get().expect(CHECKED);
+                web.directory = directory.filter(|directory| !directory.is_empty());
+            }
+            "web-server-host-addr" => {
+                let address: Option<String> = value.get().expect(CHECKED);
+                let address = address.unwrap_or_else(|| WEB_ADDRESS.to_owned());
+                match HostAddress::parse(&address) {
+                    Ok(address) => web.address = address,
+                    Err(error) => gst::error!(
+                        log::SINK,
+                        "web-server-host-addr \"{address}\" is passed over: {error}"
+                    ),
+                }
+            }
             _ => {}
         }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<glib::Value> {
         let server = &self.signalling_server;
+        let web = &self.web_server;
         Some(match name {
             "video-caps" => self.video_caps.to_value(),
             "audio-caps" => self.audio_caps.to_value(),
             "stun-server" => self.stun_server.to_value(),
             "do-retransmission" => self.retransmission.to_value(),
+            "max-consumers" => self.max_consumers.to_value(),
             "congestion-control" => self.congestion_control.to_value(),
             "min-bitrate" => self.min_bitrate.to_value(),
             "max-bitrate" => self.max_bitrate.to_value(),
@@ -166,6 +240,12 @@ impl Settings {
             "signalling-server-port" => u32::from(server.port).to_value(),
             "signalling-server-cert" => server.certificate.to_value(),
             "signalling-server-key" => server.key.to_value(),
+            "run-web-server" => self.run_web_server.to_value(),
+            "web-server-cert" => web.certificate.to_value(),
+            "web-server-key" => web.key.to_value(),
+            "web-server-path" => web.path.to_value(),
+            "web-server-directory" => web.directory.as_deref().unwrap_or(WEB_DIRECTORY).to_value(),
+            "web-server-host-addr" => web.address.to_string().to_value(),
             _ => return None,
         })
     }

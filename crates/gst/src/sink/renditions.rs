@@ -18,6 +18,7 @@ use super::WebRtcSink;
 use super::control::{Controlled, Message, tell};
 use super::input::ask_for_key_frame;
 use super::signals::SHARED;
+use super::snapshot::EncoderSnapshot;
 use crate::log;
 use crate::rendition::{BuildError, Outlet, Plan, Rendition};
 
@@ -199,6 +200,10 @@ impl Controlled {
         stream.feeds.add(id, rendition.source());
         rendition.play();
         self.renditions.insert(id, running);
+        // One that takes over from another encoder has its viewers already.
+        for viewer in self.audience.viewers_of(id) {
+            self.describe_encoders(viewer);
+        }
     }
 
     fn stop_rendition(&mut self, id: RenditionId) {
@@ -236,21 +241,21 @@ impl Controlled {
 
     /// Shows in `stats` what a viewer is sent from.
     fn describe_encoders(&self, viewer: ViewerId) {
-        let describe = |id: RenditionId| {
-            let stream = self
-                .streams
-                .get(&id.stream)
-                .filter(|stream| !stream.audio)?;
-            Some((stream.codec(id.codec)?.format.name, self.audience.rate(id)?))
-        };
-        let encoders = self
-            .audience
-            .given(viewer)
-            .into_iter()
-            .filter_map(describe)
-            .collect();
+        let given = self.audience.given(viewer).into_iter();
+        let encoders = given.filter_map(|id| Some((id, self.describe_encoder(id)?)));
+        let encoders = encoders.collect();
         self.snapshot
             .update_session(viewer, |session| session.encoders = encoders);
+    }
+
+    fn describe_encoder(&self, id: RenditionId) -> Option<EncoderSnapshot> {
+        let running = self.renditions.get(&id);
+        let encoder = running.and_then(|running| running.rendition.encoder());
+        let factory = encoder.and_then(ElementExt::factory);
+        Some(EncoderSnapshot {
+            factory: factory.map(|factory| factory.name().to_string()),
+            rate: self.audience.rate(id)?,
+        })
     }
 
     /// Posts a warning of the element.

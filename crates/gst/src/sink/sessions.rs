@@ -7,6 +7,7 @@ use gstreamer as gst;
 use wigwag_client::{Candidate, Description, PeerId, Sdp, SessionId};
 use wigwag_media::demand::{StreamId, ViewerId};
 use wigwag_media::engine::{Negotiation, PublicationEvent, ViewerEvent};
+use wigwag_media::key_frames::Requested;
 use wigwag_media::session::SessionConfig;
 
 use super::consumer::Consumer;
@@ -41,21 +42,28 @@ impl Controlled {
         if self.streams.is_empty() {
             return self.refuse(&id, "there is nothing to send");
         }
+        if let Some(reason) = self.publication.refusal() {
+            return self.refuse(&id, &reason.to_string());
+        }
         let Some(sink) = self.sink.upgrade() else {
             return;
         };
         gst::info!(log::SINK, obj = sink, "session {id} with {peer}");
         let viewer = ViewerId(self.next_viewer);
         self.next_viewer += 1;
-        let consumer = Consumer::new(id.as_str(), peer.as_str());
+        let consumer = Consumer::new(id.as_str(), peer.as_str(), viewer, self.snapshot.clone());
         let session = Session {
             id: id.clone(),
             peer: peer.clone(),
             consumer: consumer.clone(),
         };
+        let streams = self.streams.values();
         let snapshot = SessionSnapshot {
             session: id.to_string(),
-            encoders: Vec::new(),
+            pads: streams
+                .map(|stream| (stream.id, stream.name.clone()))
+                .collect(),
+            ..SessionSnapshot::default()
         };
         self.snapshot.set_session(viewer, snapshot);
         self.sessions.insert(viewer, session);
@@ -132,7 +140,11 @@ impl Controlled {
                 self.audience.connected(viewer);
             }
             ViewerEvent::KeyFrameWanted(stream) => {
-                self.audience.key_frame_wanted(viewer, stream, now);
+                let requested = self.audience.key_frame_wanted(viewer, stream, now);
+                if requested == Requested::TooOften {
+                    let count = |session: &mut SessionSnapshot| session.key_frames_refused += 1;
+                    self.snapshot.update_session(viewer, count);
+                }
             }
             ViewerEvent::Estimate(rate) => self.audience.estimate(viewer, rate, now),
             ViewerEvent::Ended(reason) => {

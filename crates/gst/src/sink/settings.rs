@@ -6,7 +6,7 @@ use gstreamer as gst;
 
 use super::congestion_control::CongestionControl;
 use crate::codec::all_caps;
-use crate::signalling_server;
+use crate::{signalling_server, web_server};
 
 /// The published sink's defaults.
 pub(super) const MIN_BITRATE: u32 = 1_000;
@@ -15,6 +15,9 @@ pub(super) const START_BITRATE: u32 = 2_048_000;
 pub(super) const STUN_SERVER: &str = "stun://stun.l.google.com:19302";
 pub(super) const SIGNALLING_HOST: &str = "0.0.0.0";
 pub(super) const SIGNALLING_PORT: u32 = 8443;
+pub(super) const WEB_ADDRESS: &str = "http://127.0.0.1:8080/";
+/// There it lies beside the published sink. Ours is in the plugin, and served unless this is set.
+pub(super) const WEB_DIRECTORY: &str = "gstwebrtc-api/dist";
 
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -26,9 +29,13 @@ pub(super) struct Settings {
     pub(super) max_bitrate: u32,
     pub(super) start_bitrate: u32,
     pub(super) retransmission: bool,
+    /// Viewers at most; 0 for no limit.
+    pub(super) max_consumers: u32,
     pub(super) meta: Option<gst::Structure>,
     pub(super) run_signalling_server: bool,
     pub(super) signalling_server: signalling_server::Settings,
+    pub(super) run_web_server: bool,
+    pub(super) web_server: web_server::Settings,
 }
 
 impl Default for Settings {
@@ -42,6 +49,7 @@ impl Default for Settings {
             max_bitrate: MAX_BITRATE,
             start_bitrate: START_BITRATE,
             retransmission: true,
+            max_consumers: 0,
             meta: None,
             run_signalling_server: false,
             signalling_server: signalling_server::Settings {
@@ -50,6 +58,8 @@ impl Default for Settings {
                 certificate: None,
                 key: None,
             },
+            run_web_server: false,
+            web_server: web_server::Settings::default(),
         }
     }
 }

@@ -2,20 +2,39 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use gst::prelude::*;
 use gstreamer as gst;
-use wigwag_media::demand::{Bitrate, ViewerId};
+use wigwag_media::demand::{Bitrate, RenditionId, StreamId, ViewerId};
 use wigwag_media::engine::Publication;
 use wigwag_media::session::SessionStatistics;
+
+use super::statistics;
 
 /// How long a reader of `stats` waits for the threads that send.
 const STATISTICS_TIMEOUT: Duration = Duration::from_millis(200);
 
+/// The threads that send are asked this often at most, however many read `stats`: what viewers report is as
+/// old, and the published sink asks as often.
+const STATISTICS_INTERVAL: Duration = Duration::from_millis(100);
+
 /// Shared between the control thread, which writes, and whoever asks.
 #[derive(Clone, Default)]
-pub(super) struct Snapshot(Arc<Mutex<Contents>>);
+pub(super) struct Snapshot(Arc<Parts>);
+
+#[derive(Default)]
+struct Parts {
+    contents: Mutex<Contents>,
+    /// Held while the threads that send are asked: readers wait for each other, and nobody else for them.
+    counted: Mutex<Option<Counted>>,
+}
+
+/// What was counted at one time.
+#[derive(Clone)]
+struct Counted {
+    at: Instant,
+    by_viewer: Arc<BTreeMap<ViewerId, SessionStatistics>>,
+}
 
 #[derive(Default)]
 struct Contents {
@@ -28,8 +47,21 @@ struct Contents {
 pub(super) struct SessionSnapshot {
     /// Its id at the signaller.
     pub(super) session: String,
-    /// Codec and rate of each video encoder that it is sent from.
-    pub(super) encoders: Vec<(&'static str, Bitrate)>,
+    /// The names of the pads that were offered.
+    pub(super) pads: BTreeMap<StreamId, String>,
+    /// What it is sent from.
+    pub(super) encoders: BTreeMap<RenditionId, EncoderSnapshot>,
+    /// Its wishes for key frames that were not fulfilled, because it asks too often.
+    pub(super) key_frames_refused: u64,
+}
+
+/// What makes a rendition.
+#[derive(Clone, Debug)]
+pub(super) struct EncoderSnapshot {
+    /// The name of its factory; none if the stream comes encoded.
+    pub(super) factory: Option<String>,
+    /// What it was told to make.
+    pub(super) rate: Bitrate,
 }
 
 impl Snapshot {
@@ -65,67 +97,55 @@ impl Snapshot {
             .collect()
     }
 
-    /// `application/x-webrtcsink-stats`: one field a session.
+    /// `application/x-webrtcsink-stats`: one field a session. Waits for the threads that send, but not for
+    /// long, and takes none of their time if it was asked just now.
     pub(super) fn statistics(&self) -> gst::Structure {
-        let (publication, sessions) = {
-            let contents = self.lock();
-            (contents.publication.upgrade(), contents.sessions.clone())
-        };
-        let counted = publication.map(|publication| publication.statistics(STATISTICS_TIMEOUT));
-        let counted = counted.unwrap_or_default();
+        let counted = self.counted();
+        let sessions = self.lock().sessions.clone();
         let mut all = gst::Structure::new_empty("application/x-webrtcsink-stats");
+        let unknown = SessionStatistics::default();
         for (viewer, session) in sessions {
-            let counted = counted.get(&viewer).cloned().unwrap_or_default();
-            all.set(session.session.as_str(), describe(&session, &counted));
+            let counted = counted.get(&viewer).unwrap_or(&unknown);
+            all.set(
+                session.session.as_str(),
+                statistics::describe(&session, counted),
+            );
         }
         all
     }
 
-    fn lock(&self) -> MutexGuard<'_, Contents> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// `application/x-webrtc-stats` of one session; none once it ended.
+    pub(super) fn session_statistics(&self, viewer: ViewerId) -> Option<gst::Structure> {
+        let counted = self.counted();
+        let session = self.lock().sessions.get(&viewer).cloned()?;
+        let unknown = SessionStatistics::default();
+        let counted = counted.get(&viewer).unwrap_or(&unknown);
+        Some(statistics::describe(&session, counted))
     }
-}
 
-/// In the shape and with the names of the published sink, where it has them.
-fn describe(session: &SessionSnapshot, counted: &SessionStatistics) -> gst::Structure {
-    let encoders = session.encoders.iter().map(|(codec, rate)| {
-        gst::Structure::builder("application/x-webrtcsink-video-encoder-stats")
-            .field("codec-name", *codec)
-            .field("bitrate", i32::try_from(*rate).unwrap_or(i32::MAX))
-            .field("fec-percentage", 0u32)
-            .build()
-            .to_send_value()
-    });
-    let consumer = gst::Structure::builder("application/x-webrtcsink-consumer-stats")
-        .field("video-encoders", gst::Array::from_values(encoders))
-        .build();
-    let outbound = gst::Structure::builder("outbound-rtp")
-        .field("packets-sent", counted.packets_sent)
-        .field("bytes-sent", counted.bytes_sent)
-        .field("retransmitted-packets-sent", counted.packets_resent)
-        .field("retransmitted-bytes-sent", counted.bytes_resent)
-        .field("frames-sent", counted.frames_sent)
-        .field("frames-dropped", counted.frames_dropped)
-        .field("key-frames-sent", counted.key_frames_sent)
-        .field("key-frames-requested", counted.key_frames_asked)
-        .field("nack-count", counted.nacks)
-        .build();
-    let mut remote = gst::Structure::new_empty("remote-inbound-rtp");
-    if let Some(round_trip) = counted.round_trip {
-        remote.set("round-trip-time", round_trip.as_secs_f64());
+    fn counted(&self) -> Arc<BTreeMap<ViewerId, SessionStatistics>> {
+        let mut counted = self
+            .0
+            .counted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(counted) = &*counted
+            && counted.at.elapsed() < STATISTICS_INTERVAL
+        {
+            return Arc::clone(&counted.by_viewer);
+        }
+        let publication = self.lock().publication.upgrade();
+        let asked = publication.map(|publication| publication.statistics(STATISTICS_TIMEOUT));
+        let by_viewer = Arc::new(asked.unwrap_or_default());
+        *counted = Some(Counted {
+            at: Instant::now(),
+            by_viewer: Arc::clone(&by_viewer),
+        });
+        by_viewer
     }
-    if let Some(lost) = counted.fraction_lost {
-        remote.set("fraction-lost", f64::from(lost));
+
+    fn lock(&self) -> MutexGuard<'_, Contents> {
+        let contents = self.0.contents.lock();
+        contents.unwrap_or_else(PoisonError::into_inner)
     }
-    let mut transport = gst::Structure::new_empty("transport");
-    transport.set("datagrams-received", counted.datagrams_received);
-    if let Some(estimate) = counted.estimate {
-        transport.set("available-outgoing-bitrate", estimate);
-    }
-    gst::Structure::builder("application/x-webrtc-stats")
-        .field("outbound-rtp", outbound)
-        .field("remote-inbound-rtp", remote)
-        .field("transport", transport)
-        .field("consumer-stats", consumer)
-        .build()
 }

@@ -11,7 +11,9 @@ mod sender;
 mod server;
 mod viewer;
 
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
@@ -19,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use gst::glib;
 use gstreamer as gst;
+use wigwag_server::TlsFiles;
 
 #[allow(unused_imports, reason = "a test file uses a part")]
 pub use sender::{AUDIO, EncoderSetUp, Posted, Sender, VIDEO};
@@ -79,4 +82,17 @@ pub fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+/// A self-signed certificate for the loopback interface.
+pub fn certificate(folder: &Path) -> TlsFiles {
+    let names = ["127.0.0.1", "localhost"].map(str::to_owned);
+    let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
+    let files = TlsFiles {
+        certificate: folder.join("server.pem"),
+        key: folder.join("server.key"),
+    };
+    fs::write(&files.certificate, made.cert.pem()).expect("a file");
+    fs::write(&files.key, made.signing_key.serialize_pem()).expect("a file");
+    files
 }

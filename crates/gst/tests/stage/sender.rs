@@ -35,6 +35,8 @@ pub struct Posted {
 #[derive(Default)]
 struct Heard {
     posted: Vec<Posted>,
+    /// The debug texts of info messages, which is what `gst-launch-1.0` prints.
+    infos: Vec<String>,
     encoders: Vec<EncoderSetUp>,
     /// `consumer-added` (true) and `consumer-removed` with the peer and the session.
     consumers: Vec<(bool, String, String)>,
@@ -146,6 +148,11 @@ impl Sender {
         self.posted().iter().filter_map(is_warning).collect()
     }
 
+    /// The info messages, as `gst-launch-1.0` prints them.
+    pub fn infos(&self) -> Vec<String> {
+        self.heard().infos.clone()
+    }
+
     /// Waits for an error with this in its text.
     pub fn wait_error(&self, part: &str) -> String {
         let find = || {
@@ -160,6 +167,16 @@ impl Sender {
             std::thread::sleep(super::POLL);
         }
         panic!("no error with \"{part}\", but {:?}", self.posted());
+    }
+
+    /// It does not start, and says why, once.
+    pub fn assert_refuses(&self, part: &str) {
+        let changed = self.pipeline.set_state(gst::State::Playing);
+        assert!(changed.is_err(), "it started");
+        let error = self.wait_error(part);
+        assert_eq!(self.errors(), [error], "said once");
+        assert_eq!(self.posted()[0].source, "s");
+        self.stop();
     }
 
     /// The encoders that were made so far.
@@ -222,6 +239,12 @@ fn listen(pipeline: &gst::Pipeline, sink: &gst::Element, heard: &Arc<Mutex<Heard
         let (is_error, text) = match message.view() {
             gst::MessageView::Error(error) => (true, error.error().to_string()),
             gst::MessageView::Warning(warning) => (false, warning.error().to_string()),
+            gst::MessageView::Info(info) => {
+                let text = info.debug().unwrap_or_default().to_string();
+                assert_eq!(info.error().to_string(), text);
+                lock(&to).infos.push(text);
+                return gst::BusSyncReply::Drop;
+            }
             _ => return gst::BusSyncReply::Drop,
         };
         let source = message.src().map(|source| source.name().to_string());

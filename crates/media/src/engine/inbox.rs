@@ -39,10 +39,15 @@ pub(super) enum Command {
 
 pub(super) enum ViewerRequest {
     Add(Arc<SessionConfig>, Negotiation),
+    /// It is one too many.
+    Refuse,
     AcceptAnswer(String, Vec<(StreamId, u32)>),
     AddCandidate(String),
     Give(StreamId, RenditionId),
-    SetRates { current: Bitrate, desired: Bitrate },
+    SetRates {
+        current: Bitrate,
+        desired: Bitrate,
+    },
     Remove,
 }
 
@@ -237,7 +242,8 @@ mod tests {
     }
 
     fn publication() -> Arc<Shared> {
-        Arc::new(Shared::new(ONE, Box::new(|_| Ok(())), None, 1))
+        let admissions = [Arc::default(), Arc::default()];
+        Arc::new(Shared::new(ONE, Box::new(|_| Ok(())), None, admissions, 1))
     }
 
     #[test]

@@ -17,12 +17,15 @@
 //!
 //! Under a [`ViewerId`] that has ended, and for one that was never added, nothing happens.
 
+mod admission;
 mod batch;
+mod budget;
 mod candidates;
 mod deadlines;
 mod demultiplexer;
 mod events;
 mod inbox;
+mod key_frame_wishes;
 mod port;
 mod publication;
 mod received;
@@ -39,9 +42,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::available_parallelism;
 
+use admission::Admission;
+pub use budget::{
+    STRANGER_CHECKS_AT_ONCE, STRANGER_CHECKS_PER_SECOND, STRANGERS_CHECKS_AT_ONCE,
+    STRANGERS_CHECKS_PER_SECOND, VIEWER_ADDRESS_INTERVAL, VIEWER_ADDRESSES_AT_ONCE,
+    VIEWER_WORK_AT_ONCE, VIEWER_WORK_PER_SECOND,
+};
 pub use candidates::MAX_HOST_CANDIDATES;
+pub use demultiplexer::ADDRESS_KEPT;
 pub use events::{ESTIMATE_INTERVAL, MAX_WAITING_EVENTS, PublicationEvent, ViewerEvent};
 pub use inbox::{MAX_REFUSED_VIEWERS, MAX_WAITING_COMMANDS, MAX_WAITING_FRAMES};
+pub use key_frame_wishes::KEY_FRAME_WISH_INTERVAL;
 pub use publication::{Publication, PublicationConfig};
 pub use statistics::EngineStatistics;
 pub use stun_servers::MAX_STUN_SERVERS;
@@ -58,6 +69,9 @@ const MAX_DEFAULT_SHARDS: usize = 8;
 /// Names the addresses that are offered, for [`Engine::shared`].
 const ADDRESSES_VARIABLE: &str = "WIGWAG_ADDRESSES";
 
+/// Says how many viewers there may be, for [`Engine::shared`].
+const MAX_VIEWERS_VARIABLE: &str = "WIGWAG_MAX_VIEWERS";
+
 /// How to run an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
@@ -67,6 +81,8 @@ pub struct EngineConfig {
     /// one: up, not loopback, link-local or of a bridge to containers, and at most
     /// [`MAX_HOST_CANDIDATES`].
     pub addresses: Vec<IpAddr>,
+    /// How many viewers there are at most, of all publications; none for no limit.
+    pub max_viewers: Option<NonZeroUsize>,
 }
 
 /// Runs sessions. A handle; clones are the same engine.
@@ -88,6 +104,9 @@ pub enum EngineError {
     /// The environment names an address that is none.
     #[error("{ADDRESSES_VARIABLE} has {0:?}, which is no IP address that can be offered")]
     Address(String),
+    /// The environment names a number that is none.
+    #[error("{MAX_VIEWERS_VARIABLE} has {0:?}, which is no number of viewers; 0 is for no limit")]
+    MaxViewers(String),
 }
 
 /// Who begins, with what.
@@ -111,16 +130,18 @@ struct Threads {
     inboxes: Vec<Arc<Inbox>>,
     stun_servers: StunServers,
     next_publication: AtomicU64,
+    admission: Arc<Admission>,
 }
 
 impl Default for EngineConfig {
-    /// Half the processors, at least one and at most eight; every usable address.
+    /// Half the processors, at least one and at most eight; every usable address; any number of viewers.
     fn default() -> Self {
         let processors = available_parallelism().map_or(1, NonZeroUsize::get);
         let shards = (processors / 2).clamp(1, MAX_DEFAULT_SHARDS);
         Self {
             shards: NonZeroUsize::new(shards).unwrap_or(NonZeroUsize::MIN),
             addresses: Vec::new(),
+            max_viewers: None,
         }
     }
 }
@@ -132,11 +153,16 @@ impl Engine {
     ///
     /// The system gives no sockets or threads.
     pub fn start(config: EngineConfig) -> Result<Self, EngineError> {
-        let EngineConfig { shards, addresses } = config;
+        let EngineConfig {
+            shards,
+            addresses,
+            max_viewers,
+        } = config;
         let mut threads = Threads {
             inboxes: Vec::with_capacity(shards.get()),
             stun_servers: StunServers::default(),
             next_publication: AtomicU64::new(0),
+            admission: Arc::new(Admission::new(max_viewers)),
         };
         // Those that were started stop when this is dropped.
         for number in 0..shards.get() {
@@ -152,26 +178,24 @@ impl Engine {
     /// it.
     ///
     /// The environment variable `WIGWAG_ADDRESSES` has the addresses to offer instead of every usable one,
-    /// separated by commas.
+    /// separated by commas; `WIGWAG_MAX_VIEWERS` how many viewers there are at most, of all publications.
     ///
     /// # Errors
     ///
-    /// The variable has something else, or the system gives no sockets or threads.
+    /// A variable has something else, or the system gives no sockets or threads.
     pub fn shared() -> Result<Self, EngineError> {
         static SHARED: Mutex<Weak<Threads>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(threads) = shared.upgrade() {
             return Ok(Self { threads });
         }
-        let addresses = match std::env::var(ADDRESSES_VARIABLE) {
-            Ok(text) => addresses(&text)?,
-            Err(std::env::VarError::NotPresent) => Vec::new(),
-            Err(std::env::VarError::NotUnicode(text)) => {
-                return Err(EngineError::Address(text.to_string_lossy().into_owned()));
-            }
+        let variable = |name| {
+            let value = std::env::var_os(name).unwrap_or_default();
+            value.to_string_lossy().into_owned()
         };
         let engine = Self::start(EngineConfig {
-            addresses,
+            addresses: addresses(&variable(ADDRESSES_VARIABLE))?,
+            max_viewers: max_viewers(&variable(MAX_VIEWERS_VARIABLE))?,
             ..EngineConfig::default()
         })?;
         *shared = Arc::downgrade(&engine.threads);
@@ -198,6 +222,10 @@ impl Engine {
             PublicationKey(number),
             Box::new(events),
             stun_server,
+            [
+                Arc::new(Admission::new(config.max_viewers)),
+                Arc::clone(&threads.admission),
+            ],
             threads.inboxes.len(),
         );
         Publication::new(Arc::new(shared), threads)
@@ -209,6 +237,7 @@ impl Engine {
         for inbox in &self.threads.inboxes {
             inbox.counters.add_to(&mut sum);
         }
+        sum.viewers = self.threads.admission.inside() as u64;
         sum
     }
 }
@@ -247,6 +276,17 @@ fn addresses(text: &str) -> Result<Vec<IpAddr>, EngineError> {
         .collect()
 }
 
+/// A number of viewers; none for no limit.
+fn max_viewers(text: &str) -> Result<Option<NonZeroUsize>, EngineError> {
+    match text.trim() {
+        "" => Ok(None),
+        number => match number.parse() {
+            Ok(number) => Ok(NonZeroUsize::new(number)),
+            Err(_) => Err(EngineError::MaxViewers(text.to_owned())),
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,6 +308,17 @@ mod tests {
         ] {
             let error = read(&format!("127.0.0.1,{bad}")).expect_err("it is none");
             assert!(error.contains(bad) && error.contains(ADDRESSES_VARIABLE));
+        }
+    }
+
+    #[test]
+    fn the_environment_says_how_many_viewers_there_may_be() {
+        let read = |text: &str| max_viewers(text).map_err(|error| error.to_string());
+        assert_eq!(read(" 400 "), Ok(NonZeroUsize::new(400)));
+        assert_eq!((read(""), read("0")), (Ok(None), Ok(None)));
+        for bad in ["-1", "many", "99999999999999999999"] {
+            let error = read(bad).expect_err("it is none");
+            assert!(error.contains(bad) && error.contains(MAX_VIEWERS_VARIABLE));
         }
     }
 

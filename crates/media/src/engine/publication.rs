@@ -1,17 +1,20 @@
 //! What one element sends: the handle that its owner holds, and what the shards know of it.
 
 use std::collections::{BTreeMap, btree_map};
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
+use super::admission::Admission;
 use super::events::Listener;
 use super::inbox::{Command, Inbox, ViewerRequest};
+use super::statistics::count;
 use super::stun_servers::StunServer;
 use super::{Negotiation, Threads};
 use crate::demand::{Bitrate, RenditionId, StreamId, ViewerId};
 use crate::frame::Frame;
-use crate::session::{SessionConfig, SessionStatistics};
+use crate::session::{EndReason, SessionConfig, SessionStatistics};
 
 /// How to publish.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +22,9 @@ pub struct PublicationConfig {
     /// `host:port` of a STUN server that tells viewers outside where to find us. An IPv6 address stands in
     /// brackets.
     pub stun_server: Option<String>,
+    /// How many viewers it has at most; none for no limit. One more is refused: see
+    /// [`Publication::add_viewer`].
+    pub max_viewers: Option<NonZeroUsize>,
 }
 
 /// The number of a publication in its engine.
@@ -30,12 +36,33 @@ pub(super) struct Shared {
     pub(super) key: PublicationKey,
     pub(super) listener: Box<Listener>,
     pub(super) stun_server: Option<Arc<StunServer>>,
-    /// The shard of each viewer.
-    routes: Mutex<BTreeMap<ViewerId, usize>>,
+    /// Where each viewer is.
+    routes: Mutex<BTreeMap<ViewerId, Route>>,
     /// How many viewers each shard has.
     viewers: Box<[AtomicUsize]>,
     /// Whether the handle is gone, and with it who listens.
     closed: AtomicBool,
+    /// Of this publication and of the engine.
+    admissions: [Arc<Admission>; 2],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Route {
+    shard: usize,
+    /// Whether it counts as one of those who may be there. Who was refused does not, and who is about to
+    /// leave does not any more.
+    admitted: bool,
+}
+
+/// What became of a viewer that wants to be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Added {
+    /// It is there.
+    Admitted,
+    /// It is one too many.
+    Refused,
+    /// It was there before.
+    AlreadyThere,
 }
 
 /// What one element sends, to all its viewers. Closed when it is dropped.
@@ -52,6 +79,7 @@ impl Shared {
         key: PublicationKey,
         listener: Box<Listener>,
         stun_server: Option<Arc<StunServer>>,
+        admissions: [Arc<Admission>; 2],
         shards: usize,
     ) -> Self {
         Self {
@@ -61,13 +89,17 @@ impl Shared {
             routes: Mutex::default(),
             viewers: (0..shards).map(|_| AtomicUsize::new(0)).collect(),
             closed: AtomicBool::new(false),
+            admissions,
         }
     }
 
     /// A viewer is gone from its shard; false if it was gone before.
     pub(super) fn remove_route(&self, viewer: ViewerId, shard: usize, inbox: &Inbox) -> bool {
-        if self.routes().remove(&viewer).is_none() {
+        let Some(route) = self.routes().remove(&viewer) else {
             return false;
+        };
+        if route.admitted {
+            self.leave();
         }
         self.viewers[shard].fetch_sub(1, Ordering::Relaxed);
         inbox.sessions.fetch_sub(1, Ordering::Relaxed);
@@ -78,18 +110,54 @@ impl Shared {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// A viewer comes to a shard; false if it is there already.
-    pub(super) fn add_route(&self, viewer: ViewerId, shard: usize, inbox: &Inbox) -> bool {
-        match self.routes().entry(viewer) {
-            btree_map::Entry::Occupied(_) => return false,
-            btree_map::Entry::Vacant(free) => free.insert(shard),
+    /// A viewer comes to a shard, where its end is told even if it is refused.
+    pub(super) fn add_route(&self, viewer: ViewerId, shard: usize, inbox: &Inbox) -> Added {
+        let admitted = match self.routes().entry(viewer) {
+            btree_map::Entry::Occupied(_) => return Added::AlreadyThere,
+            btree_map::Entry::Vacant(free) => {
+                let admitted = self.enter();
+                free.insert(Route { shard, admitted });
+                admitted
+            }
         };
         self.viewers[shard].fetch_add(1, Ordering::Relaxed);
         inbox.sessions.fetch_add(1, Ordering::Relaxed);
-        true
+        if admitted {
+            Added::Admitted
+        } else {
+            count(&inbox.counters.viewers_refused, 1);
+            Added::Refused
+        }
     }
 
-    fn routes(&self) -> MutexGuard<'_, BTreeMap<ViewerId, usize>> {
+    /// A viewer is about to leave: another may come in its place.
+    pub(super) fn make_room(&self, viewer: ViewerId) {
+        if let Some(route) = self.routes().get_mut(&viewer)
+            && std::mem::take(&mut route.admitted)
+        {
+            self.leave();
+        }
+    }
+
+    fn enter(&self) -> bool {
+        let [own, engine] = &self.admissions;
+        if !own.enter() {
+            return false;
+        }
+        let entered = engine.enter();
+        if !entered {
+            own.leave();
+        }
+        entered
+    }
+
+    fn leave(&self) {
+        for admission in &self.admissions {
+            admission.leave();
+        }
+    }
+
+    fn routes(&self) -> MutexGuard<'_, BTreeMap<ViewerId, Route>> {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -100,7 +168,8 @@ impl Publication {
     }
 
     /// Begins a session with a viewer, on the shard that has the fewest. A viewer that is there already
-    /// is left as it is.
+    /// is left as it is. One that is too many for the publication or the engine ends at once, with
+    /// [`TooManyViewers`](EndReason::TooManyViewers).
     pub fn add_viewer(
         &self,
         viewer: ViewerId,
@@ -112,12 +181,27 @@ impl Publication {
         let Some((shard, inbox)) = inboxes.iter().enumerate().min_by_key(load) else {
             return;
         };
-        if !self.shared.add_route(viewer, shard, inbox) {
-            tracing::warn!(viewer = viewer.0, "the viewer is there already");
-            return;
-        }
-        let request = ViewerRequest::Add(config, negotiation);
+        let request = match self.shared.add_route(viewer, shard, inbox) {
+            Added::Admitted => ViewerRequest::Add(config, negotiation),
+            Added::Refused => ViewerRequest::Refuse,
+            Added::AlreadyThere => {
+                return tracing::warn!(viewer = viewer.0, "the viewer is there already");
+            }
+        };
         inbox.ask(&self.shared, viewer, request);
+    }
+
+    /// Why a viewer that came now would be refused, if it would. It counts as refused: for owners that do
+    /// not add it then.
+    pub fn refusal(&self) -> Option<EndReason> {
+        let is_full = |admission: &Arc<Admission>| admission.is_full();
+        if !self.shared.admissions.iter().any(is_full) {
+            return None;
+        }
+        if let Some(inbox) = self.threads.inboxes().first() {
+            count(&inbox.counters.viewers_refused, 1);
+        }
+        Some(EndReason::TooManyViewers)
     }
 
     /// Takes a viewer's answer (SDP) to our offer. `preferred` are codecs that already run: see
@@ -155,8 +239,10 @@ impl Publication {
         }
     }
 
-    /// Ends a session, and tells the viewer if it can still be told.
+    /// Ends a session, and tells the viewer if it can still be told. Another viewer may take its place at
+    /// once.
     pub fn remove_viewer(&self, viewer: ViewerId) {
+        self.shared.make_room(viewer);
         self.ask(viewer, ViewerRequest::Remove);
     }
 
@@ -187,8 +273,8 @@ impl Publication {
     }
 
     fn ask(&self, viewer: ViewerId, request: ViewerRequest) {
-        let shard = self.shared.routes().get(&viewer).copied();
-        if let Some(inbox) = shard.and_then(|shard| self.threads.inboxes().get(shard)) {
+        let route = self.shared.routes().get(&viewer).copied();
+        if let Some(inbox) = route.and_then(|route| self.threads.inboxes().get(route.shard)) {
             inbox.ask(&self.shared, viewer, request);
         }
     }

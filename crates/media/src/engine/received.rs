@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use quinn_udp::RecvMeta;
 
 /// Buffers that one call fills; each takes what the system glued together.
-const RECEIVE_BUFFERS: usize = 8;
+pub(super) const RECEIVE_BUFFERS: usize = 8;
 /// The largest that the system hands out, glued or not.
 const RECEIVE_BUFFER: usize = 65_536;
 

@@ -14,10 +14,19 @@ pub struct EngineStatistics {
     pub datagrams_not_sent: u64,
     /// Datagrams that came.
     pub datagrams_received: u64,
-    /// Those of them that belong to no session.
+    /// Those of them that belong to no session, or that their session has no use for.
     pub datagrams_unknown: u64,
+    /// Those of them that were thrown away because a viewer or a stranger sent more than it may: see
+    /// [`VIEWER_WORK_PER_SECOND`](super::VIEWER_WORK_PER_SECOND),
+    /// [`VIEWER_ADDRESSES_AT_ONCE`](super::VIEWER_ADDRESSES_AT_ONCE) and
+    /// [`STRANGERS_CHECKS_PER_SECOND`](super::STRANGERS_CHECKS_PER_SECOND).
+    pub datagrams_over_limit: u64,
     /// Frames that a shard was too busy to take.
     pub frames_missed: u64,
+    /// Viewers that there are now, in all publications.
+    pub viewers: u64,
+    /// Viewers that were refused because there were as many as may be.
+    pub viewers_refused: u64,
 }
 
 /// The counters of one shard. Only its thread counts, but for the frames.
@@ -28,7 +37,9 @@ pub(super) struct Counters {
     pub(super) not_sent: AtomicU64,
     pub(super) received: AtomicU64,
     pub(super) unknown: AtomicU64,
+    pub(super) over_limit: AtomicU64,
     pub(super) frames_missed: AtomicU64,
+    pub(super) viewers_refused: AtomicU64,
 }
 
 impl Counters {
@@ -38,6 +49,8 @@ impl Counters {
         sum.datagrams_not_sent += self.not_sent.load(Ordering::Relaxed);
         sum.datagrams_received += self.received.load(Ordering::Relaxed);
         sum.datagrams_unknown += self.unknown.load(Ordering::Relaxed);
+        sum.datagrams_over_limit += self.over_limit.load(Ordering::Relaxed);
+        sum.viewers_refused += self.viewers_refused.load(Ordering::Relaxed);
         sum.frames_missed += self.frames_missed.load(Ordering::Relaxed);
     }
 }

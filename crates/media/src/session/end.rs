@@ -44,6 +44,9 @@ pub enum EndReason {
     /// The WebRTC library wrote a description that we cannot read.
     #[error("the session could not be described")]
     LibraryFailed,
+    /// There are as many viewers as may be.
+    #[error("there are as many viewers as may be; try again later")]
+    TooManyViewers,
     /// More was asked of the threads that send than they could take in.
     #[error("the sender is overloaded")]
     Overloaded,

@@ -59,11 +59,12 @@ impl Session {
                 Output::Timeout(at) => {
                     self.library_deadline = at.max(self.now);
                     // What waits goes out once the library is at rest; then it is drained again.
-                    if !self.write_frame() {
+                    if !self.write_packets() {
                         return Ok(());
                     }
-                    // The library looks at what was written when it is told the time.
-                    self.rtc.handle_input(Input::Timeout(self.now))?;
+                    // The library looks at what was written when it is told the time, which never goes back for it.
+                    let time = stepped.map_or(self.now, |last| last.max(self.now));
+                    self.rtc.handle_input(Input::Timeout(time))?;
                 }
             }
         }
@@ -71,8 +72,8 @@ impl Session {
         Ok(())
     }
 
-    /// Hands one waiting frame to the library, if it has room; true if it did.
-    fn write_frame(&mut self) -> bool {
+    /// Hands packets of a waiting frame to the library, if they may go out; true if it did.
+    fn write_packets(&mut self) -> bool {
         if self.state != State::Connected {
             return false;
         }
@@ -81,14 +82,19 @@ impl Session {
             tracks,
             feedback,
             probing,
+            pacer,
             now,
+            started,
             ..
         } = self;
-        let waits = tracks.iter().any(Track::waits);
-        if !waits || !feedback.may_send(*now) {
+        let paced = pacer.may_send(*now);
+        let may_go = |track: &Track| track.waits() && (paced || track.kind() == MediaKind::Audio);
+        if !tracks.iter().any(may_go) || !feedback.may_send(*now) {
             return false;
         }
-        let Some(track) = tracks.iter_mut().find_map(|track| track.write(rtc)) else {
+        let age = *now - *started;
+        let mut tracks = tracks.iter_mut();
+        let Some(track) = tracks.find_map(|track| track.write(rtc, pacer, age, *now)) else {
             return false;
         };
         // What waits goes before probes, so that these find a stream to go by.
@@ -101,11 +107,10 @@ impl Session {
     }
 
     fn on_transmit(&mut self, transmit: Transmit) {
-        let resends = self.tracks.iter().filter_map(Track::resends);
-        if let Some(ssrc) = self.statistics.count_sent(&transmit, resends) {
+        if let Some(packet) = self.statistics.count_sent(&transmit) {
             self.feedback.on_media_sent(self.now);
             for track in &mut self.tracks {
-                track.on_sent(ssrc);
+                track.on_sent(&packet);
             }
         }
         self.transmits.push_back(transmit);
@@ -134,13 +139,17 @@ impl Session {
                 self.statistics.on_stream_measured(stats, transport);
                 let mut tracks = self.tracks.iter_mut();
                 if let Some(track) = tracks.find(|track| track.mid() == stats.mid) {
-                    track.key_frames_asked = stats.plis + stats.firs;
-                    track.nacks = stats.nacks;
+                    track.on_measured(stats);
                 }
             }
             Event::PeerStats(stats) => {
-                self.statistics.on_path_measured(stats);
+                self.count_measured(stats);
                 let measured = stats.bwe_tx.map(|rate| rate.as_u64());
+                if let Some(measured) = measured
+                    && self.pacer.is_on()
+                {
+                    self.pacer.set_estimate(measured);
+                }
                 let told = self
                     .estimate
                     .on_measured(measured, stats.egress_loss_fraction);

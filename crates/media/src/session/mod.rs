@@ -12,13 +12,14 @@
 //! * Nothing that the viewer does is an error of the owner: a session that cannot go on says so with
 //!   [`SessionEvent::Ended`], once, and is silent from then on. That includes a panic in the WebRTC
 //!   library.
-//! * A viewer that sends nothing for [`SILENCE_TIMEOUT`] is gone. One whose reports on media came many
+//! * A viewer of which no connectivity check nor the answer to one comes for [`SILENCE_TIMEOUT`] is gone. One whose reports on media came many
 //!   times a second and stop for [`FEEDBACK_TIMEOUT`] is sent next to nothing until they come again; one
 //!   that reports every few seconds, as GStreamer does, is not judged by that.
 //! * Time never goes backwards. `rtc` is only touched through `operate`, which drains what each
 //!   operation causes, as str0m demands.
 
 mod agreement;
+mod candidate_pair;
 mod config;
 mod description;
 mod end;
@@ -30,8 +31,12 @@ mod library;
 mod local_description;
 mod mid_header;
 mod negotiation;
+mod pacer;
+mod path;
 mod payload_types;
 mod probing;
+mod rate;
+mod receiving;
 mod remote_description;
 mod statistics;
 mod track;
@@ -41,17 +46,25 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use str0m::net::{Protocol, Receive, Transmit};
+use str0m::net::{Protocol, Transmit};
 use str0m::{Candidate, Input, Rtc};
 
+use candidate_pair::RemoteCandidates;
+pub use candidate_pair::{CandidateKind, CandidatePair, PathEnd};
 pub use config::{Certificate, Codec, CodecConfig, SessionConfig, StreamConfig};
 pub use end::EndReason;
 use estimate::Estimate;
 pub use feedback::FEEDBACK_TIMEOUT;
 use feedback::Feedback;
 use negotiation::PendingOffer;
+use pacer::Pacer;
+use path::Path;
+pub(crate) use path::is_stun;
+pub use path::{CHECKS_MOVED, REPORTS_MOVED};
 use probing::Probing;
-pub use statistics::SessionStatistics;
+use rate::Rate;
+pub use remote_description::MAX_CANDIDATES;
+pub use statistics::{SessionStatistics, StreamStatistics};
 use track::Track;
 
 use crate::demand::{Bitrate, RenditionId, StreamId};
@@ -60,8 +73,9 @@ use crate::frame::Frame;
 /// From the offer until media may flow.
 pub const SET_UP_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A viewer that sends nothing at all for this long is gone: one that lives checks consent and reports
-/// every few seconds (RFC 7675 allows five seconds between checks).
+/// A viewer that proves for this long neither by a connectivity check nor by the answer to one that it is
+/// there is gone. Nothing else proves it: anybody may send in its name. One that lives answers our checks,
+/// every three seconds (RFC 7675 allows five between them).
 pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A session with one viewer.
@@ -80,8 +94,14 @@ pub struct Session {
     now: Instant,
     estimate: Estimate,
     feedback: Feedback,
+    path: Path,
     probing: Probing,
+    pacer: Pacer,
+    /// How many candidates of the viewer came one by one.
+    candidates: usize,
     statistics: SessionStatistics,
+    rate: Rate,
+    remote_candidates: RemoteCandidates,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,17 +131,22 @@ impl Session {
     /// Takes a candidate of the viewer, as an attribute's text. The empty text is the end of candidates.
     ///
     /// One that cannot be read, or names a host that only the viewer's network knows (`.local`), is
-    /// passed over: the viewer is also found by the checks that it sends.
+    /// passed over: the viewer is also found by the checks that it sends. So is what comes after
+    /// [`MAX_CANDIDATES`].
     pub fn add_remote_candidate(&mut self, candidate: &str, now: Instant) {
         let text = candidate.strip_prefix("a=").unwrap_or(candidate).trim();
-        if text.is_empty() {
+        if text.is_empty() || self.candidates >= MAX_CANDIDATES {
             return;
         }
         match Candidate::from_sdp_string(text) {
-            Ok(candidate) => self.operate(now, |rtc| {
-                rtc.add_remote_candidate(candidate);
-                Ok(())
-            }),
+            Ok(candidate) => {
+                self.candidates += 1;
+                self.remote_candidates.remember(&candidate);
+                self.operate(now, |rtc| {
+                    rtc.add_remote_candidate(candidate);
+                    Ok(())
+                });
+            }
             Err(_) => tracing::debug!("passed over a candidate"),
         }
     }
@@ -150,36 +175,6 @@ impl Session {
         self.ufrag.clone()
     }
 
-    /// Takes a datagram that came from `source` to our address `destination`; true if it was meant for
-    /// this session.
-    pub fn receive(
-        &mut self,
-        source: SocketAddr,
-        destination: SocketAddr,
-        datagram: &[u8],
-        now: Instant,
-    ) -> bool {
-        let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else {
-            return false;
-        };
-        let mut accepted = false;
-        self.operate(now, |rtc| {
-            let input = Input::Receive(now, receive);
-            accepted = rtc.accepts(&input);
-            if accepted {
-                rtc.handle_input(input)
-            } else {
-                Ok(())
-            }
-        });
-        if accepted {
-            self.last_received = now;
-            self.feedback.on_received(datagram, now);
-            self.statistics.datagrams_received += 1;
-        }
-        accepted
-    }
-
     /// Does what is due.
     pub fn wake(&mut self, now: Instant) {
         let silent = now.saturating_duration_since(self.last_received);
@@ -202,6 +197,9 @@ impl Session {
             State::Connected => self.last_received + SILENCE_TIMEOUT,
             State::Ended => return None,
         };
+        let waits = self.tracks.iter().any(Track::waits);
+        let paced = self.pacer.resumes_at().filter(|_| waits);
+        let own = paced.map_or(own, |paced| paced.min(own));
         Some(own.min(self.library_deadline))
     }
 
@@ -260,7 +258,9 @@ impl Session {
 
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.transmits.pop_front()
+        let mut transmit = self.transmits.pop_front()?;
+        self.path.direct(&mut transmit, self.now);
+        Some(transmit)
     }
 
     /// The next event.
@@ -276,15 +276,11 @@ impl Session {
     /// What was counted since the session was made. What the viewer reports is at most a tenth of a
     /// second behind.
     pub fn statistics(&self) -> SessionStatistics {
-        let sum = |count: fn(&Track) -> u64| self.tracks.iter().map(count).sum();
+        let streams = self.tracks.iter().map(|track| track.statistics(self.now));
         SessionStatistics {
-            frames_sent: sum(|track| track.frames_sent),
-            frames_dropped: sum(Track::dropped_frames),
-            key_frames_sent: sum(|track| track.key_frames_sent),
-            key_frames_asked: sum(|track| track.key_frames_asked),
-            nacks: sum(|track| track.nacks),
+            bitrate: self.rate.bitrate(self.statistics.bytes_sent, self.now),
             estimate: self.estimate.told(),
-            ..self.statistics.clone()
+            ..self.statistics.with_streams(streams.collect())
         }
     }
 

@@ -16,6 +16,7 @@ use str0m::rtp::Extension;
 use str0m::{Candidate, RtcConfig, bwe};
 
 use super::agreement::{self, Agreement, Offered};
+use super::candidate_pair::RemoteCandidates;
 use super::config::provider;
 use super::description::Description;
 use super::estimate::Estimate;
@@ -23,8 +24,11 @@ use super::feedback::Feedback;
 use super::format;
 use super::local_description::{self, Content, Telling};
 use super::mid_header::{self, MidNames};
+use super::pacer::Pacer;
+use super::path::Path;
 use super::payload_types::PayloadTypes;
 use super::probing::Probing;
+use super::rate::Rate;
 use super::remote_description;
 use super::track::Track;
 use super::{EndReason, Session, SessionConfig, SessionEvent, SessionStatistics, State};
@@ -156,6 +160,7 @@ impl Session {
         now: Instant,
     ) -> Result<(), EndReason> {
         let answer = Description::parse(sdp).map_err(|_| EndReason::MalformedDescription)?;
+        self.remote_candidates.remember_all(&answer);
         let agreements = pending.offered.agree(&answer, &self.config, preferred)?;
         let told: Vec<_> = agreements.iter().map(Agreement::told).collect();
         let told: Vec<_> = pending.mids.into_iter().zip(told).collect();
@@ -191,6 +196,7 @@ impl Session {
         let agreements = agreement::answer(&offer, config, preferred, &mut payload_types)?;
         let names = MidNames::default();
         let mut session = Self::new(config, &payload_types, &names, addresses, now)?;
+        session.remote_candidates.remember_all(&offer);
         let mut tellings = Vec::new();
         let mut told = Vec::new();
         let mut named = Vec::new();
@@ -255,8 +261,13 @@ impl Session {
             now,
             estimate: Estimate::new(),
             feedback: Feedback::default(),
+            path: Path::new(now),
             probing: Probing::new(),
+            pacer: Pacer::new(config.start_bitrate),
+            candidates: 0,
             statistics: SessionStatistics::default(),
+            rate: Rate::default(),
+            remote_candidates: RemoteCandidates::default(),
         })
     }
 

@@ -10,8 +10,9 @@ use super::description::{Description, Section};
 use super::format::Format;
 use super::mid_header;
 
-/// The most candidates that are read of a description.
-const MAX_CANDIDATES: usize = 64;
+/// The most candidates of a viewer that are read of a description, and the most that are taken one by one
+/// after it.
+pub const MAX_CANDIDATES: usize = 64;
 
 /// Attributes of transport that the library needs, wherever they stand.
 const TRANSPORT: [&str; 3] = ["ice-ufrag", "ice-pwd", "fingerprint"];

@@ -5,8 +5,12 @@ use std::time::{Duration, Instant};
 
 use str0m::Rtc;
 use str0m::media::{MediaKind, Mid, Pt};
-use str0m::rtp::{RtpWrite, Ssrc};
+use str0m::rtp::RtpWrite;
+use str0m::stats::MediaEgressStats;
 
+use super::pacer::Pacer;
+use super::rate::Rate;
+use super::statistics::{SentPacket, StreamStatistics};
 use crate::demand::{RenditionId, StreamId};
 use crate::frame::Frame;
 use crate::frame_queue::FrameQueue;
@@ -39,6 +43,8 @@ pub(super) struct Track {
     /// What it gets from the next key frame of that on.
     next: Option<RenditionId>,
     queue: FrameQueue,
+    /// The frame that is on its way, and the packets of it that are not.
+    sending: Option<Sending>,
     asked_at: Option<Instant>,
     /// Below 2^15 at the start: the viewer assumes that the rollover counter begins at 0.
     next_sequence: u64,
@@ -48,15 +54,21 @@ pub(super) struct Track {
     in_library: usize,
     /// When the library last told how many wait.
     reported_at: Option<Instant>,
-    sends: Option<Ssrc>,
-    resends: Option<Ssrc>,
     /// Whether the viewer takes packets that are sent again.
     sent_again: bool,
-    pub(super) frames_sent: u64,
-    pub(super) key_frames_sent: u64,
-    /// As the library last reported.
-    pub(super) key_frames_asked: u64,
-    pub(super) nacks: u64,
+    /// What is counted; the rest is filled in for who asks.
+    counted: StreamStatistics,
+    rate: Rate,
+}
+
+/// A frame on its way.
+struct Sending {
+    frame: Arc<Frame>,
+    payload_type: Pt,
+    /// Its RTP time for this viewer.
+    time: u32,
+    /// The packet that goes next.
+    next: usize,
 }
 
 impl Track {
@@ -69,18 +81,15 @@ impl Track {
             given: None,
             next: None,
             queue: FrameQueue::new(max_wait),
+            sending: None,
             asked_at: None,
             next_sequence: 1,
             last_time: None,
             in_library: 0,
             reported_at: None,
-            sends: None,
-            resends: None,
             sent_again: false,
-            frames_sent: 0,
-            key_frames_sent: 0,
-            key_frames_asked: 0,
-            nacks: 0,
+            counted: StreamStatistics::new(stream),
+            rate: Rate::default(),
         }
     }
 
@@ -101,13 +110,20 @@ impl Track {
         self.accepted.first().map(|(number, _)| *number)
     }
 
-    pub(super) fn dropped_frames(&self) -> u64 {
-        self.queue.dropped()
-    }
-
-    /// The stream of packets sent again.
-    pub(super) fn resends(&self) -> Option<Ssrc> {
-        self.resends
+    /// What was counted until now.
+    pub(super) fn statistics(&self, now: Instant) -> StreamStatistics {
+        let given = self.given;
+        let payload_type = given.and_then(|given| self.payload_type(given.codec));
+        StreamStatistics {
+            rendition: given,
+            next_rendition: self.next,
+            payload_type: payload_type.map(|payload_type| *payload_type),
+            bitrate: self.rate.bitrate(self.counted.bytes_sent, now),
+            frames_dropped: self.queue.dropped(),
+            frames_waiting: self.queue.len(),
+            wait: self.queue.wait(),
+            ..self.counted.clone()
+        }
     }
 
     /// How much time the frames stand for that wait for this viewer.
@@ -122,7 +138,7 @@ impl Track {
 
     /// Whether a frame waits.
     pub(super) fn waits(&self) -> bool {
-        !self.queue.is_empty()
+        self.sending.is_some() || !self.queue.is_empty()
     }
 
     /// Takes what the viewer takes; the first is agreed on. Also whether that can be sent again.
@@ -139,10 +155,12 @@ impl Track {
     /// Prepares the library's stream, once it has made it.
     pub(super) fn prepare(&mut self, rtc: &mut Rtc, retransmission: bool) {
         if let Some(stream) = rtc.direct_api().stream_tx_by_mid(self.mid, None) {
+            // Packets were paced before.
+            stream.set_unpaced(true);
             let packets = if retransmission { RESEND_PACKETS } else { 0 };
             stream.set_rtx_cache(packets, RESEND_AGE, Some(RESEND_SHARE));
-            self.sends = Some(stream.ssrc());
-            self.resends = stream.rtx();
+            self.counted.ssrc = Some(*stream.ssrc());
+            self.counted.resend_ssrc = stream.rtx().map(|ssrc| *ssrc);
         }
     }
 
@@ -164,7 +182,7 @@ impl Track {
         }
         let down = rendition.codec == given.codec && rendition.level < given.level;
         if down && self.wait() > LONG_WAIT {
-            self.queue.clear();
+            self.clear();
             self.given = Some(rendition);
             self.next = None;
         } else {
@@ -206,11 +224,22 @@ impl Track {
     }
 
     pub(super) fn clear(&mut self) {
+        self.sending = None;
         self.queue.clear();
     }
 
-    /// Hands the next frame to the library if it has room; returns itself if it did.
-    pub(super) fn write(&mut self, rtc: &mut Rtc) -> Option<&Self> {
+    /// Hands the next packets to the library, as many of one frame as may go out now; returns itself if there were any.
+    pub(super) fn write(
+        &mut self,
+        rtc: &mut Rtc,
+        pacer: &mut Pacer,
+        age: Duration,
+        now: Instant,
+    ) -> Option<&Self> {
+        let video = self.kind == MediaKind::Video;
+        if !self.waits() || video && !pacer.may_send(now) {
+            return None;
+        }
         let mut direct = rtc.direct_api();
         let stream = direct.stream_tx_by_mid(self.mid, None)?;
         if let Some(info) = stream.queue_info()
@@ -222,36 +251,71 @@ impl Track {
         if self.in_library >= FEW_PACKETS {
             return None;
         }
-        let frame = self.queue.pop()?;
-        let codec = frame.rendition.codec;
-        let accepted = self.accepted.iter().find(|(number, _)| *number == codec);
-        let (_, payload_type) = accepted?;
-        let time = time_after(self.last_time, frame.rtp_time);
-        self.last_time = Some(time);
-        let video = self.kind == MediaKind::Video;
+        let mut sending = match self.sending.take() {
+            Some(begun) => begun,
+            None => self.begin_frame(age)?,
+        };
+        let frame = &sending.frame;
         let last = frame.packets.len().saturating_sub(1);
-        for (number, payload) in frame.packets.iter().enumerate() {
+        while let Some(payload) = frame.packets.get(sending.next)
+            && (!video || pacer.may_send(now))
+        {
             let packet = RtpWrite::new(
-                *payload_type,
+                sending.payload_type,
                 self.next_sequence.into(),
-                time,
+                sending.time,
                 frame.wall_clock,
                 Arc::clone(payload),
             );
-            stream.write_rtp(packet.marker(video && number == last).nackable(video));
+            let marker = video && sending.next == last;
+            stream.write_rtp(packet.marker(marker).nackable(video));
             self.next_sequence += 1;
+            self.in_library += 1;
+            sending.next += 1;
+            if video {
+                pacer.on_sent(payload.len(), now);
+            }
         }
-        self.in_library += frame.packets.len();
-        self.frames_sent += 1;
-        self.key_frames_sent += u64::from(video && frame.key);
+        if sending.next < sending.frame.packets.len() {
+            self.sending = Some(sending);
+        }
         Some(self)
     }
 
-    /// A packet of this source went out.
-    pub(super) fn on_sent(&mut self, ssrc: u32) {
-        if self.sends.is_some_and(|sends| *sends == ssrc) {
+    /// Takes the frame whose turn it is.
+    fn begin_frame(&mut self, age: Duration) -> Option<Sending> {
+        let frame = self.queue.pop()?;
+        let payload_type = self.payload_type(frame.rendition.codec)?;
+        let time = time_after(self.last_time, frame.rtp_time);
+        self.last_time = Some(time);
+        self.counted.frames_sent += 1;
+        let is_key = self.kind == MediaKind::Video && frame.key;
+        self.counted.key_frames_sent += u64::from(is_key);
+        self.counted.first_frame_after.get_or_insert(age);
+        Some(Sending {
+            frame,
+            payload_type,
+            time,
+            next: 0,
+        })
+    }
+
+    /// A packet went out, of this stream or another.
+    pub(super) fn on_sent(&mut self, packet: &SentPacket) {
+        if self.counted.ssrc == Some(packet.ssrc) {
             self.in_library = self.in_library.saturating_sub(1);
         }
+        self.counted.count_sent(packet);
+    }
+
+    /// Takes what the viewer reported.
+    pub(super) fn on_measured(&mut self, stats: &MediaEgressStats) {
+        self.counted.on_measured(stats, self.kind);
+    }
+
+    /// Looks at what was sent, several times in a second.
+    pub(super) fn mark_rate(&mut self, now: Instant) {
+        self.rate.mark(self.counted.bytes_sent, now);
     }
 
     fn payload_type(&self, codec: u32) -> Option<Pt> {

@@ -26,12 +26,14 @@ pub struct StreamReport {
     pub missing: u64,
     /// Frames of which every packet came. Of sound, each packet is one.
     pub frames: u64,
-    /// Those that one can begin with.
+    /// Those that one can begin with; none are known of a viewer that does not decrypt.
     pub key_frames: u64,
     /// The longest time from one whole frame to the next.
     pub longest_gap: Duration,
     /// From the start of the viewer to the first whole frame.
     pub first_frame_after: Option<Duration>,
+    /// From the start of the viewer to the latest whole frame.
+    pub last_frame_after: Option<Duration>,
 }
 
 /// Puts the packets of a stream in order, and counts.
@@ -81,6 +83,7 @@ impl StreamCounter {
                 key_frames: 0,
                 longest_gap: Duration::ZERO,
                 first_frame_after: None,
+                last_frame_after: None,
             },
             started,
             waiting: BTreeMap::new(),
@@ -98,6 +101,10 @@ impl StreamCounter {
         self.report.kind
     }
 
+    pub(super) fn started(&self) -> Instant {
+        self.started
+    }
+
     pub(super) fn report(&self) -> StreamReport {
         self.report.clone()
     }
@@ -110,6 +117,11 @@ impl StreamCounter {
         }
         self.report.packets += 1;
         self.report.bytes += packet.bytes as u64;
+        if sequence == next && self.waiting.is_empty() {
+            // By far the most, and the map would allocate for each.
+            self.next = Some(next + 1);
+            return self.count(packet, false);
+        }
         self.waiting.insert(sequence, *packet);
         self.go_on();
         if self.waiting.len() > MAX_WAITING_PACKETS {
@@ -202,6 +214,7 @@ impl StreamCounter {
         }
         let last = self.last_frame.map_or(arrived, |last| last.max(arrived));
         self.last_frame = Some(last);
+        self.report.last_frame_after = Some(last.saturating_duration_since(self.started));
     }
 }
 
@@ -243,6 +256,7 @@ mod tests {
             (2, 1, 0)
         );
         assert_eq!(report.first_frame_after, Some(20 * MS));
+        assert_eq!(report.last_frame_after, Some(40 * MS));
         assert_eq!(report.longest_gap, 20 * MS);
     }
 

@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use mio::net::UdpSocket;
-use mio::{Events, Interest, Poll, Registry, Token, Waker};
-use socket2::SockRef;
+use mio::{Events, Poll, Registry, Token, Waker};
 
-use super::{Receiver, ReceiverError, ReceiverReport, StreamKind};
+use super::drops;
+use super::socket::{READS, Room, Socket};
+use super::{Receiver, ReceiverError, ReceiverReport, ReceiverSettings, StreamKind};
 
 /// Addresses at most that one viewer listens on.
 pub const MAX_ADDRESSES: usize = 8;
@@ -19,11 +19,8 @@ pub const MAX_ADDRESSES: usize = 8;
 /// No viewer has this token: there are never that many.
 const WAKER: Token = Token(usize::MAX);
 
-/// The largest datagram that the network carries.
-const MAX_DATAGRAM: usize = 65_536;
-
-/// Asked of the system for what comes while other viewers have their turn; it may give less.
-const SOCKET_BUFFER: usize = 1024 * 1024;
+/// Calls in a row for one viewer, so that one that is flooded does not hold up the others.
+const MAX_CALLS: usize = 64;
 
 /// Events of the system in one go.
 const MAX_EVENTS: usize = 1_024;
@@ -43,13 +40,15 @@ struct Running {
     registry: Registry,
     receivers: BTreeMap<ReceiverId, WithSockets>,
     deadlines: BTreeSet<(Instant, ReceiverId)>,
+    /// Sockets that may have more than was read in their turn.
+    unread: Vec<Token>,
     next: usize,
     stop: bool,
 }
 
 struct WithSockets {
     receiver: Receiver,
-    sockets: Vec<(SocketAddr, UdpSocket)>,
+    sockets: Vec<Socket>,
     deadline: Option<Instant>,
 }
 
@@ -66,6 +65,7 @@ impl Receivers {
             registry: poll.registry().try_clone()?,
             receivers: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            unread: Vec::new(),
             next: 0,
             stop: false,
         }));
@@ -90,7 +90,23 @@ impl Receivers {
         addresses: &[IpAddr],
         offer: &str,
     ) -> Result<(ReceiverId, String), ReceiverError> {
-        self.add(addresses, |receiver, now| receiver.answer(offer, now))
+        self.answer_with(&ReceiverSettings::default(), addresses, offer)
+    }
+
+    /// As [`answer`](Self::answer), with settings.
+    ///
+    /// # Errors
+    ///
+    /// There is no socket to be had, or the offer cannot be used.
+    pub fn answer_with(
+        &self,
+        settings: &ReceiverSettings,
+        addresses: &[IpAddr],
+        offer: &str,
+    ) -> Result<(ReceiverId, String), ReceiverError> {
+        self.add(settings, addresses, |receiver, now| {
+            receiver.answer(offer, now)
+        })
     }
 
     /// Adds a viewer that listens on these addresses and offers to receive these streams; returns its
@@ -104,7 +120,34 @@ impl Receivers {
         addresses: &[IpAddr],
         kinds: &[StreamKind],
     ) -> Result<(ReceiverId, String), ReceiverError> {
-        self.add(addresses, |receiver, now| receiver.offer(kinds, now))
+        self.offer_with(&ReceiverSettings::default(), addresses, kinds)
+    }
+
+    /// As [`offer`](Self::offer), with settings.
+    ///
+    /// # Errors
+    ///
+    /// There is no socket to be had, or nothing to offer.
+    pub fn offer_with(
+        &self,
+        settings: &ReceiverSettings,
+        addresses: &[IpAddr],
+        kinds: &[StreamKind],
+    ) -> Result<(ReceiverId, String), ReceiverError> {
+        self.add(settings, addresses, |receiver, now| {
+            receiver.offer(kinds, now)
+        })
+    }
+
+    /// Datagrams that the system dropped because they were not read in time, of all viewers that are there.
+    /// Only Linux counts them.
+    pub fn dropped_datagrams(&self) -> Option<u64> {
+        let running = lock(&self.running);
+        let receivers = running.receivers.values();
+        let sockets = receivers.flat_map(|receiver| &receiver.sockets);
+        let addresses: Vec<_> = sockets.map(|socket| socket.local).collect();
+        drop(running);
+        drops::dropped(&addresses)
     }
 
     /// Takes the sender's answer.
@@ -173,6 +216,7 @@ impl Receivers {
 
     fn add(
         &self,
+        settings: &ReceiverSettings,
         addresses: &[IpAddr],
         begin: impl FnOnce(&mut Receiver, Instant) -> Result<String, ReceiverError>,
     ) -> Result<(ReceiverId, String), ReceiverError> {
@@ -181,13 +225,13 @@ impl Receivers {
         let mut sockets = Vec::new();
         for (number, address) in addresses.iter().take(MAX_ADDRESSES).enumerate() {
             let token = Token(id.0 * MAX_ADDRESSES + number);
-            let socket = open(&running.registry, *address, token);
+            let socket = Socket::open(&running.registry, *address, token);
             sockets.push(socket.map_err(|error| ReceiverError::Socket(error.to_string()))?);
         }
         running.next += 1;
         let now = Instant::now();
-        let local: Vec<_> = sockets.iter().map(|(address, _)| *address).collect();
-        let mut receiver = Receiver::new(&local, now)?;
+        let local: Vec<_> = sockets.iter().map(|socket| socket.local).collect();
+        let mut receiver = Receiver::with(settings, &local, now)?;
         let sdp = begin(&mut receiver, now)?;
         let with_sockets = WithSockets {
             receiver,
@@ -241,24 +285,39 @@ impl std::fmt::Debug for Receivers {
 }
 
 impl Running {
-    fn read(&mut self, token: Token, buffer: &mut [u8]) {
+    fn read(&mut self, token: Token, room: &mut Room) {
         let id = ReceiverId(token.0 / MAX_ADDRESSES);
         let Some(with_sockets) = self.receivers.get_mut(&id) else {
             return;
         };
-        let socket = with_sockets.sockets.get(token.0 % MAX_ADDRESSES);
-        let Some((local, socket)) = socket else {
+        let WithSockets {
+            receiver, sockets, ..
+        } = with_sockets;
+        let Some(socket) = sockets.get(token.0 % MAX_ADDRESSES) else {
             return;
         };
+        let mut calls = 0;
         loop {
-            match socket.recv_from(buffer) {
-                Ok((length, source)) => {
-                    let datagram = buffer.get(..length).unwrap_or_default();
+            match room.fill(socket) {
+                Ok(filled) => {
                     let now = Instant::now();
-                    with_sockets.receiver.receive(source, *local, datagram, now);
+                    for (source, datagram) in room.datagrams(filled) {
+                        receiver.receive(source, socket.local, datagram, now);
+                    }
+                    // The system had no more; it says so when it has.
+                    if filled < READS {
+                        break;
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // Such as a port that is not reachable: it is of what was sent.
+                Err(_) => {}
+            }
+            calls += 1;
+            if calls == MAX_CALLS {
+                self.unread.push(token);
+                break;
             }
         }
         self.settle(id);
@@ -283,10 +342,8 @@ impl Running {
         };
         for transmit in with_sockets.receiver.poll_transmit() {
             let mut sockets = with_sockets.sockets.iter();
-            let socket = sockets.find(|(local, _)| *local == transmit.source);
-            if let Some((_, socket)) = socket {
-                // What does not go out is lost, as on any network.
-                let _ = socket.send_to(&transmit.contents, transmit.destination);
+            if let Some(socket) = sockets.find(|socket| socket.local == transmit.source) {
+                socket.send(transmit.destination, &transmit.contents);
             }
         }
         let deadline = with_sockets.receiver.deadline();
@@ -303,20 +360,28 @@ impl Running {
 
 fn run(mut poll: Poll, shared: &Mutex<Running>) {
     let mut events = Events::with_capacity(MAX_EVENTS);
-    let mut buffer = vec![0; MAX_DATAGRAM];
+    let mut room = Room::new();
     loop {
         let mut running = lock(shared);
         if running.stop {
             return;
         }
+        for token in std::mem::take(&mut running.unread) {
+            running.read(token, &mut room);
+        }
         for event in &events {
             if event.token() != WAKER {
-                running.read(event.token(), &mut buffer);
+                running.read(event.token(), &mut room);
             }
         }
         let now = Instant::now();
         running.wake(now);
         let deadline = running.deadlines.first().map(|(at, _)| *at);
+        let deadline = if running.unread.is_empty() {
+            deadline
+        } else {
+            Some(now)
+        };
         drop(running);
         let wait = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         match poll.poll(&mut events, wait) {
@@ -325,14 +390,6 @@ fn run(mut poll: Poll, shared: &Mutex<Running>) {
             Err(error) => return tracing::error!(%error, "the viewers cannot wait"),
         }
     }
-}
-
-fn open(registry: &Registry, address: IpAddr, token: Token) -> io::Result<(SocketAddr, UdpSocket)> {
-    let mut socket = UdpSocket::bind(SocketAddr::new(address, 0))?;
-    // Less than asked for is no reason not to run.
-    let _ = SockRef::from(&socket).set_recv_buffer_size(SOCKET_BUFFER);
-    registry.register(&mut socket, token, Interest::READABLE)?;
-    Ok((socket.local_addr()?, socket))
 }
 
 fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {

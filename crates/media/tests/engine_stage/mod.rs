@@ -1,12 +1,15 @@
 //! A publication, its viewers, and the signalling between them, all on the loopback interface.
 
-use std::collections::BTreeMap;
+mod nat;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver as Events, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+pub use nat::Nat;
 use wigwag_media::demand::{RenditionId, StreamId, ViewerId};
 use wigwag_media::engine::{
     Engine, EngineConfig, Negotiation, Publication, PublicationConfig, PublicationEvent,
@@ -31,8 +34,12 @@ pub fn localhost() -> IpAddr {
 
 pub fn engine(shards: usize, addresses: &[IpAddr]) -> Engine {
     let shards = NonZeroUsize::new(shards).expect("some");
-    let addresses = addresses.to_vec();
-    Engine::start(EngineConfig { shards, addresses }).expect("an engine")
+    let config = EngineConfig {
+        shards,
+        addresses: addresses.to_vec(),
+        ..EngineConfig::default()
+    };
+    Engine::start(config).expect("an engine")
 }
 
 pub fn config() -> Arc<SessionConfig> {
@@ -95,6 +102,9 @@ pub struct Stage {
     pub addresses: Vec<IpAddr>,
     /// Whether the viewers' candidates come after their answers.
     pub trickle: bool,
+    /// The viewers that are to be behind a NAT of their own.
+    pub behind_nat: BTreeSet<ViewerId>,
+    pub nats: BTreeMap<ViewerId, Nat>,
     events: Mutex<Events<PublicationEvent>>,
     sent: u32,
 }
@@ -124,6 +134,8 @@ impl Stage {
             config: config(),
             addresses: vec![localhost()],
             trickle: false,
+            behind_nat: BTreeSet::new(),
+            nats: BTreeMap::new(),
             events: Mutex::new(events),
             sent: 0,
         }
@@ -195,6 +207,28 @@ impl Stage {
         }
     }
 
+    /// Carries messages for this long.
+    pub fn carry(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let event = {
+                let events = self.events.lock().expect("nobody panicked");
+                events.recv_timeout(left)
+            };
+            match event {
+                Ok(event) => self.on_event(event),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// The number of the next frame.
+    pub fn next_number(&mut self) -> u32 {
+        self.sent += 1;
+        self.sent - 1
+    }
+
     fn on_event(&mut self, event: PublicationEvent) {
         let PublicationEvent { viewer, kind } = event;
         match &kind {
@@ -216,15 +250,19 @@ impl Stage {
     }
 
     fn on_offer(&mut self, viewer: ViewerId, offer: &str) {
+        let offer = self.translated(viewer, offer);
         let (id, answer) = self
             .receivers
-            .answer(&self.addresses, offer)
+            .answer(&self.addresses, &offer)
             .expect("an answer");
         self.viewers.insert(viewer, id);
         let is_candidate = |line: &&str| line.starts_with("a=candidate:");
         let (candidates, rest): (Vec<_>, Vec<_>) = answer.lines().partition(is_candidate);
         let publication = self.publication();
-        if self.trickle {
+        if self.behind_nat.contains(&viewer) {
+            // Where it thinks it is, it cannot be reached.
+            publication.accept_answer(viewer, rest.join("\r\n") + "\r\n", Vec::new());
+        } else if self.trickle {
             let rest = rest.join("\r\n") + "\r\n";
             publication.accept_answer(viewer, rest, Vec::new());
             assert!(!candidates.is_empty());
@@ -234,6 +272,19 @@ impl Stage {
         } else {
             publication.accept_answer(viewer, answer.clone(), Vec::new());
         }
+    }
+
+    /// An offer as a viewer behind a NAT gets it.
+    fn translated(&mut self, viewer: ViewerId, offer: &str) -> String {
+        if !self.behind_nat.contains(&viewer) {
+            return offer.to_owned();
+        }
+        let engine = candidate(offer);
+        let nat = Nat::new(engine);
+        let text = |address: SocketAddr| format!(" {} {} typ ", address.ip(), address.port());
+        let translated = offer.replace(&text(engine), &text(nat.inner()));
+        self.nats.insert(viewer, nat);
+        translated
     }
 
     /// Sends frames, the first a key frame, a few at a time: a viewer that the machine does not let run
@@ -316,11 +367,14 @@ impl Stage {
 
     /// Where viewers find us: the first candidate of an offer.
     pub fn candidate(&self, viewer: ViewerId) -> SocketAddr {
-        let offer = self.offer(viewer);
-        let candidate = offer.lines().find(|line| line.contains("candidate:"));
-        let mut fields = candidate.expect("a candidate").split(' ').skip(4);
-        let mut field = || fields.next().expect("a field");
-        let address: IpAddr = field().parse().expect("an address");
-        SocketAddr::new(address, field().parse().expect("a port"))
+        candidate(self.offer(viewer))
     }
+}
+
+fn candidate(offer: &str) -> SocketAddr {
+    let candidate = offer.lines().find(|line| line.contains("candidate:"));
+    let mut fields = candidate.expect("a candidate").split(' ').skip(4);
+    let mut field = || fields.next().expect("a field");
+    let address: IpAddr = field().parse().expect("an address");
+    SocketAddr::new(address, field().parse().expect("a port"))
 }

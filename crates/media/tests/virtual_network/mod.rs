@@ -83,6 +83,7 @@ pub struct Viewer {
     pub packets: Vec<RtpPacket>,
     pub connected: bool,
     pub closed: bool,
+    pub started: Instant,
     deadline: Instant,
 }
 
@@ -93,6 +94,13 @@ pub struct Network {
     pub events: Vec<SessionEvent>,
     /// While false, nothing that the viewer sends arrives.
     pub viewer_is_heard: bool,
+    /// Where the viewer is to the session; what is sent elsewhere is lost. The viewer knows nothing of it, as
+    /// behind a NAT.
+    pub seen_at: SocketAddr,
+    /// Whether the session may send elsewhere; it is lost.
+    pub forget_elsewhere: bool,
+    /// What the viewer sent, if it is to be kept.
+    pub overheard: Option<Vec<Vec<u8>>>,
     /// What media goes through, once the session is connected: the library behind DTLS looks at the
     /// system's clock, so that nothing may be lost before.
     pub link: Link,
@@ -115,6 +123,7 @@ impl Viewer {
             packets: Vec::new(),
             connected: false,
             closed: false,
+            started: now,
             deadline: now,
         }
     }
@@ -164,6 +173,9 @@ impl Network {
             viewer,
             events: Vec::new(),
             viewer_is_heard: true,
+            seen_at: address(VIEWER),
+            forget_elsewhere: false,
+            overheard: None,
             link: Link::unlimited(),
             delay: DELAY,
             to_viewer: VecDeque::new(),
@@ -221,7 +233,10 @@ impl Network {
 
     fn exchange(&mut self) {
         while let Some(transmit) = self.session.poll_transmit() {
-            assert_eq!(transmit.destination, address(VIEWER));
+            if transmit.destination != self.seen_at {
+                assert!(self.forget_elsewhere, "to {}", transmit.destination);
+                continue;
+            }
             assert!(transmit.contents.len() <= 1_200, "fits any path");
             assert_ne!(source(&transmit.contents), Some(0), "webrtcbin dies of it");
             let datagram = transmit.contents.to_vec();
@@ -241,7 +256,16 @@ impl Network {
         }
     }
 
+    /// Moves the viewer.
+    pub fn move_to(&mut self, place: &str) {
+        self.forget_elsewhere = true;
+        self.seen_at = address(place);
+    }
+
     fn send_to_session(&mut self, datagram: Vec<u8>) {
+        if let Some(overheard) = &mut self.overheard {
+            overheard.push(datagram.clone());
+        }
         if self.viewer_is_heard {
             self.to_session.push_back((self.now + self.delay, datagram));
         }
@@ -249,6 +273,7 @@ impl Network {
 
     fn deliver(&mut self) {
         let (sender, viewer) = (address(SENDER), address(VIEWER));
+        let seen_at = self.seen_at;
         while let Some((at, _)) = self.to_viewer.front()
             && *at <= self.now
         {
@@ -265,7 +290,7 @@ impl Network {
             && *at <= self.now
         {
             let (_, datagram) = self.to_session.pop_front().expect("looked at");
-            self.session.receive(viewer, sender, &datagram, self.now);
+            self.session.receive(seen_at, sender, &datagram, self.now);
         }
     }
 }

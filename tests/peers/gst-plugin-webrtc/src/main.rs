@@ -1,4 +1,4 @@
-//! The published `webrtcsink` and `webrtcsrc` in one small program.
+//! The published `webrtcsink`, `webrtcsrc` and `whepserversink` in one small program.
 //!
 //! Every subcommand writes one JSON object per line to standard output, so that a test can wait for
 //! what happened, and ends on SIGTERM or when its standard input closes, so that no peer outlives a
@@ -12,6 +12,7 @@ mod produce;
 mod run_loop;
 mod signaller;
 mod wanted;
+mod whep;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,8 @@ enum Command {
     Consume(consume::Options),
     /// Report the producers that come and go
     Listen(listen::Options),
+    /// Offer a test picture with whepserversink until told to stop
+    Whep(whep::Options),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Command::Produce(options) => produce::run(&options),
         Command::Consume(options) => consume::run(&options),
         Command::Listen(options) => listen::run(&options),
+        Command::Whep(options) => whep::run(&options),
     });
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -1,6 +1,7 @@
 //! `produce`: a test picture behind webrtcsink.
 
 use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context;
@@ -31,11 +32,44 @@ pub(crate) struct Options {
     /// The rate of the encoders in bit/s, instead of the element's own
     #[arg(long)]
     bitrate: Option<u32>,
+    /// A film (WebM) that is sent as it is encoded, instead of the test picture
+    #[arg(long)]
+    film: Option<PathBuf>,
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<u8> {
     let run_loop = RunLoop::new();
     let pipeline = gst::Pipeline::new();
+    let sink = webrtcsink(options)?;
+    pipeline.add(&sink)?;
+    match &options.film {
+        Some(film) => add_film(&pipeline, film, &sink)?,
+        None => add_test_picture(&pipeline, options, &sink)?,
+    }
+    run_loop.play(&pipeline, OnError::End)
+}
+
+fn add_film(pipeline: &gst::Pipeline, film: &Path, sink: &gst::Element) -> anyhow::Result<()> {
+    let source = gst::ElementFactory::make("filesrc")
+        .property("location", film)
+        .build()?;
+    let demux = gst::ElementFactory::make("matroskademux").build()?;
+    pipeline.add_many([&source, &demux])?;
+    source.link(&demux)?;
+    let sink = sink.clone();
+    demux.connect_pad_added(move |demux, pad| {
+        if let Err(error) = demux.link_pads(Some(&pad.name()), &sink, None) {
+            gst::element_error!(demux, gst::CoreError::Negotiation, ("{error}"));
+        }
+    });
+    Ok(())
+}
+
+fn add_test_picture(
+    pipeline: &gst::Pipeline,
+    options: &Options,
+    sink: &gst::Element,
+) -> anyhow::Result<()> {
     let source = gst::ElementFactory::make("videotestsrc")
         .property("is-live", true)
         .build()?;
@@ -49,10 +83,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<u8> {
                 .build(),
         )
         .build()?;
-    let sink = webrtcsink(options)?;
-    pipeline.add_many([&source, &format, &sink])?;
-    gst::Element::link_many([&source, &format, &sink])?;
-    run_loop.play(&pipeline, OnError::End)
+    pipeline.add_many([&source, &format])?;
+    gst::Element::link_many([&source, &format, sink])?;
+    Ok(())
 }
 
 fn webrtcsink(options: &Options) -> anyhow::Result<gst::Element> {

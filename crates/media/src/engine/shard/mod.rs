@@ -4,6 +4,7 @@
 //! deadline set. Nothing here looks at all sessions but what is about all of a publication.
 
 mod ending;
+mod receiving;
 mod viewer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use std::time::Instant;
 
 use slab::Slab;
 
+use super::budget::Strangers;
 use super::candidates::HostAddresses;
 use super::deadlines::Deadlines;
 use super::demultiplexer::Demultiplexer;
@@ -20,13 +22,12 @@ use super::events::ViewerEvent;
 use super::inbox::{Command, Inbox, ViewerRequest};
 use super::port::Network;
 use super::publication::{PublicationKey, Shared};
-use super::statistics::count;
 use super::stun::Mapping;
 use super::stun_servers::{Gatherings, StunServer};
 use super::{Negotiation, StatisticsReply};
 use crate::demand::{StreamId, ViewerId};
 use crate::frame::Frame;
-use crate::session::{Session, SessionConfig};
+use crate::session::{EndReason, Session, SessionConfig};
 use viewer::Viewer;
 
 /// Viewers that are sent a frame before datagrams are read again: their reports fill the socket meanwhile.
@@ -40,6 +41,7 @@ pub(super) struct Shard {
     viewers: Slab<Viewer>,
     demultiplexer: Demultiplexer,
     deadlines: Deadlines,
+    strangers: Strangers,
     gatherings: Gatherings,
     fan_out: Option<FanOut>,
     /// Kept for its memory.
@@ -82,6 +84,7 @@ impl Shard {
             viewers: Slab::new(),
             demultiplexer: Demultiplexer::default(),
             deadlines: Deadlines::new(now),
+            strangers: Strangers::default(),
             gatherings: Gatherings::default(),
             fan_out: None,
             keys: Vec::new(),
@@ -97,6 +100,11 @@ impl Shard {
                 viewer,
                 request: ViewerRequest::Add(config, negotiation),
             } => self.add(&publication, viewer, &config, &negotiation, now, network),
+            Command::Viewer {
+                publication,
+                viewer,
+                request: ViewerRequest::Refuse,
+            } => self.never_began(&publication, viewer, EndReason::TooManyViewers, now),
             Command::Viewer {
                 publication,
                 viewer,
@@ -174,36 +182,6 @@ impl Shard {
     /// Whether there are viewers that a frame is still to be sent to.
     pub(super) fn is_fanning_out(&self) -> bool {
         self.fan_out.is_some()
-    }
-
-    /// Takes a datagram that came from `source` to `destination`, which is ours.
-    pub(super) fn receive(
-        &mut self,
-        source: SocketAddr,
-        destination: SocketAddr,
-        datagram: &[u8],
-        now: Instant,
-        network: &mut impl Network,
-    ) {
-        let told = self.gatherings.receive(source, destination, datagram, now);
-        if let Some((server, mapping)) = told {
-            return self.on_mapping(&server, mapping, now, network);
-        }
-        let checked = self.demultiplexer.checked(datagram);
-        let key = checked.or_else(|| self.demultiplexer.from(source));
-        let viewer = key.and_then(|key| Some((key, self.viewers.get_mut(key)?)));
-        let Some((key, viewer)) = viewer else {
-            return count(&self.inbox.counters.unknown, 1);
-        };
-        let session = viewer.session.as_mut();
-        if session.is_some_and(|session| session.receive(source, destination, datagram, now)) {
-            if checked.is_some() {
-                self.demultiplexer.learn(key, &mut viewer.leads, source);
-            }
-        } else {
-            count(&self.inbox.counters.unknown, 1);
-        }
-        self.settle(key, now, network);
     }
 
     /// Does what is due.
@@ -292,8 +270,8 @@ impl Shard {
             return;
         };
         match request {
-            // Done by `add`.
-            ViewerRequest::Add(..) => {}
+            // Done by `command`.
+            ViewerRequest::Add(..) | ViewerRequest::Refuse => {}
             ViewerRequest::AcceptAnswer(sdp, preferred) => {
                 session.accept_answer(&sdp, &preferred, now);
             }
@@ -315,7 +293,7 @@ impl Shard {
         while let Some(transmit) = viewer.session.as_mut().and_then(Session::poll_transmit) {
             let destination = transmit.destination;
             self.demultiplexer
-                .guess(key, &mut viewer.leads, destination);
+                .guess(key, &mut viewer.leads, destination, now);
             network.send(transmit.source, destination, &transmit.contents);
         }
         viewer.tell_events(now);
@@ -361,7 +339,7 @@ impl Shard {
             .flat_map(|publication| &publication.order);
         keys.filter_map(|key| {
             let viewer = self.viewers.get(*key)?;
-            Some((viewer.id, viewer.session.as_ref()?.statistics()))
+            Some((viewer.id, viewer.statistics()?))
         })
         .collect()
     }

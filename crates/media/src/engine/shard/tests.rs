@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::super::inbox::ViewerRequest;
+use super::super::publication::Added;
 use super::super::stun_servers::StunServers;
 use super::*;
 use crate::demand::RenditionId;
@@ -85,7 +86,9 @@ impl Scene {
             Ok(())
         };
         let key = PublicationKey(key);
-        Arc::new(Shared::new(key, Box::new(listener), stun_server, 1))
+        let admissions = [Arc::default(), Arc::default()];
+        let shared = Shared::new(key, Box::new(listener), stun_server, admissions, 1);
+        Arc::new(shared)
     }
 
     fn ask(&mut self, publication: &Arc<Shared>, viewer: ViewerId, request: ViewerRequest) {
@@ -99,7 +102,8 @@ impl Scene {
     }
 
     fn add(&mut self, publication: &Arc<Shared>, viewer: ViewerId) {
-        assert!(publication.add_route(viewer, 0, &self.inbox));
+        let added = publication.add_route(viewer, 0, &self.inbox);
+        assert_eq!(added, Added::Admitted);
         let config = Arc::clone(&self.config);
         let request = ViewerRequest::Add(config, Negotiation::Offer);
         self.ask(publication, viewer, request);
@@ -238,9 +242,11 @@ fn who_has_no_room_for_events_hears_them_later() {
         ..(*scene.config).clone()
     });
     let request = ViewerRequest::Add(none, Negotiation::Offer);
-    assert!(publication.add_route(ViewerId(2), 0, &scene.inbox));
+    let added = publication.add_route(ViewerId(2), 0, &scene.inbox);
+    assert_eq!(added, Added::Admitted);
     scene.ask(&publication, ViewerId(2), request);
-    assert!(publication.add_route(ViewerId(3), 0, &scene.inbox));
+    let added = publication.add_route(ViewerId(3), 0, &scene.inbox);
+    assert_eq!(added, Added::Admitted);
     for viewer in [ViewerId(3), ViewerId(3), ONE] {
         let (shard, network) = (&mut scene.shard, &mut scene.network);
         shard.refuse(&publication, viewer, scene.now, network);

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::super::budget::{Budget, Limit};
 use super::super::demultiplexer::Leads;
 use super::super::events::{EstimateFilter, EventQueue, ViewerEvent};
+use super::super::key_frame_wishes::KeyFrameWishes;
 use super::super::publication::Shared;
 use super::super::stun::Mapping;
 use super::ending::REFUSED;
 use crate::demand::ViewerId;
 use crate::frame::Frame;
-use crate::session::{Session, SessionEvent};
+use crate::session::{Session, SessionEvent, SessionStatistics};
 
 pub(super) struct Viewer {
     pub(super) publication: Arc<Shared>,
@@ -23,7 +25,13 @@ pub(super) struct Viewer {
     pub(super) place: usize,
     /// Whether it ends because a command found no room.
     pub(super) refused: bool,
+    /// What it may come from, other than where it is.
+    pub(super) addresses: Budget,
+    /// Datagrams that were thrown away because it sent more than it may.
+    pub(super) over_limit: u64,
+    work: Budget,
     estimates: EstimateFilter,
+    key_frames: KeyFrameWishes,
 }
 
 impl Viewer {
@@ -51,11 +59,19 @@ impl Viewer {
             events: EventQueue::default(),
             place: 0,
             refused: false,
+            addresses: Budget::default(),
+            over_limit: 0,
+            work: Budget::default(),
             estimates: EstimateFilter::default(),
+            key_frames: KeyFrameWishes::default(),
         }
     }
 
     pub(super) fn tell(&mut self, event: ViewerEvent) {
+        // Who hears of the end may add another at once.
+        if matches!(event, ViewerEvent::Ended(_)) {
+            self.publication.make_room(self.id);
+        }
         self.events
             .tell(self.id, event, &*self.publication.listener);
     }
@@ -71,7 +87,12 @@ impl Viewer {
             let event = match event {
                 SessionEvent::Negotiated(streams) => ViewerEvent::Negotiated(streams),
                 SessionEvent::Connected => ViewerEvent::Connected,
-                SessionEvent::KeyFrameWanted(stream) => ViewerEvent::KeyFrameWanted(stream),
+                SessionEvent::KeyFrameWanted(stream) => {
+                    if !self.key_frames.take(stream, now) {
+                        continue;
+                    }
+                    ViewerEvent::KeyFrameWanted(stream)
+                }
                 SessionEvent::Estimate(estimate) => match self.estimates.take(estimate, now) {
                     Some(estimate) => ViewerEvent::Estimate(estimate),
                     None => continue,
@@ -87,6 +108,9 @@ impl Viewer {
     pub(super) fn wake(&mut self, now: Instant) {
         if let Some(estimate) = self.estimates.due(now) {
             self.tell(ViewerEvent::Estimate(estimate));
+        }
+        while let Some(stream) = self.key_frames.due(now) {
+            self.tell(ViewerEvent::KeyFrameWanted(stream));
         }
         if let Some(session) = &mut self.session
             && session.deadline().is_some_and(|at| at <= now)
@@ -107,8 +131,24 @@ impl Viewer {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let session = self.session.as_ref().filter(|it| !it.is_over())?;
         let own = session.deadline()?;
-        let estimate = self.estimates.deadline();
-        Some(estimate.map_or(own, |estimate| estimate.min(own)))
+        let others = [self.estimates.deadline(), self.key_frames.deadline()];
+        Some(others.into_iter().flatten().fold(own, Instant::min))
+    }
+
+    /// Whether there is time for something that it sent.
+    pub(super) fn pay(&mut self, cost: u32, now: Instant) -> bool {
+        let pays = self.work.take(cost, Limit::VIEWER, now);
+        self.over_limit += u64::from(!pays);
+        pays
+    }
+
+    /// What was counted, as long as it has a session.
+    pub(super) fn statistics(&self) -> Option<SessionStatistics> {
+        let session = self.session.as_ref()?.statistics();
+        Some(SessionStatistics {
+            datagrams_over_limit: self.over_limit,
+            ..session
+        })
     }
 
     /// Tells the viewer where it may find us, if that is new.

@@ -1,0 +1,146 @@
+//! Where the sender is found.
+
+use std::fmt;
+use std::str::FromStr;
+
+use hyper::Uri;
+use hyper::http::uri::Authority;
+
+/// A signalling server or a WHEP endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) uri: Uri,
+    pub(super) protocol: Protocol,
+    pub(super) is_secure: bool,
+}
+
+/// How one asks for media there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Json,
+    Whep,
+}
+
+impl Target {
+    /// Without the brackets of an IPv6 address.
+    pub(super) fn host(&self) -> &str {
+        let host = self.uri.host().unwrap_or_default();
+        let inner = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        inner.unwrap_or(host)
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        let default = if self.is_secure { 443 } else { 80 };
+        self.uri.port_u16().unwrap_or(default)
+    }
+
+    /// Host and port as they stand in the address, for people and for the Host header.
+    pub(super) fn authority(&self) -> &str {
+        self.uri.authority().map_or("", Authority::as_str)
+    }
+
+    /// What is asked of the server, for HTTP.
+    pub(super) fn path(&self) -> &str {
+        self.uri.path_and_query().map_or("/", |path| path.as_str())
+    }
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let uri: Uri = text.trim().parse().map_err(|error| format!("{error}"))?;
+        let (protocol, is_secure) = match uri.scheme_str() {
+            Some("ws") => (Protocol::Json, false),
+            Some("wss") => (Protocol::Json, true),
+            Some("http") => (Protocol::Whep, false),
+            Some("https") => (Protocol::Whep, true),
+            _ => return Err("it begins with ws://, wss://, http:// or https://".to_owned()),
+        };
+        let authority = uri.authority().map_or("", Authority::as_str);
+        if authority.contains('@') {
+            return Err("it holds credentials, which are not supported".to_owned());
+        }
+        if uri.host().is_none_or(str::is_empty) {
+            return Err("it has no host".to_owned());
+        }
+        // The parser passes over a port that is none.
+        if uri.port().is_none() && authority.len() > uri.host().map_or(0, str::len) {
+            return Err("its port is not a number up to 65535".to_owned());
+        }
+        Ok(Self {
+            uri,
+            protocol,
+            is_secure,
+        })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.uri.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read() {
+        for (text, protocol, secure, host, port, path) in [
+            (
+                "ws://127.0.0.1:8443",
+                Protocol::Json,
+                false,
+                "127.0.0.1",
+                8443,
+                "/",
+            ),
+            ("wss://[::1]/a?b", Protocol::Json, true, "::1", 443, "/a?b"),
+            (
+                "http://cam.example/whep",
+                Protocol::Whep,
+                false,
+                "cam.example",
+                80,
+                "/whep",
+            ),
+            (
+                "HTTPS://cam.example",
+                Protocol::Whep,
+                true,
+                "cam.example",
+                443,
+                "/",
+            ),
+        ] {
+            let target: Target = text.parse().expect(text);
+            assert_eq!(
+                (target.protocol, target.is_secure),
+                (protocol, secure),
+                "{text}"
+            );
+            assert_eq!((target.host(), target.port()), (host, port), "{text}");
+            assert_eq!(target.path(), path);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in [
+            "",
+            "cam",
+            "rtsp://cam",
+            "ws://",
+            "ws://a:99999",
+            "ws://me:secret@cam",
+        ] {
+            let refused: Result<Target, _> = text.parse();
+            let reason = refused.expect_err(text);
+            assert!(!reason.contains("secret"), "{reason}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! How much work what comes from the network may make.
+//!
+//! A shard serves many viewers on one thread. What a viewer may make it do in a second is limited, and so is
+//! what strangers may; the rest is thrown away before the WebRTC library sees it, which costs no more than a
+//! look into a map.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// The work that a viewer may make in a second, in units of a small report.
+///
+/// A viewer with congestion control sends 20 to 50 reports a second, and as many requests for packets again
+/// while it loses some; while it connects, both sides check 20 pairs of candidates a second at most (RFC
+/// 8445, 14.2), which is 160 units. A session that takes media as well will need thousands of packets a
+/// second on top.
+pub const VIEWER_WORK_PER_SECOND: u32 = 600;
+
+/// The work that a viewer may make at once.
+pub const VIEWER_WORK_AT_ONCE: u32 = 1_200;
+
+/// The new addresses that a viewer may come from at once: the library keeps each. A viewer that goes from
+/// one network to another has one more.
+pub const VIEWER_ADDRESSES_AT_ONCE: u32 = 16;
+
+/// A viewer may come from one more address after this.
+pub const VIEWER_ADDRESS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The connectivity checks in a second that are looked at by a shard although they come from an address
+/// that is no viewer's. A viewer that comes from an address which it did not announce needs one or two.
+pub const STRANGERS_CHECKS_PER_SECOND: u32 = 2_000;
+
+/// The same at once.
+pub const STRANGERS_CHECKS_AT_ONCE: u32 = 4_000;
+
+/// The same in a second from one IPv4 address, or one network of IPv6 of the size that hosts are given.
+pub const STRANGER_CHECKS_PER_SECOND: u32 = 500;
+
+/// The same at once.
+pub const STRANGER_CHECKS_AT_ONCE: u32 = 1_000;
+
+/// Places for strangers; those that share one share what it may do.
+const STRANGER_PLACES: usize = 1_024;
+
+/// What DTLS records and connectivity checks cost: handshakes and hashes, and an answer to each.
+const DEAR: u32 = 4;
+
+/// Reports cost by their size: each lists packets.
+const REPORT_BYTES: usize = 256;
+
+/// So much in a time, and so much at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    unit: Duration,
+    at_once: Duration,
+}
+
+impl Limit {
+    /// What a viewer may do.
+    pub(super) const VIEWER: Self = Self::per_second(VIEWER_WORK_PER_SECOND, VIEWER_WORK_AT_ONCE);
+
+    /// How often a viewer may come from elsewhere.
+    pub(super) const ADDRESSES: Self = Self::new(VIEWER_ADDRESS_INTERVAL, VIEWER_ADDRESSES_AT_ONCE);
+
+    const STRANGER: Self = Self::per_second(STRANGER_CHECKS_PER_SECOND, STRANGER_CHECKS_AT_ONCE);
+    const STRANGERS: Self = Self::per_second(STRANGERS_CHECKS_PER_SECOND, STRANGERS_CHECKS_AT_ONCE);
+
+    const fn per_second(units: u32, at_once: u32) -> Self {
+        Self::new(Duration::from_nanos(1_000_000_000 / units as u64), at_once)
+    }
+
+    /// One unit in this time.
+    pub(super) const fn new(unit: Duration, at_once: u32) -> Self {
+        let at_once = unit.saturating_mul(at_once);
+        Self { unit, at_once }
+    }
+}
+
+/// What is left of a limit: a bucket of tokens, kept as the time at which it is full again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Budget {
+    full_at: Option<Instant>,
+}
+
+impl Budget {
+    /// Takes so many units, if they are there.
+    pub(super) fn take(&mut self, units: u32, limit: Limit, now: Instant) -> bool {
+        let begin = self.full_at.map_or(now, |full| full.max(now));
+        let full_at = begin + limit.unit * units;
+        let is_there = full_at - now <= limit.at_once;
+        if is_there {
+            self.full_at = Some(full_at);
+        }
+        is_there
+    }
+}
+
+/// What those who belong to no session may do.
+#[derive(Debug)]
+pub(super) struct Strangers {
+    all: Budget,
+    places: Box<[Budget; STRANGER_PLACES]>,
+    /// Of its own, so that nobody can choose whose place to share.
+    hasher: RandomState,
+}
+
+impl Default for Strangers {
+    fn default() -> Self {
+        Self {
+            all: Budget::default(),
+            places: Box::new([Budget::default(); STRANGER_PLACES]),
+            hasher: RandomState::new(),
+        }
+    }
+}
+
+impl Strangers {
+    /// Takes one check from this address, if it may be looked at.
+    pub(super) fn take(&mut self, source: IpAddr, now: Instant) -> bool {
+        let network = match source {
+            IpAddr::V4(v4) => u64::from(v4.to_bits()),
+            // The first half is the network's (RFC 4291, 2.5.4).
+            IpAddr::V6(v6) => (v6.to_bits() >> 64) as u64,
+        };
+        let place = self.hasher.hash_one(network) as usize % STRANGER_PLACES;
+        self.places[place].take(1, Limit::STRANGER, now) && self.all.take(1, Limit::STRANGERS, now)
+    }
+}
+
+/// What it costs to take a datagram in.
+pub(super) fn cost(datagram: &[u8]) -> u32 {
+    match datagram {
+        // STUN and DTLS (RFC 7983, 7).
+        [0..=3 | 20..=63, ..] => DEAR,
+        _ => 1 + (datagram.len() / REPORT_BYTES) as u32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const REPORT: [u8; 100] = [0x80; 100];
+    const CHECK: [u8; 100] = [0; 100];
+
+    /// How many of a stream of so many datagrams a second, for ten seconds, are within the budget.
+    fn within(per_second: u32, datagram: &[u8]) -> u32 {
+        let now = Instant::now();
+        let mut budget = Budget::default();
+        (0..10 * per_second)
+            .map(|number| now + SECOND * number / per_second)
+            .map(|at| u32::from(budget.take(cost(datagram), Limit::VIEWER, at)))
+            .sum()
+    }
+
+    #[test]
+    fn what_viewers_send_at_their_busiest_is_within_the_budget() {
+        assert_eq!(within(100, &REPORT), 1_000, "reports and requests");
+        assert_eq!(within(40, &CHECK), 400, "while connecting");
+        let mut budget = Budget::default();
+        let at_once = (0..200).all(|_| budget.take(cost(&CHECK), Limit::VIEWER, Instant::now()));
+        assert!(at_once, "what waited in the network may come at once");
+    }
+
+    #[test]
+    fn a_flood_is_cut_to_the_budget() {
+        let most = VIEWER_WORK_AT_ONCE + 10 * VIEWER_WORK_PER_SECOND;
+        for per_second in [1_000, 100_000] {
+            let passed = within(per_second, &REPORT);
+            assert!((most - 1_000..=most).contains(&passed), "{passed}");
+            assert!(within(per_second, &CHECK) <= most / DEAR);
+            assert!(within(per_second, &[0x80; 1_200]) <= most / 5);
+        }
+    }
+
+    #[test]
+    fn after_a_flood_the_budget_comes_back() {
+        let now = Instant::now();
+        let mut budget = Budget::default();
+        while budget.take(1, Limit::VIEWER, now) {}
+        let later = |seconds| now + SECOND * seconds;
+        assert!(budget.take(1, Limit::VIEWER, later(1)));
+        let rest = (0..10_000).filter(|_| budget.take(1, Limit::VIEWER, later(100)));
+        assert_eq!(rest.count(), VIEWER_WORK_AT_ONCE as usize);
+    }
+
+    #[test]
+    fn one_stranger_leaves_room_for_others_and_all_have_a_limit() {
+        let now = Instant::now();
+        let mut strangers = Strangers::default();
+        let one = |last| IpAddr::from([192, 0, 2, last]);
+        let taken = (0..10_000).filter(|_| strangers.take(one(1), now)).count();
+        assert_eq!(taken, STRANGER_CHECKS_AT_ONCE as usize);
+        let others = (0..=255).filter(|last| strangers.take(one(*last), now));
+        assert!(others.count() > 200, "hardly anybody shares a place");
+        let any = |number: u32| IpAddr::from(number.to_be_bytes());
+        let taken = (0..100_000).filter(|number| strangers.take(any(*number), now));
+        assert!(taken.count() < STRANGERS_CHECKS_AT_ONCE as usize);
+        assert!(strangers.take(any(7), now + SECOND));
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_stranger() {
+        let now = Instant::now();
+        let mut strangers = Strangers::default();
+        let host = |number: u16| IpAddr::from([0x2001, 0xdb8, 0, 7, 0, 0, 0, number]);
+        let taken = (0..5_000).filter(|number| strangers.take(host(*number), now));
+        assert_eq!(taken.count(), STRANGER_CHECKS_AT_ONCE as usize);
+    }
+}

@@ -1,0 +1,94 @@
+//! What comes from the network, and what of it the library gets to see.
+//!
+//! Anybody may send in a viewer's name. The library takes whatever comes from the address that it sends to,
+//! so what can be told apart at little cost is told apart before.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use str0m::Input;
+use str0m::net::{Protocol, Receive};
+
+use super::path::{Ends, is_stun};
+use super::{Session, State};
+
+/// An address that nobody has: the library looks at the integrity of a check that comes from there.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// An empty receiver report (RFC 3550, 6.4.2): of the library, only what it says to one is asked.
+const EMPTY_REPORT: [u8; 8] = [0x80, 201, 0, 1, 0, 0, 0, 0];
+
+impl Session {
+    /// Takes a datagram that came from `source` to our address `destination`; true if it was meant for
+    /// this session.
+    ///
+    /// Connectivity checks and their answers are meant for it if they are authentic, wherever they come
+    /// from; all else if it comes from an address that was validated by a check of ours. Media is never: we
+    /// only send. That will change with the first session that goes both ways.
+    pub fn receive(
+        &mut self,
+        source: SocketAddr,
+        destination: SocketAddr,
+        datagram: &[u8],
+        now: Instant,
+    ) -> bool {
+        if self.state == State::Ended || is_media(datagram) {
+            return false;
+        }
+        let stun = is_stun(datagram);
+        let Some(input) = self.accepted(source, destination, datagram, now) else {
+            return false;
+        };
+        if stun && !self.recognises(destination, datagram, now) {
+            return false;
+        }
+        self.operate(now, |rtc| rtc.handle_input(input));
+        if stun {
+            self.last_received = now;
+        }
+        self.feedback.on_received(datagram, now);
+        self.statistics.datagrams_received += 1;
+        let ends = Ends {
+            ours: destination,
+            theirs: source,
+        };
+        if self.path.on_received(ends, datagram, now)
+            && self
+                .accepted(source, destination, &EMPTY_REPORT, now)
+                .is_some()
+        {
+            tracing::debug!("a viewer has moved");
+            self.path.move_to(ends, now);
+        }
+        true
+    }
+
+    /// Whether it is a connectivity check of the viewer, or the answer to one of ours: it is signed with a
+    /// password of the session.
+    pub fn recognises(&self, destination: SocketAddr, datagram: &[u8], now: Instant) -> bool {
+        is_stun(datagram) && self.accepted(NOWHERE, destination, datagram, now).is_some()
+    }
+
+    /// The datagram as the library takes it, if it does.
+    fn accepted<'a>(
+        &self,
+        source: SocketAddr,
+        destination: SocketAddr,
+        datagram: &'a [u8],
+        now: Instant,
+    ) -> Option<Input<'a>> {
+        // To read a datagram is as risky as to do what it says.
+        let accepted = catch_unwind(AssertUnwindSafe(|| {
+            let read = Receive::new(Protocol::Udp, source, destination, datagram).ok()?;
+            let input = Input::Receive(now, read);
+            self.rtc.accepts(&input).then_some(input)
+        }));
+        accepted.ok().flatten()
+    }
+}
+
+/// RTP, and not RTCP (RFC 7983, 7, and RFC 5761, 4).
+fn is_media(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, second, ..] if !(192..=223).contains(second))
+}

@@ -1,0 +1,73 @@
+//! Where a server listens, and how it is reached there.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use tokio::net::{TcpListener, lookup_host};
+
+use crate::error::StartError;
+
+/// Listens on the first address of a host that can be listened on, and says which.
+pub(crate) async fn listen(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
+    let name = without_brackets(host);
+    let resolve_error = |source| StartError::Resolve {
+        host: host.to_owned(),
+        source,
+    };
+    let addresses = lookup_host((name, port)).await.map_err(resolve_error)?;
+    let mut last_error = None;
+    for address in addresses {
+        let listening = TcpListener::bind(address).await;
+        match listening.and_then(|listener| Ok((listener.local_addr()?, listener))) {
+            Ok((address, listener)) => return Ok((listener, address)),
+            Err(error) => last_error = Some(error),
+        }
+    }
+    Err(match last_error {
+        Some(source) => listen_error(name, port, source),
+        None => resolve_error(io::ErrorKind::NotFound.into()),
+    })
+}
+
+/// The address for a client on this machine, also where every address is listened on.
+pub(crate) fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+pub(crate) fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host)
+}
+
+fn listen_error(host: &str, port: u16, source: io::Error) -> StartError {
+    let address = if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    };
+    StartError::Listen { address, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_is_reached_by_the_loopback_interface() {
+        for (listens, reached) in [
+            ("0.0.0.0:1", "127.0.0.1:1"),
+            ("[::]:1", "[::1]:1"),
+            ("192.0.2.1:1", "192.0.2.1:1"),
+        ] {
+            let address = listens.parse().expect("an address");
+            assert_eq!(reachable(address).to_string(), reached);
+        }
+    }
+}

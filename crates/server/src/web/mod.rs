@@ -1,0 +1,233 @@
+//! A web server for the page alone, or for a directory: what `webrtcsink run-web-server=true` runs.
+//!
+//! It has nothing to do with signalling; the page is told where that is. [`WebServer::bind`] finds all
+//! that is wrong with the configuration, [`WebServer::run`] serves until it is told to stop and then
+//! returns soon, whatever its clients do.
+
+mod directory;
+mod routes;
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::accept::{Door, Front, accept_all};
+use crate::config::TlsFiles;
+use crate::error::StartError;
+use crate::listen::{listen, reachable, without_brackets};
+use crate::tls;
+use directory::Directory;
+use routes::{Content, router};
+
+/// How to run a [`WebServer`].
+#[derive(Clone, Debug)]
+pub struct WebConfig {
+    /// Address or name to listen on; an IPv6 address with or without brackets.
+    pub host: String,
+    /// TCP port; 0 lets the system choose one.
+    pub port: u16,
+    /// Serves `https` instead of `http`.
+    pub tls: Option<TlsFiles>,
+    /// Under which path the content is, with or without slashes around it; the root redirects there.
+    /// Empty for the root itself.
+    pub path: String,
+    /// What is served.
+    pub content: WebContent,
+    /// Limits of connections.
+    pub limits: WebLimits,
+}
+
+/// On port 8080 of the loopback interface, without TLS: the page as it is.
+impl Default for WebConfig {
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port: 8080,
+            tls: None,
+            path: String::new(),
+            content: WebContent::Page { signalling: None },
+            limits: WebLimits::default(),
+        }
+    }
+}
+
+/// What a [`WebServer`] serves.
+#[derive(Clone, Debug)]
+pub enum WebContent {
+    /// The [`page`](crate::page) that is part of this library.
+    Page {
+        /// The signalling address that it is told, in the forms that [`index`](crate::page::index) takes.
+        signalling: Option<String>,
+    },
+    /// The files in a directory and below, `index.html` where an address names a folder. What a symbolic
+    /// link leads to outside is not served, nor what has a name that begins with a dot (`.well-known`
+    /// excepted).
+    Directory(PathBuf),
+}
+
+/// What the connections of a [`WebServer`] may cost.
+#[derive(Clone, Debug)]
+pub struct WebLimits {
+    /// Connections at once; more wait in the system's backlog.
+    pub max_connections: usize,
+    /// For the TLS handshake, and again for the head of each HTTP request, the first or a later one.
+    pub handshake_timeout: Duration,
+    /// A client that takes nothing of an answer for this long is disconnected.
+    pub stall_timeout: Duration,
+    /// How long a server that stops goes on with answers that it has begun.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for WebLimits {
+    fn default() -> Self {
+        Self {
+            max_connections: 256,
+            handshake_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(30),
+            shutdown_timeout: Duration::from_millis(200),
+        }
+    }
+}
+
+/// A web server that listens. Its clients are served by [`run`](Self::run).
+pub struct WebServer {
+    door: Door,
+    address: SocketAddr,
+    /// The name that was configured, where it was none of an address.
+    name: Option<String>,
+    path: String,
+    front: Front,
+    limits: WebLimits,
+}
+
+impl WebServer {
+    /// Reads the certificate, looks for the directory, and listens.
+    ///
+    /// # Errors
+    ///
+    /// Anything that is wrong with the configuration; the server never starts in a lesser way than it
+    /// was told to, and never in plain text when it was given a certificate.
+    pub async fn bind(config: WebConfig) -> Result<Self, StartError> {
+        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let path = prefix(&config.path)?;
+        let content = match config.content {
+            WebContent::Page { signalling } => Content::page(signalling.as_deref()),
+            WebContent::Directory(path) => Content::Directory(Directory::open(path).await?),
+        };
+        let (listener, address) = listen(&config.host, config.port).await?;
+        let host = without_brackets(&config.host);
+        let limits = config.limits;
+        let door = Door {
+            listener,
+            router: router(path.clone(), content),
+        };
+        let front = Front {
+            tls,
+            permits: Arc::new(Semaphore::new(limits.max_connections)),
+            handshake_timeout: limits.handshake_timeout,
+            stall_timeout: Some(limits.stall_timeout),
+            stopping: CancellationToken::new(),
+            abandoned: CancellationToken::new(),
+        };
+        Ok(Self {
+            door,
+            address,
+            name: host.parse::<IpAddr>().is_err().then(|| host.to_owned()),
+            path,
+            front,
+            limits,
+        })
+    }
+
+    /// Where it listens; with the port that the system chose, if it was asked to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address of the content for a browser on this machine, with the name that was configured: a
+    /// certificate may be for that only.
+    pub fn url(&self) -> String {
+        let scheme = if self.front.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let address = match &self.name {
+            Some(name) => format!("{name}:{}", self.address.port()),
+            None => reachable(self.address).to_string(),
+        };
+        format!("{scheme}://{address}{}/", encoded(&self.path))
+    }
+
+    /// Serves until `stop` is ready; then answers that were begun are given a moment.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let Self {
+            door,
+            front,
+            limits,
+            address,
+            ..
+        } = self;
+        tracing::info!(%address, tls = front.tls.is_some(), "serving the page");
+        tokio::select! {
+            () = accept_all(std::slice::from_ref(&door), front.clone()) => {}
+            () = stop => {}
+        }
+        drop(door);
+        front.stopping.cancel();
+        let all = limits.max_connections.try_into().unwrap_or(u32::MAX);
+        let all_gone = front.permits.acquire_many(all);
+        if timeout(limits.shutdown_timeout, all_gone).await.is_err() {
+            tracing::debug!("some answers were not taken in time");
+        }
+        front.abandoned.cancel();
+    }
+}
+
+/// The path without its last slash: empty, or begun by a slash.
+fn prefix(path: &str) -> Result<String, StartError> {
+    let parts = || path.split('/').filter(|part| !part.is_empty());
+    if parts().any(|part| matches!(part, "." | "..")) {
+        return Err(StartError::Path {
+            path: path.to_owned(),
+        });
+    }
+    Ok(parts().flat_map(|part| ["/", part]).collect())
+}
+
+/// What may stand in a path as it is (RFC 3986, 2.3), and what separates its parts.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
+
+/// A path as it stands in an address.
+fn encoded(path: &str) -> String {
+    utf8_percent_encode(path, PATH).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_taken_with_or_without_slashes() {
+        for (given, taken) in [("", ""), ("/", ""), ("a", "/a"), ("//a/b c/", "/a/b c")] {
+            assert_eq!(prefix(given).expect("a path"), taken, "{given}");
+        }
+        for bad in [".", "..", "a/../b"] {
+            let error = prefix(bad).expect_err("no browser asks for it").to_string();
+            assert!(error.contains(bad), "{error}");
+        }
+        assert_eq!(encoded("/a b/ä?"), "/a%20b/%C3%A4%3F");
+    }
+}

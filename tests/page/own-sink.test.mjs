@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { launchChromium } from "../browser/chromium.mjs";
+import { launchFirefox } from "../browser/firefox.mjs";
+import { Tab } from "../browser/tab.mjs";
+import { figures, play, seeAndHear, untilGone, untilState } from "./acts.mjs";
+import { freePort, LaunchedPipeline } from "./launched-pipeline.mjs";
+import { onPageStage } from "./page-stage.mjs";
+
+/** @import { PageStage } from "./page-stage.mjs" */
+
+/**
+ * @param {PageStage} stage
+ * @param {string} pipeline
+ */
+function launched(stage, pipeline) {
+  const peer = new LaunchedPipeline(pipeline);
+  stage.tellsStory(peer);
+  stage.atEnd(() => peer.stop());
+  return peer;
+}
+
+/**
+ * What the README begins with: one line, and the stream plays at the address that it prints.
+ *
+ * @param {PageStage} stage
+ */
+async function playAtPrintedAddress(stage) {
+  // The default ports may be taken; the default STUN server is a public one, which a test must not contact.
+  const ours = `web-server-host-addr=http://127.0.0.1:0 signalling-server-port=${await freePort()} stun-server=""`;
+  const sender = launched(
+    stage,
+    `videotestsrc is-live=true ! webrtcsink run-signalling-server=true run-web-server=true ${ours}`,
+  );
+  const address = await sender.printed(/^Watch at (\S+)$/m);
+
+  const viewer = await Tab.open(stage.browser, { who: "viewer", url: address });
+  stage.tellsStory(viewer);
+  const title = await viewer.page.waitForSelector(".card h3");
+  const name = (await title?.evaluate((element) => element.textContent)) ?? "";
+  assert.match(name, /^Unnamed /);
+  await play(viewer, name);
+  await seeAndHear(viewer, name, { sound: false });
+
+  const shown = await figures(viewer, name, ["Codec", "Size"]);
+  assert.match(shown["Codec"] ?? "", /VP8/);
+  assert.equal(shown["Size"], "320 × 240");
+  viewer.assertNoProblems();
+  sender.assertRunning();
+  // Neither a viewer nor an open page keeps it from ending.
+  assert.equal(await sender.interrupt(), 0);
+}
+
+/**
+ * @param {PageStage} stage
+ */
+async function playPictureAndSound(stage) {
+  const sink = () =>
+    launched(
+      stage,
+      `webrtcsink name=s signaller::uri=${stage.server.url} stun-server="" meta=meta,name=Bench ` +
+        "videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=480,framerate=30/1 ! queue ! s. " +
+        "audiotestsrc is-live=true ! audio/x-raw,rate=48000 ! queue ! s.",
+    );
+  const sender = sink();
+  const viewer = await stage.page();
+  await play(viewer, "Bench");
+  await seeAndHear(viewer, "Bench");
+  const shown = await figures(viewer, "Bench", ["Codec", "Size"]);
+  assert.match(shown["Codec"] ?? "", /^VP8, opus$/i);
+  assert.equal(shown["Size"], "640 × 480");
+  sender.assertRunning();
+
+  // It leaves without a word, and returns.
+  await sender.stop();
+  await untilState(viewer, "Bench", "waiting");
+  const again = sink();
+  await seeAndHear(viewer, "Bench");
+  await viewer.page.click(".actions button");
+  await untilState(viewer, "Bench", "ready");
+  await again.interrupt();
+  await untilGone(viewer, "Bench");
+  viewer.assertNoProblems();
+}
+
+for (const [browser, launch] of /** @type {const} */ ([
+  ["Chromium", launchChromium],
+  ["Firefox", launchFirefox],
+])) {
+  onPageStage(`${browser} plays the stream of webrtcsink at the address that it prints`, playAtPrintedAddress, launch);
+
+  onPageStage(`${browser} plays picture and sound of webrtcsink, again when it returns`, playPictureAndSound, launch);
+}

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { launchFirefox } from "../browser/firefox.mjs";
+import { DEADLINE_MS } from "../browser/hearing.mjs";
+import { figures, play, seeAndHear } from "./acts.mjs";
+import { freePort } from "./free-port.mjs";
+import { onPageStage } from "./page-stage.mjs";
+import { FRAME_RATE, RtspCamera, makeFile, publish, publishEmbedded, received } from "./publishing.mjs";
+
+/** @import { PageStage } from "./page-stage.mjs" */
+/** @import { Tab } from "../browser/tab.mjs" */
+
+/** How long the files are, in seconds: shorter than they are watched. */
+const SECONDS = 2;
+
+const WEBM = {
+  name: "clip.webm",
+  seconds: SECONDS,
+  video: "vp8enc deadline=1 keyframe-max-dist=30",
+  audio: "opusenc",
+  container: "webmmux",
+};
+
+const MP4 = {
+  name: "clip.mp4",
+  seconds: SECONDS,
+  video: "x264enc speed-preset=ultrafast bframes=0 key-int-max=30 ! video/x-h264,profile=main",
+  audio: "avenc_aac",
+  container: "mp4mux",
+};
+
+/**
+ * Fails unless so many more pictures come, and more sound if there is to be any.
+ *
+ * @param {Tab} tab
+ * @param {number} frames
+ * @param {{ sound: boolean }} how
+ */
+async function goesOn(tab, frames, { sound }) {
+  const before = await received(tab);
+  const deadline = Date.now() + DEADLINE_MS;
+  let now = before;
+  while (now.frames < before.frames + frames || (sound && now.loudness <= before.loudness)) {
+    assert(Date.now() < deadline, `it stands still: ${JSON.stringify({ before, now })}`);
+    await delay(100);
+    now = await received(tab);
+  }
+}
+
+/**
+ * Publishes a file and watches it for longer than it is.
+ *
+ * @param {PageStage} stage
+ * @param {typeof WEBM} file
+ * @param {RegExp} codec
+ */
+async function watchFile(stage, file, codec) {
+  const path = await makeFile(stage, file);
+  const { published, viewer } = await publishEmbedded(stage, path, "--loop");
+  await play(viewer, file.name);
+  await seeAndHear(viewer, file.name);
+  const { frames } = await received(viewer);
+  await goesOn(viewer, Math.max(0, 2 * SECONDS * FRAME_RATE - frames), { sound: true });
+  await seeAndHear(viewer, file.name);
+  assert.match((await figures(viewer, file.name, ["Codec"]))["Codec"] ?? "", codec);
+  viewer.assertNoProblems();
+  return published;
+}
+
+/** @param {PageStage} stage */
+async function watchWebm(stage) {
+  const published = await watchFile(stage, WEBM, /^VP8, opus$/i);
+  await published.line(/VP8 is passed through/);
+  await published.line(/Opus is passed through/);
+  assert.deepEqual(encoders(published), []);
+}
+
+/** @param {{ lines: string[] }} published */
+function encoders({ lines }) {
+  return lines.map((line) => /encoded by (\S+)/.exec(line)?.[1]).filter((name) => name !== undefined);
+}
+
+onPageStage("Chromium plays a published file of VP8 with its sound, again from its beginning", watchWebm);
+
+onPageStage("Firefox plays a published file of VP8 with its sound, again from its beginning", watchWebm, launchFirefox);
+
+onPageStage("Chromium plays a published file of H.264, and its sound that is encoded anew", async (stage) => {
+  const published = await watchFile(stage, MP4, /^H264, opus$/i);
+  await published.line(/H\.264 is passed through/);
+  await published.line(/AAC is decoded and encoded anew/);
+  assert.deepEqual(encoders(published), ["opusenc"]);
+});
+
+onPageStage("Chromium plays what a network camera encodes, again without a click when the camera is back", async (stage) => {
+  const camera = await RtspCamera.start(stage, String(await freePort()));
+  const published = publish(stage, camera.url, "--name", "Gate", "--server", stage.server.url);
+  const viewer = await stage.page();
+  await play(viewer, "Gate");
+  await seeAndHear(viewer, "Gate", { sound: false });
+  assert.match((await figures(viewer, "Gate", ["Codec"]))["Codec"] ?? "", /^H264/i);
+  await published.line(/Gate: H\.264 is passed through/);
+
+  await camera.kill();
+  await published.line(/does not deliver/);
+  await camera.startAgain();
+  await goesOn(viewer, FRAME_RATE, { sound: false });
+  await seeAndHear(viewer, "Gate", { sound: false });
+
+  assert.deepEqual(encoders(published), []);
+  assert(!published.lines.some((line) => line.includes("no viewers")), "the viewer was lost meanwhile");
+  assert.equal(await published.end("SIGINT"), "0");
+  viewer.assertNoProblems();
+});

@@ -1,0 +1,103 @@
+//! `cargo xtask soak`: viewers come, go, vanish, freeze and flood at random for as long as is told, and what the sender takes must
+//! stay flat.
+//!
+//! The sender is `wigwag publish` with a signalling server beside it. When all have left at the end, it must be back at the
+//! threads and descriptors that it had with the steady viewers alone, and its memory must not have grown from the first third to the last
+//! by more than [`GROWTH`].
+
+mod crowd;
+mod readings;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::Args;
+use tokio::time::sleep;
+
+use crate::bench::fan_out::audience::Audience;
+use crate::bench::fan_out::sender::{Implementation, Sender, Source};
+use crate::commands::say;
+use crate::{install, peers, places};
+use crowd::Crowd;
+use readings::Readings;
+
+/// Who watch all the time, and must get every frame.
+const STEADY: usize = 10;
+/// From the beginning until what grows once has grown: buffers, caches, the allocator's.
+const WARM_UP: Duration = Duration::from_secs(30);
+const READ_EVERY: Duration = Duration::from_secs(1);
+/// The least that a run can tell anything from.
+const LEAST: Duration = Duration::from_secs(90);
+/// After the last misbehaving viewer: the sender gives up who is silent for ten seconds, or never answered for fifteen.
+const AFTERWARDS: Duration = Duration::from_secs(25);
+
+/// Viewers come, go and misbehave at random; the sender must stay as it is
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Soak {
+    /// For how long
+    #[arg(long, default_value_t = 3.0)]
+    minutes: f64,
+    /// Repeats what happened in a run that printed this number
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Writes the plot to docs/pictures/soak.svg
+    #[arg(long)]
+    write: bool,
+}
+
+pub(crate) fn run(arguments: Soak) -> Result<ExitCode> {
+    install::debian_packages()?;
+    let wigwag = peers::our_server()?;
+    let plugin = peers::our_plugin()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let ours = Implementation::Wigwag {
+            plugin: &plugin,
+            program: &wigwag,
+        };
+        let sender = Sender::start(ours, &wigwag, &Source::Live).await?;
+        let time = Duration::from_secs_f64(arguments.minutes * 60.0).max(LEAST);
+        let watch = time + AFTERWARDS;
+        let steady = Audience::join(&wigwag, sender.server(), STEADY, Duration::from_millis(50), watch)?;
+        let seed = arguments.seed.unwrap_or_else(crowd::any_seed);
+        say(&format!(
+            "For {:.1} minutes, viewers come, go, vanish, freeze and flood (--seed {seed})",
+            time.as_secs_f64() / 60.0
+        ));
+        let mut crowd = Crowd::new(&wigwag, &sender, seed);
+        let mut readings = Readings::default();
+        let start = Instant::now();
+        while start.elapsed() < time {
+            crowd.act(start.elapsed()).await?;
+            readings.take(start.elapsed(), &sender)?;
+            sleep(READ_EVERY).await;
+        }
+        crowd.leave();
+        sleep(AFTERWARDS - READ_EVERY * 5).await;
+        readings.take(start.elapsed(), &sender)?;
+        let watched = steady.watched().await?;
+        println!("{crowd}");
+        readings.print(STEADY);
+        if arguments.write {
+            readings.write(&places::root().join("docs/pictures/soak.svg"))?;
+        }
+        let flat = readings.are_flat(WARM_UP);
+        let kept = watched.failed == 0 && watched.worst_gap < f64::INFINITY;
+        println!(
+            "steady viewers: {} of {STEADY} to the end, fewest frames a second {:.1}, worst gap {:.0} ms",
+            STEADY - watched.failed,
+            watched.fewest_frames,
+            watched.worst_gap
+        );
+        Ok(if flat && kept {
+            println!("flat");
+            ExitCode::SUCCESS
+        } else {
+            println!("NOT flat, or steady viewers were lost");
+            ExitCode::FAILURE
+        })
+    })
+}
