@@ -134,35 +134,23 @@ fn soak(counts: &mut Counts) -> Result<()> {
 
 fn fuzz(counts: &mut Counts) -> Result<()> {
     let bin = install::cargo_fuzz()?;
-    say(&format!("Fuzzing the parsers, {FUZZ_SECONDS} s each"));
-    // What the fuzzer finds on its way; the seeds in the tree stay as they are.
-    let found = places::target().join("fuzz-corpus/json");
-    fs::create_dir_all(&found)?;
-    let seconds = format!("-max_total_time={FUZZ_SECONDS}");
     let program = bin.join("cargo-fuzz");
-    counts.check(
-        command(
-            &program.to_string_lossy(),
-            &[
-                "fuzz",
-                "run",
-                "--fuzz-dir",
-                "crates/protocol/fuzz",
-                "--target-dir",
-            ],
-        )
-        .arg(places::target().join("fuzz"))
-        .arg("json")
-        .arg(&found)
-        .arg("crates/protocol/fuzz/seeds/json")
-        .args([
-            "--",
-            &seconds,
-            "-max_len=4096",
-            "-verbosity=0",
-            "-print_funcs=0",
-        ])
+    for target in ["json", "text"] {
+        say(&format!("Fuzzing the reader of {target}, {FUZZ_SECONDS} s"));
+        // What the fuzzer finds on its way; the seeds in the tree stay as they are.
+        let found = places::target().join("fuzz-corpus").join(target);
+        fs::create_dir_all(&found)?;
+        let mut fuzz = command(&program.to_string_lossy(), &["fuzz", "run"]);
+        fuzz.args(["--fuzz-dir", "crates/protocol/fuzz", "--target-dir"])
+            .arg(places::target().join("fuzz"))
+            .arg(target)
+            .arg(&found)
+            .arg(format!("crates/protocol/fuzz/seeds/{target}"))
+            .arg("--")
+            .arg(format!("-max_total_time={FUZZ_SECONDS}"))
+            .args(["-max_len=4096", "-verbosity=0", "-print_funcs=0"]);
         // The fuzzer's instrumentation is there on a stable toolchain, but has to be asked for.
-        .env("RUSTC_BOOTSTRAP", "1"),
-    )
+        counts.check(fuzz.env("RUSTC_BOOTSTRAP", "1"))?;
+    }
+    Ok(())
 }

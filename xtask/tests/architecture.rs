@@ -24,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "gst-plugin-wigwag",
             "wigwag-server",
+            "wigwag-client",
             "wigwag-media",
             "wigwag-hub",
             "wigwag-protocol",

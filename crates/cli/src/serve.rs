@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
-use wigwag_server::{Config, Policy, Server, TlsFiles};
+use wigwag_server::{Config, Limits, Policy, Server, TlsFiles};
 
 /// What `wigwag serve` is told.
 #[derive(Args, Debug)]
@@ -22,6 +23,11 @@ pub struct ServeArguments {
     #[arg(short, long, default_value_t = 8443)]
     port: u16,
 
+    /// TCP port for the text protocol (HELLO, SESSION, ROOM) alone, at any path, besides /text on the port above; 0
+    /// lets the system choose one, which is printed
+    #[arg(long, value_name = "PORT")]
+    text_port: Option<u16>,
+
     /// Certificate and chain (PEM): serves wss and https
     #[arg(short, long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
@@ -29,6 +35,10 @@ pub struct ServeArguments {
     /// Private key of the certificate (PEM, not encrypted)
     #[arg(short, long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
+
+    /// Seconds of silence after which a client is pinged; it has 30 to answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = value_parser!(u64).range(1..=86_400))]
+    keepalive_timeout: u64,
 
     /// Lets only producers call passive consumers; the reference lets any peer
     #[arg(long)]
@@ -56,6 +66,9 @@ async fn serve(arguments: ServeArguments) -> Result<(), Box<dyn Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     // For people and for scripts that chose port 0. That nobody listens is no reason to stop.
     let _ = writeln!(io::stdout(), "signalling at {}", server.url());
+    if let Some(url) = server.text_url() {
+        let _ = writeln!(io::stdout(), "text protocol at {url}");
+    }
     let told_to_stop = async {
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -72,7 +85,12 @@ impl From<ServeArguments> for Config {
         Self {
             host: arguments.host,
             port: arguments.port,
+            text_port: arguments.text_port,
             tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+            limits: Limits {
+                ping_interval: Duration::from_secs(arguments.keepalive_timeout),
+                ..Limits::default()
+            },
             policy: Policy {
                 only_producers_call_consumers: arguments.only_producers_call_consumers,
                 ..Policy::default()

@@ -119,7 +119,13 @@ fn a_host_that_does_not_exist_is_one_line_and_exit_code_1() {
 
 #[test]
 fn a_bad_flag_is_one_line_and_exit_code_2() {
-    for arguments in [&["--frobnicate"][..], &["--port", "99999"], &["--port"]] {
+    for arguments in [
+        &["--frobnicate"][..],
+        &["--port", "99999"],
+        &["--port"],
+        &["--text-port", "x"],
+        &["--keepalive-timeout", "0"],
+    ] {
         let output = serve(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         one_line_error(&output);
@@ -227,6 +233,72 @@ fn session_descriptions_stay_out_of_the_log_at_any_level() {
         assert!(log.contains("connected"), "it did log: {log}");
         assert!(!log.contains("hush"), "{log}");
     }
+}
+
+#[test]
+fn what_peers_of_the_text_protocol_say_stays_out_of_the_log_at_any_level() {
+    let mut command = wigwag();
+    command.args(["serve", "--text-port", "0"]).env(
+        "WIGWAG_LOG",
+        "wigwag=trace,wigwag_server=trace,wigwag_hub=trace",
+    );
+    let served = Served::start(command);
+    let connect = || {
+        let stream = TcpStream::connect(served.address()).expect("accepted");
+        let url = format!("{}text", served.url);
+        tungstenite::client(url, stream).expect("an upgrade").0
+    };
+    let mut peers = [connect(), connect()];
+    let [caller, member] = [0, 1];
+    for (peer, said) in [
+        (caller, "HELLO \u{1b}[31mcaller"),
+        (caller, "a=ice-pwd:hush"),
+        (caller, "SESSION a=ice-pwd:hush"),
+        (caller, "SESSION \u{1b}[31mcaller"),
+        (caller, r#"{"sdp":{"type":"offer","sdp":"a=ice-pwd:hush"}}"#),
+        (member, "HELLO member"),
+        (member, "ROOM r"),
+        (member, "ROOM_PEER_MSG member a=ice-pwd:hush"),
+        (member, "ROOM_PEER_MSG nobody a=ice-pwd:hush"),
+        (member, "a=ice-pwd:hush"),
+    ] {
+        peers[peer].send(Message::text(said)).expect("sent");
+    }
+    for mut peer in peers {
+        peer.close(None).expect("closed");
+        while peer.read().is_ok() {}
+    }
+    let log = served.log();
+    assert!(log.contains("registered"), "it did log: {log}");
+    assert!(!log.contains("hush"), "{log}");
+    // Ids are the clients' choice, and terminals obey such characters.
+    assert!(!log.contains('\u{1b}'), "{log}");
+}
+
+#[test]
+fn it_prints_where_the_text_protocol_is() {
+    let mut command = wigwag();
+    command.args(["serve", "--host", "127.0.0.1", "--port", "0"]);
+    let mut child = command
+        .args(["--text-port", "0", "--keepalive-timeout", "5"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut line = || lines.next().expect("a line").expect("text");
+    assert!(line().starts_with("signalling at ws://127.0.0.1:"));
+    let line = line();
+    let url = line
+        .strip_prefix("text protocol at ")
+        .unwrap_or_else(|| panic!("not said: {line}"));
+    let address = url.trim_start_matches("ws://").trim_end_matches('/');
+    let stream = TcpStream::connect(address).expect("accepted");
+    let (mut socket, _) = tungstenite::client(url, stream).expect("an upgrade");
+    socket.send(Message::text("HELLO a")).expect("sent");
+    assert_eq!(socket.read().expect("answered"), Message::text("HELLO"));
+    child.kill().expect("killed");
+    child.wait().expect("ended");
 }
 
 /// The reference's accept loop ends for good when descriptors run out.

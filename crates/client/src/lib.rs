@@ -64,8 +64,10 @@ mod error;
 mod meta;
 mod native;
 mod signaller;
+mod trust;
 
 pub use error::SignallerError;
 pub use meta::MetaValue;
 pub use native::{NativeConfig, NativeLimits, NativeSignaller, Role};
 pub use signaller::{Candidate, Description, PeerId, Sdp, SessionId, Signaller, SignallerEvent};
+pub use trust::Trust;

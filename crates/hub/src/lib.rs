@@ -1,5 +1,7 @@
 //! The signalling server as a pure state machine: who is connected, and who talks to whom.
 //!
+//! This page is about the JSON protocol; the text protocol has a state machine of its own in [`text`].
+//!
 //! No sockets, no clock, no threads. Whoever owns a [`Hub`] tells it of connections, messages and
 //! disconnections; the hub answers, at once and in order, through an [`Outbox`].
 //!
@@ -22,6 +24,7 @@ mod outbox;
 mod peer;
 mod registry;
 mod sessions;
+pub mod text;
 
 pub use hub::Hub;
 pub use limits::{Full, Policy, Violation};

@@ -1,7 +1,9 @@
 //! Accepting connections, and the HTTP part of each.
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -29,7 +31,6 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from
 #[derive(Clone)]
 pub(crate) struct Front {
     pub(crate) tls: Option<TlsAcceptor>,
-    pub(crate) router: Router,
     pub(crate) permits: Arc<Semaphore>,
     /// For the TLS handshake, and again for the head of each HTTP request.
     pub(crate) handshake_timeout: Duration,
@@ -41,24 +42,33 @@ pub(crate) struct Front {
     pub(crate) abandoned: CancellationToken,
 }
 
+/// A port, and what it answers.
+pub(crate) struct Door {
+    pub(crate) listener: TcpListener,
+    pub(crate) router: Router,
+}
+
 /// Accepts until it is dropped. An error never ends it: when descriptors run out, it waits for some
 /// to come back.
-pub(crate) async fn accept_all(listener: TcpListener, front: Front) {
+pub(crate) async fn accept_all(doors: &[Door], front: Front) {
+    let mut first = 0;
     let mut back_off = BACK_OFF.0;
     loop {
         let permits = Arc::clone(&front.permits);
         let Ok(permit) = permits.acquire_owned().await else {
             return;
         };
-        match listener.accept().await {
-            Ok((stream, _)) => {
+        // Each is asked first in turn, so that none can keep the others waiting.
+        first += 1;
+        match poll_fn(|cx| poll_accept(doors, first, cx)).await {
+            Ok((stream, router)) => {
                 back_off = BACK_OFF.0;
                 let permit = Permit(Arc::new(permit));
-                let front = front.clone();
+                let (router, front) = (router.clone(), front.clone());
                 tokio::spawn(async move {
                     let abandoned = front.abandoned.clone();
                     tokio::select! {
-                        () = serve(stream, permit, front) => {}
+                        () = serve(stream, permit, router, front) => {}
                         () = abandoned.cancelled() => {}
                     }
                 });
@@ -73,6 +83,20 @@ pub(crate) async fn accept_all(listener: TcpListener, front: Front) {
     }
 }
 
+fn poll_accept<'a>(
+    doors: &'a [Door],
+    first: usize,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<(TcpStream, &'a Router)>> {
+    for place in first..first + doors.len() {
+        let door = &doors[place % doors.len()];
+        if let Poll::Ready(accepted) = door.listener.poll_accept(cx) {
+            return Poll::Ready(accepted.map(|(stream, _)| (stream, &door.router)));
+        }
+    }
+    Poll::Pending
+}
+
 /// Whether only the connection that was about to be accepted is gone.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
@@ -84,27 +108,26 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn serve(stream: TcpStream, permit: Permit, front: Front) {
+async fn serve(stream: TcpStream, permit: Permit, router: Router, front: Front) {
     // Messages are short and people wait for them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot turn off Nagle's algorithm");
     }
     let stream = Stallable::new(stream, front.stall_timeout);
     let Some(tls) = front.tls.clone() else {
-        return serve_http(stream, permit, front).await;
+        return serve_http(stream, permit, router, front).await;
     };
     match timeout(front.handshake_timeout, tls.accept(stream)).await {
-        Ok(Ok(stream)) => serve_http(stream, permit, front).await,
+        Ok(Ok(stream)) => serve_http(stream, permit, router, front).await,
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }
 }
 
-async fn serve_http<S>(stream: S, permit: Permit, front: Front)
+async fn serve_http<S>(stream: S, permit: Permit, router: Router, front: Front)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let router = front.router;
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(permit.clone());
         router.clone().oneshot(request.map(Body::new))

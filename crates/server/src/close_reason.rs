@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use wigwag_hub::{Full, Violation};
+use wigwag_hub::{Full, Violation, text};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CloseReason {
@@ -16,10 +16,18 @@ pub(crate) enum CloseReason {
     NoPong(Duration),
     #[error("a message of more than {limit} bytes")]
     MessageTooLarge { limit: usize },
+    #[error("no HELLO for {} s", .0.as_secs())]
+    NoHello(Duration),
+    #[error("its partner left")]
+    PartnerLeft,
     #[error(transparent)]
-    Violation(Violation),
+    Violation(#[from] Violation),
     #[error(transparent)]
-    Full(Full),
+    TextViolation(#[from] text::Violation),
+    #[error(transparent)]
+    Full(#[from] Full),
+    #[error(transparent)]
+    TextFull(#[from] text::Full),
 }
 
 impl CloseReason {
@@ -27,15 +35,30 @@ impl CloseReason {
         match self {
             Self::ShuttingDown => CloseCode::Away,
             Self::MessageTooLarge { .. } => CloseCode::Size,
-            Self::Full(_) | Self::Violation(Violation::Full(_)) => CloseCode::Again,
-            Self::DoesNotRead { .. } | Self::NoPong(_) | Self::Violation(_) => CloseCode::Policy,
+            Self::PartnerLeft => CloseCode::Normal,
+            Self::TextViolation(
+                text::Violation::InvalidProtocol | text::Violation::InvalidPeerId,
+            ) => CloseCode::Protocol,
+            Self::Full(_)
+            | Self::TextFull(_)
+            | Self::Violation(Violation::Full(_))
+            | Self::TextViolation(text::Violation::Full(_)) => CloseCode::Again,
+            Self::DoesNotRead { .. }
+            | Self::NoPong(_)
+            | Self::NoHello(_)
+            | Self::Violation(_)
+            | Self::TextViolation(_) => CloseCode::Policy,
         }
     }
 
     pub(crate) fn frame(&self) -> CloseFrame {
         CloseFrame {
             code: self.code(),
-            reason: self.to_string().into(),
+            reason: match self {
+                // The original gives none, and nothing went wrong.
+                Self::PartnerLeft => "".into(),
+                _ => self.to_string().into(),
+            },
         }
     }
 }
@@ -60,10 +83,18 @@ mod tests {
                 limit: usize::MAX,
             }),
             CloseReason::Full(Full::Peers { limit: usize::MAX }),
+            CloseReason::NoHello(Duration::MAX),
+            CloseReason::PartnerLeft,
+            CloseReason::TextViolation(text::Violation::InvalidProtocol),
+            CloseReason::TextViolation(text::Violation::NameTooLong {
+                bytes: usize::MAX,
+                limit: usize::MAX,
+            }),
+            CloseReason::TextFull(text::Full::Room { limit: usize::MAX }),
         ];
         for reason in reasons {
             assert!(reason.to_string().len() <= MAX_TEXT_BYTES, "{reason}");
-            assert!([1001, 1008, 1009, 1013].contains(&u16::from(reason.frame().code)));
+            assert!([1000, 1001, 1002, 1008, 1009, 1013].contains(&u16::from(reason.frame().code)));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use wigwag_hub::Policy;
+use wigwag_hub::{Policy, text};
 
 use crate::limits::Limits;
 
@@ -13,12 +13,17 @@ pub struct Config {
     pub host: String,
     /// TCP port; 0 lets the system choose one.
     pub port: u16,
+    /// A TCP port for the text protocol alone, at any path, besides `/text` on the port above; 0 lets the
+    /// system choose one.
+    pub text_port: Option<u16>,
     /// Serves `wss` and `https` instead of `ws` and `http`.
     pub tls: Option<TlsFiles>,
     /// Limits of connections.
     pub limits: Limits,
-    /// Limits and choices of the protocol.
+    /// Limits and choices of the JSON protocol.
     pub policy: Policy,
+    /// Limits of the text protocol.
+    pub text_policy: text::Policy,
 }
 
 /// Where the server's certificate is.
@@ -36,9 +41,11 @@ impl Default for Config {
         Self {
             host: "0.0.0.0".to_owned(),
             port: 8443,
+            text_port: None,
             tls: None,
             limits: Limits::default(),
             policy: Policy::default(),
+            text_policy: text::Policy::default(),
         }
     }
 }

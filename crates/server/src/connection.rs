@@ -1,4 +1,4 @@
-//! One WebSocket connection, from welcome to close.
+//! One WebSocket connection, from its upgrade to its close, whatever protocol it speaks.
 //!
 //! Reading goes on while writing waits: a client may send a lot before it reads, and must not be
 //! locked out for it.
@@ -17,13 +17,12 @@ use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
-use wigwag_protocol::json::{ClientMessage, PeerId};
 
 use crate::close_reason::CloseReason;
 use crate::limits::Limits;
 use crate::liveness::{Due, Liveness};
 use crate::outbound::{Next, Outbound};
-use crate::switchboard::Switchboard;
+use crate::participant::Participant;
 
 /// What is read at once. A candidate fits; longer messages get their room when they come. An idle
 /// connection holds this much.
@@ -34,8 +33,12 @@ const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
 type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// Serves a connection whose HTTP upgrade is done, until it is gone.
-pub(crate) async fn serve(stream: Upgraded, switchboard: Arc<Switchboard>, limits: Arc<Limits>) {
+/// Serves a connection whose HTTP upgrade is done, until it is gone. `connect` takes it into its protocol.
+pub(crate) async fn serve<P: Participant>(
+    stream: Upgraded,
+    connect: impl FnOnce() -> Result<(P, Arc<Outbound>), CloseReason>,
+    limits: Arc<Limits>,
+) {
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
@@ -43,46 +46,35 @@ pub(crate) async fn serve(stream: Upgraded, switchboard: Arc<Switchboard>, limit
         .max_message_size(Some(limits.max_message_bytes));
     let stream = TokioIo::new(stream);
     let mut socket = WebSocket::from_raw_socket(stream, Role::Server, Some(config)).await;
-    let reason = match switchboard.connect() {
-        Ok((id, outbound)) => {
-            tracing::info!(peer = %id, "connected");
-            let registered = Registered {
-                switchboard: &switchboard,
-                id: &id,
-            };
-            let ended = talk(&mut socket, &id, &outbound, &switchboard, &limits).await;
+    let reason = match connect() {
+        Ok((mut peer, outbound)) => {
+            tracing::info!(%peer, "connected");
+            let ended = talk(&mut socket, &mut peer, &outbound, &limits).await;
+            let name = peer.to_string();
             // Before the close is answered: who sees the answer can rely on the others knowing.
-            drop(registered);
+            drop(peer);
             match ended {
                 Ended::ByPeer => {
-                    tracing::info!(peer = %id, "disconnected");
+                    tracing::info!(peer = %name, "disconnected");
                     None
                 }
+                Ended::ByUs(reason @ CloseReason::PartnerLeft) => {
+                    tracing::info!(peer = %name, %reason, "closed");
+                    Some(reason)
+                }
                 Ended::ByUs(reason) => {
-                    tracing::warn!(peer = %id, %reason, "closed");
+                    tracing::warn!(peer = %name, %reason, "closed");
                     Some(reason)
                 }
             }
         }
-        Err(full) => {
-            tracing::warn!(reason = %full, "refused a connection");
-            Some(CloseReason::Full(full))
+        Err(reason) => {
+            tracing::warn!(%reason, "refused a connection");
+            Some(reason)
         }
     };
     // A peer that does not read the reason does not hold the connection for long.
     let _ = timeout(limits.close_timeout, close(&mut socket, reason)).await;
-}
-
-/// A peer in the switchboard. It leaves whatever happens: a panic must not make a ghost of it.
-struct Registered<'a> {
-    switchboard: &'a Switchboard,
-    id: &'a PeerId,
-}
-
-impl Drop for Registered<'_> {
-    fn drop(&mut self) {
-        self.switchboard.disconnect(self.id);
-    }
 }
 
 enum Ended {
@@ -96,15 +88,16 @@ enum Event {
     Ended(Ended),
 }
 
-async fn talk(
+async fn talk<P: Participant>(
     socket: &mut WebSocket,
-    id: &PeerId,
+    peer: &mut P,
     outbound: &Outbound,
-    switchboard: &Switchboard,
     limits: &Limits,
 ) -> Ended {
-    let mut liveness = Liveness::new(limits.ping_interval, limits.pong_timeout, Instant::now());
-    let mut timer = pin!(sleep_until(liveness.deadline().into()));
+    let start = Instant::now();
+    let mut liveness = Liveness::new(limits.ping_interval, limits.pong_timeout, start);
+    let mut hello_due = peer.owes_hello().then(|| start + limits.hello_timeout);
+    let mut timer = pin!(sleep_until(next_deadline(&liveness, hello_due).into()));
     let mut unflushed = false;
     loop {
         let event =
@@ -112,21 +105,22 @@ async fn talk(
         match event.await {
             Event::Received(message) => {
                 liveness.on_received(Instant::now());
-                let text = match message {
-                    Message::Text(text) => text,
-                    Message::Close(_) => return Ended::ByPeer,
-                    Message::Binary(_) => {
-                        tracing::debug!(peer = %id, "ignored a binary message");
-                        continue;
+                match message {
+                    Message::Text(_) | Message::Binary(_) => {
+                        if let Err(reason) = peer.receive(message) {
+                            return Ended::ByUs(reason);
+                        }
                     }
-                    Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
-                };
-                if let Err(reason) = handle(&text, id, switchboard) {
-                    return Ended::ByUs(reason);
+                    Message::Close(_) => return Ended::ByPeer,
+                    Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
                 }
             }
             Event::Deadline => {
                 let now = Instant::now();
+                hello_due = hello_due.filter(|_| peer.owes_hello());
+                if hello_due.is_some_and(|due| due <= now) {
+                    return Ended::ByUs(CloseReason::NoHello(limits.hello_timeout));
+                }
                 match liveness.on_deadline(now) {
                     Due::Nothing => {}
                     Due::Ping => {
@@ -143,7 +137,8 @@ async fn talk(
                         return Ended::ByUs(CloseReason::NoPong(limits.pong_timeout));
                     }
                 }
-                timer.as_mut().reset(liveness.deadline().into());
+                let deadline = next_deadline(&liveness, hello_due);
+                timer.as_mut().reset(deadline.into());
             }
             Event::Ended(ended) => return ended,
         }
@@ -189,8 +184,8 @@ fn poll_write(
         };
         match outbound.poll_next(cx, writable) {
             Poll::Ready(Next::Close(reason)) => return Poll::Ready(Ended::ByUs(reason)),
-            Poll::Ready(Next::Message(text)) => {
-                if socket.start_send_unpin(Message::Text(text)).is_err() {
+            Poll::Ready(Next::Message(message)) => {
+                if socket.start_send_unpin(message).is_err() {
                     return Poll::Ready(Ended::ByPeer);
                 }
                 *unflushed = true;
@@ -208,17 +203,10 @@ fn poll_write(
     Poll::Pending
 }
 
-fn handle(text: &str, id: &PeerId, switchboard: &Switchboard) -> Result<(), CloseReason> {
-    match ClientMessage::from_json(text) {
-        Ok(message) => switchboard
-            .handle(id, message)
-            .map_err(CloseReason::Violation),
-        Err(malformed) => {
-            // Dropped without an answer, as ever: GStreamer clients stop at an error.
-            tracing::warn!(peer = %id, %malformed, "dropped a text");
-            Ok(())
-        }
-    }
+/// Hearing from the peer only ever moves it later, so the timer may be left as it is until it fires.
+fn next_deadline(liveness: &Liveness, hello_due: Option<Instant>) -> Instant {
+    let liveness = liveness.deadline();
+    hello_due.map_or(liveness, |due| due.min(liveness))
 }
 
 /// A message that is too large is worth a reason; anything else that cannot be read is an end.
@@ -234,8 +222,12 @@ fn why_unreadable(error: &Error, limits: &Limits) -> Ended {
 /// Says why, and reads on until the peer has closed too: unread data would reset the connection, and
 /// the reason would be lost.
 async fn close(socket: &mut WebSocket, reason: Option<CloseReason>) {
-    let frame = reason.as_ref().map(CloseReason::frame);
-    if socket.close(frame).await.is_err() {
+    let written = match &reason {
+        Some(reason) => socket.close(Some(reason.frame())).await,
+        // The answer to the peer's own close is there, and only has to be written.
+        None => SinkExt::close(socket).await,
+    };
+    if written.is_err() {
         return;
     }
     while let Some(Ok(_)) = socket.next().await {}

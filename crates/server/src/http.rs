@@ -1,20 +1,22 @@
-//! What is served on the one port: the page, the health check, and the JSON protocol at every path
-//! that nothing else takes.
+//! What is served on the one port: the page, the health check, the text protocol at `/text`, and the JSON
+//! protocol at every path that nothing else takes; and on the port of the text protocol: that, at every path.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{ALLOW, ETAG, IF_NONE_MATCH, UPGRADE};
+use axum::http::header::{ALLOW, CONNECTION, ETAG, IF_NONE_MATCH, UPGRADE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use hyper::upgrade::Upgraded;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
 
 use crate::connection;
 use crate::limits::Limits;
 use crate::page::{self, PageFile};
 use crate::switchboard::Switchboard;
+use crate::text_switchboard::TextSwitchboard;
 
 /// What keeps a connection counted; it goes along with an upgrade.
 #[derive(Clone, Debug)]
@@ -22,27 +24,53 @@ pub(crate) struct Permit(
     #[allow(dead_code, reason = "held, not read")] pub(crate) Arc<tokio::sync::OwnedSemaphorePermit>,
 );
 
+/// Both protocols, for whoever comes.
 #[derive(Clone, Debug)]
-struct Shared {
-    switchboard: Arc<Switchboard>,
-    limits: Arc<Limits>,
+pub(crate) struct Shared {
+    pub(crate) switchboard: Arc<Switchboard>,
+    pub(crate) text_switchboard: Arc<TextSwitchboard>,
+    pub(crate) limits: Arc<Limits>,
 }
 
-pub(crate) fn router(switchboard: Arc<Switchboard>, limits: Arc<Limits>) -> Router {
+/// What the main port answers.
+pub(crate) fn router(shared: Shared) -> Router {
+    health()
+        .route("/text", get(text_protocol))
+        .route("/text/", get(text_protocol))
+        .fallback(page_or_protocol)
+        .with_state(shared)
+}
+
+/// What the port of the text protocol answers.
+pub(crate) fn text_router(shared: Shared) -> Router {
+    health().fallback(text_protocol).with_state(shared)
+}
+
+/// The second is the path and the answer of the original server of the text protocol.
+fn health() -> Router<Shared> {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
-        // Kept for the text protocol: a client of that must not meet this one.
-        .route("/text", get(StatusCode::NOT_FOUND))
-        .fallback(page_or_protocol)
-        .with_state(Shared {
-            switchboard,
-            limits,
-        })
+        .route("/health", get(|| async { "OK\n" }))
+}
+
+async fn text_protocol(State(shared): State<Shared>, request: Request) -> Response {
+    if !asks_for_websocket(request.headers()) {
+        let head = [(UPGRADE, "websocket"), (CONNECTION, "upgrade")];
+        let hint = "the text protocol is spoken here, over a WebSocket\n";
+        return (StatusCode::UPGRADE_REQUIRED, head, hint).into_response();
+    }
+    upgrade(request, |stream| {
+        let connect = || shared.text_switchboard.connect();
+        connection::serve(stream, connect, shared.limits)
+    })
 }
 
 async fn page_or_protocol(State(shared): State<Shared>, request: Request) -> Response {
     if asks_for_websocket(request.headers()) {
-        return upgrade(shared, request);
+        return upgrade(request, |stream| {
+            let connect = || shared.switchboard.connect();
+            connection::serve(stream, connect, shared.limits)
+        });
     }
     let Some(file) = page::find(request.uri().path()) else {
         let hint = "nothing is here; WebSocket clients may connect at any path\n";
@@ -89,7 +117,11 @@ fn asks_for_websocket(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-fn upgrade(shared: Shared, request: Request) -> Response {
+/// Answers a WebSocket handshake, and lets `serve` have the connection afterwards.
+fn upgrade<F>(request: Request, serve: impl FnOnce(Upgraded) -> F + Send + 'static) -> Response
+where
+    F: Future<Output = ()> + Send,
+{
     // Checks the headers (RFC 6455, 4.2.1). No sub-protocol is ever chosen, as in the reference.
     let (mut parts, _) = request.into_parts();
     let on_upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
@@ -100,7 +132,7 @@ fn upgrade(shared: Shared, request: Request) -> Response {
     };
     tokio::spawn(async move {
         match on_upgrade.await {
-            Ok(stream) => connection::serve(stream, shared.switchboard, shared.limits).await,
+            Ok(stream) => serve(stream).await,
             Err(error) => tracing::debug!(%error, "a client left during its upgrade"),
         }
         drop(permit);

@@ -1,4 +1,5 @@
-//! A signalling server: sockets, TLS and limits around [`wigwag_hub`].
+//! A signalling server: sockets, TLS and limits around [`wigwag_hub`]. It speaks the JSON protocol, and the text
+//! protocol at `/text` and at a port of its own.
 //!
 //! # The way of a message
 //!
@@ -30,9 +31,11 @@ mod listen;
 mod liveness;
 mod outbound;
 pub mod page;
+mod participant;
 mod server;
 mod stall;
 mod switchboard;
+mod text_switchboard;
 mod tls;
 mod web;
 
@@ -42,3 +45,4 @@ pub use limits::Limits;
 pub use server::Server;
 pub use web::{WebConfig, WebContent, WebLimits, WebServer};
 pub use wigwag_hub::Policy;
+pub use wigwag_hub::text::Policy as TextPolicy;

@@ -1,4 +1,5 @@
-//! Limits of connections. Those of the protocol are in [`wigwag_hub::Policy`].
+//! Limits of connections. Those of the protocols are in [`wigwag_hub::Policy`] and
+//! [`wigwag_hub::text::Policy`].
 
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub struct Limits {
     pub max_queued_messages: usize,
     /// For the TLS handshake, and again for the head of the HTTP request.
     pub handshake_timeout: Duration,
+    /// How long a client of the text protocol has to say HELLO; one that takes longer is closed with 1008.
+    pub hello_timeout: Duration,
     /// A peer that was silent for this long is pinged.
     pub ping_interval: Duration,
     /// A peer that stays silent for this long after a ping is closed with 1008.
@@ -33,7 +36,8 @@ impl Default for Limits {
             max_queued_bytes: 4 * 1024 * 1024,
             max_queued_messages: 4_096,
             handshake_timeout: Duration::from_secs(10),
-            // The reference pings after the same time.
+            hello_timeout: Duration::from_secs(30),
+            // Both original servers ping after the same time.
             ping_interval: Duration::from_secs(30),
             pong_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),

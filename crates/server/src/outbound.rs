@@ -1,4 +1,4 @@
-//! What waits to be written to one peer.
+//! What waits to be written to one peer: text messages, and binary ones that a partner sent.
 //!
 //! Any task may push, at any time, and never waits. One task, the peer's own, takes; it is woken when
 //! something comes. A queue that is closed drops what it holds and takes nothing more, so that a peer
@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_tungstenite::tungstenite::Message;
 use wigwag_protocol::json::PeerId;
 
 use crate::close_reason::CloseReason;
@@ -28,7 +28,7 @@ pub(crate) struct Outbound {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Write this.
-    Message(Utf8Bytes),
+    Message(Message),
     /// Close the connection.
     Close(CloseReason),
 }
@@ -36,12 +36,14 @@ pub(crate) enum Next {
 #[derive(Debug, Default)]
 struct State {
     /// A `None` is a status that a newer one replaced.
-    waiting: VecDeque<Option<Utf8Bytes>>,
+    waiting: VecDeque<Option<Message>>,
     bytes: usize,
     /// How many messages ever left `waiting`: the number of its first.
     taken: u64,
     /// The number of the latest waiting status of a peer; only kept while many messages wait.
     statuses: HashMap<PeerId, u64>,
+    /// Takes nothing more, and is closed once all is written.
+    finishing: Option<CloseReason>,
     closed: Option<CloseReason>,
     waker: Option<Waker>,
 }
@@ -56,13 +58,13 @@ impl Outbound {
     }
 
     /// Lets a message wait. If there is no room for it, the queue is closed.
-    pub(crate) fn push(&self, message: Utf8Bytes) {
+    pub(crate) fn push(&self, message: Message) {
         self.change(|state| self.insert(state, message));
     }
 
     /// Lets the status of `subject` wait. Where many messages wait already, an older status of the
     /// same peer is dropped: it is out of date, and this peer is slow.
-    pub(crate) fn push_status(&self, subject: &PeerId, message: Utf8Bytes) {
+    pub(crate) fn push_status(&self, subject: &PeerId, message: Message) {
         self.change(|state| {
             if state.waiting.len() >= COALESCE_FROM {
                 let number = state.taken + state.waiting.len() as u64;
@@ -83,6 +85,13 @@ impl Outbound {
         self.change(|state| state.close(reason));
     }
 
+    /// Closes the queue for a reason as soon as what waits in it is written; nothing more is taken.
+    pub(crate) fn finish(&self, reason: CloseReason) {
+        self.change(|state| {
+            state.finishing.get_or_insert(reason);
+        });
+    }
+
     /// What to do next; `cx` is woken when there is something. While the peer's socket takes
     /// nothing (`writable` is false), only the end of the queue is something.
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>, writable: bool) -> Poll<Next> {
@@ -93,6 +102,11 @@ impl Outbound {
         if writable && let Some(message) = state.take() {
             return Poll::Ready(Next::Message(message));
         }
+        if state.waiting.is_empty()
+            && let Some(reason) = &state.finishing
+        {
+            return Poll::Ready(Next::Close(reason.clone()));
+        }
         match &state.waker {
             Some(waker) if waker.will_wake(cx.waker()) => {}
             _ => state.waker = Some(cx.waker().clone()),
@@ -100,7 +114,10 @@ impl Outbound {
         Poll::Pending
     }
 
-    fn insert(&self, state: &mut State, message: Utf8Bytes) {
+    fn insert(&self, state: &mut State, message: Message) {
+        if state.finishing.is_some() {
+            return;
+        }
         let bytes = state.bytes + message.len();
         // However long a message is, it may wait alone: its reader may be as quick as can be.
         let too_many_bytes = bytes > self.max_bytes && state.bytes > 0;
@@ -134,7 +151,7 @@ impl Outbound {
 }
 
 impl State {
-    fn take(&mut self) -> Option<Utf8Bytes> {
+    fn take(&mut self) -> Option<Message> {
         while let Some(message) = self.waiting.pop_front() {
             self.taken += 1;
             if let Some(message) = message {
@@ -243,6 +260,21 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_that_finishes_is_written_first() {
+        let outbound = outbound(100, 100);
+        outbound.push("a".into());
+        outbound.finish(CloseReason::PartnerLeft);
+        outbound.push("b".into());
+        assert_eq!(next(&outbound), message("a"));
+        let end = Some(Next::Close(CloseReason::PartnerLeft));
+        assert_eq!(next(&outbound), end);
+        // A server that stops does not wait for it.
+        outbound.close(CloseReason::ShuttingDown);
+        let end = Some(Next::Close(CloseReason::ShuttingDown));
+        assert_eq!(next(&outbound), end);
+    }
+
+    #[test]
     fn a_slow_peer_hears_only_the_newest_status() {
         let outbound = outbound(COALESCE_FROM + 8, 100);
         for _ in 0..COALESCE_FROM {
@@ -286,6 +318,7 @@ mod tests {
         while let Some(Next::Message(text)) = next(&outbound) {
             rest.push(text);
         }
-        assert_eq!(rest[COALESCE_FROM..], ["b1", "y", "a2"]);
+        let expected = ["b1", "y", "a2"].map(Message::from);
+        assert_eq!(rest[COALESCE_FROM..], expected);
     }
 }

@@ -4,27 +4,29 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::accept::{Front, accept_all};
+use crate::accept::{Door, Front, accept_all};
 use crate::close_reason::CloseReason;
 use crate::config::Config;
 use crate::error::StartError;
-use crate::http::router;
+use crate::http::{Shared, router, text_router};
 use crate::limits::Limits;
 use crate::listen::{listen, reachable};
 use crate::switchboard::Switchboard;
+use crate::text_switchboard::TextSwitchboard;
 use crate::tls;
 
 /// A server that listens. Its clients are served by [`run`](Self::run).
 pub struct Server {
-    listener: TcpListener,
+    doors: Vec<Door>,
     address: SocketAddr,
+    text_address: Option<SocketAddr>,
     front: Front,
     switchboard: Arc<Switchboard>,
+    text_switchboard: Arc<TextSwitchboard>,
     limits: Arc<Limits>,
 }
 
@@ -40,9 +42,26 @@ impl Server {
         let (listener, address) = listen(&config.host, config.port).await?;
         let limits = Arc::new(config.limits);
         let switchboard = Arc::new(Switchboard::new(config.policy, (*limits).clone()));
+        let text_switchboard = TextSwitchboard::new(config.text_policy, (*limits).clone());
+        let shared = Shared {
+            switchboard: Arc::clone(&switchboard),
+            text_switchboard: Arc::new(text_switchboard),
+            limits: Arc::clone(&limits),
+        };
+        let text_switchboard = Arc::clone(&shared.text_switchboard);
+        let mut doors = vec![Door {
+            listener,
+            router: router(shared.clone()),
+        }];
+        let mut text_address = None;
+        if let Some(port) = config.text_port {
+            let (listener, address) = listen(&config.host, port).await?;
+            text_address = Some(address);
+            let router = text_router(shared);
+            doors.push(Door { listener, router });
+        }
         let front = Front {
             tls,
-            router: router(Arc::clone(&switchboard), Arc::clone(&limits)),
             permits: Arc::new(Semaphore::new(limits.max_connections)),
             handshake_timeout: limits.handshake_timeout,
             // Peers that do not read are found by what waits for them.
@@ -51,10 +70,12 @@ impl Server {
             abandoned: CancellationToken::new(),
         };
         Ok(Self {
-            listener,
+            doors,
             address,
+            text_address,
             front,
             switchboard,
+            text_switchboard,
             limits,
         })
     }
@@ -64,37 +85,59 @@ impl Server {
         self.address
     }
 
+    /// Where it listens for the text protocol alone, if it was asked to.
+    pub fn text_address(&self) -> Option<SocketAddr> {
+        self.text_address
+    }
+
     /// The signalling address for a client on this machine.
     pub fn url(&self) -> String {
+        self.url_of(self.address)
+    }
+
+    /// The same for a client of the text protocol, by the port that speaks nothing else, if there is one.
+    pub fn text_url(&self) -> Option<String> {
+        self.text_address.map(|address| self.url_of(address))
+    }
+
+    fn url_of(&self, address: SocketAddr) -> String {
         let scheme = if self.front.tls.is_some() {
             "wss"
         } else {
             "ws"
         };
-        let address = reachable(self.address);
+        let address = reachable(address);
         format!("{scheme}://{address}/")
     }
 
     /// Serves until `stop` is ready; then everyone is told (close code 1001) and given a moment.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self {
-            listener,
+            doors,
             front,
             switchboard,
+            text_switchboard,
             address,
+            text_address,
             limits,
         } = self;
-        tracing::info!(%address, tls = front.tls.is_some(), "serving");
+        let tls = front.tls.is_some();
+        tracing::info!(%address, tls, "serving");
+        if let Some(address) = text_address {
+            tracing::info!(%address, tls, "serving the text protocol");
+        }
         tokio::select! {
-            () = accept_all(listener, front.clone()) => {}
+            () = accept_all(&doors, front.clone()) => {}
             () = stop => {}
         }
+        drop(doors);
         tracing::info!("stopping");
         front.stopping.cancel();
         let all_gone = async {
             // A client may have been on its way into the switchboard when the others were told.
             while front.permits.available_permits() < limits.max_connections {
                 switchboard.close_all(&CloseReason::ShuttingDown);
+                text_switchboard.close_all(&CloseReason::ShuttingDown);
                 tokio::time::sleep(SHUTDOWN_POLL).await;
             }
         };

@@ -1,18 +1,20 @@
-//! The hub and the outbound queues of its peers, behind one lock.
+//! The hub of the JSON protocol and the outbound queues of its peers, behind one lock.
 //!
 //! The lock is held while the hub decides and while its messages go into the queues, so that every
 //! peer hears things in the order in which they happened. Nothing under the lock waits.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio_tungstenite::tungstenite::Utf8Bytes;
-use wigwag_hub::{Full, Hub, Outbox, Policy, Violation};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use wigwag_hub::{Hub, Outbox, Policy};
 use wigwag_protocol::json::{ClientMessage, PeerId, ServerMessage};
 
 use crate::close_reason::CloseReason;
 use crate::limits::Limits;
 use crate::outbound::Outbound;
+use crate::participant::Participant;
 
 #[derive(Debug)]
 pub(crate) struct Switchboard {
@@ -42,7 +44,7 @@ impl Switchboard {
     }
 
     /// Takes a new connection; its queue already holds the welcome.
-    pub(crate) fn connect(&self) -> Result<(PeerId, Arc<Outbound>), Full> {
+    pub(crate) fn connect(self: Arc<Self>) -> Result<(Peer, Arc<Outbound>), CloseReason> {
         let outbound = Arc::new(Outbound::new(&self.limits));
         let mut inner = self.lock();
         let id = inner.hub.connect()?;
@@ -51,16 +53,18 @@ impl Switchboard {
             peer_id: id.clone(),
         };
         inner.queues.send(&id, welcome);
-        Ok((id, outbound))
+        drop(inner);
+        let switchboard = self;
+        Ok((Peer { switchboard, id }, outbound))
     }
 
-    pub(crate) fn handle(&self, from: &PeerId, message: ClientMessage) -> Result<(), Violation> {
+    fn handle(&self, from: &PeerId, message: ClientMessage) -> Result<(), CloseReason> {
         let mut inner = self.lock();
         let Inner { hub, queues } = &mut *inner;
-        hub.handle(from, message, queues)
+        Ok(hub.handle(from, message, queues)?)
     }
 
-    pub(crate) fn disconnect(&self, peer: &PeerId) {
+    fn disconnect(&self, peer: &PeerId) {
         let mut inner = self.lock();
         let Inner { hub, queues } = &mut *inner;
         queues.0.remove(peer);
@@ -81,6 +85,42 @@ impl Switchboard {
     }
 }
 
+/// A peer in the switchboard. It leaves when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    switchboard: Arc<Switchboard>,
+    id: PeerId,
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.switchboard.disconnect(&self.id);
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
+    }
+}
+
+impl Participant for Peer {
+    fn receive(&mut self, message: Message) -> Result<(), CloseReason> {
+        let Message::Text(text) = message else {
+            tracing::debug!(peer = %self, "ignored a binary message");
+            return Ok(());
+        };
+        match ClientMessage::from_json(&text) {
+            Ok(message) => self.switchboard.handle(&self.id, message),
+            Err(malformed) => {
+                // Dropped without an answer, as ever: GStreamer clients stop at an error.
+                tracing::warn!(peer = %self, %malformed, "dropped a text");
+                Ok(())
+            }
+        }
+    }
+}
+
 impl Outbox for Queues {
     fn send(&mut self, to: &PeerId, message: ServerMessage) {
         if let Some(queue) = self.0.get(to) {
@@ -97,9 +137,9 @@ impl Outbox for Queues {
         for queue in to.filter_map(|to| self.0.get(to)) {
             match &message {
                 ServerMessage::PeerStatusChanged(change) => {
-                    queue.push_status(&change.peer_id, text.clone());
+                    queue.push_status(&change.peer_id, Message::Text(text.clone()));
                 }
-                _ => queue.push(text.clone()),
+                _ => queue.push(Message::Text(text.clone())),
             }
         }
     }

@@ -63,9 +63,11 @@ fn a_browser_that_has_the_page_is_not_sent_it_again() {
 #[test]
 fn the_health_check_answers() {
     let server = Running::start(Config::default());
-    let answer = get(&server, "/healthz", "");
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(answer.ends_with("ok\n"));
+    for (path, said) in [("/healthz", "\r\n\r\nok\n"), ("/health", "\r\n\r\nOK\n")] {
+        let answer = get(&server, path, "");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.ends_with(said), "{answer}");
+    }
 }
 
 #[test]
@@ -85,13 +87,6 @@ fn clients_may_connect_at_any_path() {
             "{path}"
         );
     }
-}
-
-#[test]
-fn the_path_of_the_text_protocol_is_not_this_one() {
-    let server = Running::start(Config::default());
-    let url = format!("ws://{}/text", server.address);
-    assert!(tungstenite::client(url, server.connect()).is_err());
 }
 
 #[test]

@@ -2,9 +2,11 @@
 //!
 //! The recordings in `tests/vectors/` were made with the real servers: one JSON object a line with
 //! `name`, `about` and `steps`. A step is `{"connect": "A"}`, `{"send": "A", "msg": …}`,
-//! `{"close": "A"}` or `{"recv": "A", "msg": …}`. `$A` stands for the id that the server gave peer A,
-//! `$S1` for the first session id. What a peer receives between two actions must be exactly what is
-//! recorded, in that order; between peers the order is free.
+//! `{"close": "A"}`, `{"recv": "A", "msg": …}` or `{"closed": "A", "code": …}`. `$A` stands for the id that
+//! the server gave peer A, `$S1` for the first session id. What a peer receives between two actions must
+//! be exactly what is recorded, in that order; between peers the order is free.
+//!
+//! Messages of the JSON protocol are objects, those of the text protocol strings.
 
 mod placeholders;
 mod replay;
@@ -14,7 +16,7 @@ use serde_json::Value;
 
 pub use placeholders::Placeholders;
 pub use replay::{Replayed, replay};
-pub use websocket::{Barrier, WebSocketPeers};
+pub use websocket::{Barrier, Speech, WebSocketPeers};
 
 /// One recorded conversation.
 #[derive(Clone, Debug)]
@@ -36,6 +38,8 @@ pub enum Step {
     Close(String),
     /// The peer receives a message.
     Receive(String, Value),
+    /// The server closes the peer's connection with this code (RFC 6455, 7.4).
+    Closed(String, u16),
 }
 
 /// A server with peers that a conversation is replayed against.
@@ -49,11 +53,23 @@ pub trait Peers {
     /// Waits until the server has nothing more to say, and takes what the peers received, each
     /// peer's messages in order.
     fn settle(&mut self) -> Vec<(String, Value)>;
+    /// Takes whom the server has closed, with the code, up to when it last settled.
+    fn closed(&mut self) -> Vec<(String, u16)> {
+        Vec::new()
+    }
 }
 
 /// The recorded conversations with the JSON signalling server.
 pub fn json_protocol() -> Vec<Conversation> {
     include_str!("../../vectors/json-protocol.jsonl")
+        .lines()
+        .map(read_conversation)
+        .collect()
+}
+
+/// The recorded conversations with the server of the text protocol.
+pub fn text_protocol() -> Vec<Conversation> {
+    include_str!("../../vectors/text-protocol.jsonl")
         .lines()
         .map(read_conversation)
         .collect()
@@ -78,6 +94,9 @@ fn read_step(step: &Value) -> Step {
         Step::Close(text(peer))
     } else if let Some(peer) = step.get("recv") {
         Step::Receive(text(peer), message())
+    } else if let Some(peer) = step.get("closed") {
+        let code = step["code"].as_u64().and_then(|code| code.try_into().ok());
+        Step::Closed(text(peer), code.expect("a close code"))
     } else {
         panic!("unknown step {step}")
     }

@@ -24,29 +24,56 @@ pub enum Barrier {
     List,
 }
 
-/// Peers of a server of the JSON protocol, each on a WebSocket of its own.
+/// Which protocol peers speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speech {
+    /// The server speaks first; messages are objects.
+    Json,
+    /// Peers speak first; messages are strings.
+    Text,
+}
+
+/// Peers of a server, each on a WebSocket of its own.
 #[derive(Debug)]
 pub struct WebSocketPeers {
+    url: String,
     address: SocketAddr,
     barrier: Barrier,
+    speech: Speech,
     peers: BTreeMap<String, Peer>,
+    closed: Vec<(String, u16)>,
 }
 
 #[derive(Debug)]
 struct Peer {
     socket: WebSocket<TcpStream>,
+    speech: Speech,
     received: Vec<Value>,
+    /// The server closed the connection, with this code.
+    closed: Option<u16>,
     /// Replies to `list` that are due.
     lists_due: usize,
 }
 
 impl WebSocketPeers {
-    /// No peers yet, of the server at `address`.
+    /// No peers yet, of the server of the JSON protocol at `address`.
     pub fn new(address: SocketAddr, barrier: Barrier) -> Self {
+        Self::at(address, "/", Speech::Json, barrier)
+    }
+
+    /// No peers yet, of the server of the text protocol at a path of `address`.
+    pub fn text(address: SocketAddr, path: &str) -> Self {
+        Self::at(address, path, Speech::Text, Barrier::Ping)
+    }
+
+    fn at(address: SocketAddr, path: &str, speech: Speech, barrier: Barrier) -> Self {
         Self {
+            url: format!("ws://{address}{path}"),
             address,
             barrier,
+            speech,
             peers: BTreeMap::new(),
+            closed: Vec::new(),
         }
     }
 
@@ -54,8 +81,8 @@ impl WebSocketPeers {
         for peer in self.peers.values_mut() {
             match self.barrier {
                 Barrier::Ping => {
-                    let ping = Message::Ping(Vec::new().into());
-                    peer.socket.send(ping).expect("the server is there");
+                    // Who has been closed finds out by reading.
+                    let _ = peer.socket.send(Message::Ping(Vec::new().into()));
                 }
                 Barrier::List => peer.send(r#"{"type":"list"}"#),
             }
@@ -73,15 +100,16 @@ impl Peers for WebSocketPeers {
         stream
             .set_read_timeout(Some(DEADLINE))
             .expect("a socket option");
-        let (socket, _) = tungstenite::client(format!("ws://{}/", self.address), stream)
-            .expect("the server upgrades");
+        let (socket, _) =
+            tungstenite::client(self.url.as_str(), stream).expect("the server upgrades");
         let mut peer = Peer {
             socket,
+            speech: self.speech,
             received: Vec::new(),
+            closed: None,
             lists_due: 0,
         };
-        // The server speaks first.
-        while peer.received.is_empty() {
+        while self.speech == Speech::Json && peer.received.is_empty() {
             peer.read(name);
         }
         self.peers.insert(name.to_owned(), peer);
@@ -108,8 +136,15 @@ impl Peers for WebSocketPeers {
                     .drain(..)
                     .map(|message| (name.clone(), message)),
             );
+            self.closed
+                .extend(peer.closed.map(|code| (name.clone(), code)));
         }
+        self.peers.retain(|_, peer| peer.closed.is_none());
         received
+    }
+
+    fn closed(&mut self) -> Vec<(String, u16)> {
+        std::mem::take(&mut self.closed)
     }
 }
 
@@ -126,7 +161,7 @@ impl Peer {
     }
 
     fn read_until_answered(&mut self, name: &str, barrier: Barrier) {
-        loop {
+        while self.closed.is_none() {
             let pong = self.read(name);
             match barrier {
                 Barrier::Ping if pong => return,
@@ -143,6 +178,10 @@ impl Peer {
     /// Reads one frame; true if it was a pong.
     fn read(&mut self, name: &str) -> bool {
         match self.socket.read() {
+            Ok(Message::Text(text)) if self.speech == Speech::Text => {
+                self.received.push(Value::from(text.as_str()));
+                false
+            }
             Ok(Message::Text(text)) => {
                 let message: Value = serde_json::from_str(&text).expect("servers write JSON");
                 if message["type"] == "list" {
@@ -152,6 +191,10 @@ impl Peer {
                 false
             }
             Ok(Message::Pong(_)) => true,
+            Ok(Message::Close(frame)) if self.speech == Speech::Text => {
+                self.closed = Some(frame.map_or(1005, |frame| frame.code.into()));
+                false
+            }
             Ok(_) => false,
             Err(error) => panic!("{name} waited for the server: {error}"),
         }

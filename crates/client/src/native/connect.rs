@@ -13,8 +13,8 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::config::NativeLimits;
 use super::target::{Target, Tls};
-use super::tls::refusal;
 use crate::error::SignallerError;
+use crate::trust::refusal;
 
 /// What is read at once. Most messages fit; longer ones get their room when they come.
 const READ_BUFFER_BYTES: usize = 8 * 1024;

@@ -13,7 +13,6 @@ mod liveness;
 mod outgoing;
 mod registration;
 mod target;
-mod tls;
 
 use std::fmt;
 use std::sync::Arc;

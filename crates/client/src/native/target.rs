@@ -15,8 +15,8 @@ use tokio_tungstenite::tungstenite::http::header::{
 use tokio_tungstenite::tungstenite::http::uri::{Authority, Uri};
 
 use super::config::NativeConfig;
-use super::tls;
 use crate::error::SignallerError;
+use crate::trust::Trust;
 
 pub(crate) struct Target {
     /// Without the brackets of an IPv6 address.
@@ -74,7 +74,11 @@ impl Target {
         let tls = if secure {
             let name = ServerName::try_from(host.clone())
                 .map_err(|_| invalid_uri("its host is neither a name nor an address"))?;
-            let config = tls::client_config(config)?;
+            let trust = Trust {
+                cafile: config.cafile.clone(),
+                insecure_tls: config.insecure_tls,
+            };
+            let config = trust.client_config()?;
             Some(Tls { config, name })
         } else {
             None

@@ -14,12 +14,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::accept::{Front, accept_all};
+use crate::accept::{Door, Front, accept_all};
 use crate::config::TlsFiles;
 use crate::error::StartError;
 use crate::listen::{listen, reachable, without_brackets};
@@ -99,7 +98,7 @@ impl Default for WebLimits {
 
 /// A web server that listens. Its clients are served by [`run`](Self::run).
 pub struct WebServer {
-    listener: TcpListener,
+    door: Door,
     address: SocketAddr,
     /// The name that was configured, where it was none of an address.
     name: Option<String>,
@@ -125,9 +124,12 @@ impl WebServer {
         let (listener, address) = listen(&config.host, config.port).await?;
         let host = without_brackets(&config.host);
         let limits = config.limits;
+        let door = Door {
+            listener,
+            router: router(path.clone(), content),
+        };
         let front = Front {
             tls,
-            router: router(path.clone(), content),
             permits: Arc::new(Semaphore::new(limits.max_connections)),
             handshake_timeout: limits.handshake_timeout,
             stall_timeout: Some(limits.stall_timeout),
@@ -135,7 +137,7 @@ impl WebServer {
             abandoned: CancellationToken::new(),
         };
         Ok(Self {
-            listener,
+            door,
             address,
             name: host.parse::<IpAddr>().is_err().then(|| host.to_owned()),
             path,
@@ -167,7 +169,7 @@ impl WebServer {
     /// Serves until `stop` is ready; then answers that were begun are given a moment.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self {
-            listener,
+            door,
             front,
             limits,
             address,
@@ -175,9 +177,10 @@ impl WebServer {
         } = self;
         tracing::info!(%address, tls = front.tls.is_some(), "serving the page");
         tokio::select! {
-            () = accept_all(listener, front.clone()) => {}
+            () = accept_all(std::slice::from_ref(&door), front.clone()) => {}
             () = stop => {}
         }
+        drop(door);
         front.stopping.cancel();
         let all = limits.max_connections.try_into().unwrap_or(u32::MAX);
         let all_gone = front.permits.acquire_many(all);

@@ -19,6 +19,7 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 
 pub struct Running {
     pub address: SocketAddr,
+    pub text_address: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -38,6 +39,7 @@ impl Running {
         };
         let server = runtime.block_on(Server::bind(config)).expect("it starts");
         let address = server.address();
+        let text_address = server.text_address();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = thread::spawn(move || {
             runtime.block_on(server.run(async {
@@ -46,6 +48,7 @@ impl Running {
         });
         Self {
             address,
+            text_address,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -65,7 +68,11 @@ impl Running {
     }
 
     pub fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).expect("the server accepts");
+        Self::connect_to(self.address)
+    }
+
+    fn connect_to(address: SocketAddr) -> TcpStream {
+        let stream = TcpStream::connect(address).expect("the server accepts");
         stream.set_nodelay(true).expect("a socket option");
         stream
             .set_read_timeout(Some(DEADLINE))
@@ -83,6 +90,28 @@ impl Running {
         assert_eq!(welcome["type"], "welcome");
         peer.id = welcome["peerId"].as_str().expect("an id").to_owned();
         peer
+    }
+
+    /// A peer of the text protocol that is not registered yet.
+    pub fn text_connection(&self) -> TextPeer {
+        TextPeer(self.websocket("/text"))
+    }
+
+    /// A peer of the text protocol that is registered.
+    pub fn text_peer(&self, id: &str) -> TextPeer {
+        let mut peer = self.text_connection();
+        peer.send(&format!("HELLO {id}"));
+        assert_eq!(peer.receive(), "HELLO");
+        peer
+    }
+
+    /// A WebSocket to the port of the text protocol.
+    pub fn text_websocket(&self, path: &str) -> WebSocket<TcpStream> {
+        let address = self.text_address.expect("it has such a port");
+        let stream = Self::connect_to(address);
+        let (socket, _) =
+            tungstenite::client(format!("ws://{address}{path}"), stream).expect("an upgrade");
+        socket
     }
 
     pub fn websocket(&self, path: &str) -> WebSocket<TcpStream> {
@@ -123,20 +152,63 @@ impl Peer {
 
     /// Reads until the server closes, and returns code and text.
     pub fn closed(&mut self) -> (u16, String) {
-        loop {
-            match self.socket.read().expect("the server says why") {
-                Message::Close(Some(frame)) => {
-                    return (frame.code.into(), frame.reason.to_string());
-                }
-                Message::Close(None) => panic!("closed without a reason"),
-                _ => {}
-            }
-        }
+        read_until_closed(&mut self.socket)
     }
 
     /// Waits until the server has handled what was sent.
     pub fn sync(&mut self) {
         self.send(r#"{"type":"listConsumers"}"#);
         while self.receive()["type"] != "listConsumers" {}
+    }
+}
+
+/// A peer of the text protocol.
+pub struct TextPeer(pub WebSocket<TcpStream>);
+
+impl TextPeer {
+    pub fn send(&mut self, text: &str) {
+        self.0
+            .send(Message::text(text))
+            .expect("the server takes it");
+    }
+
+    /// The next text or binary message.
+    pub fn receive_message(&mut self) -> Message {
+        loop {
+            match self.0.read().expect("the server speaks") {
+                message @ (Message::Text(_) | Message::Binary(_)) => return message,
+                Message::Close(frame) => panic!("closed: {frame:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next message, which is text.
+    pub fn receive(&mut self) -> String {
+        let message = self.receive_message();
+        message.to_text().expect("text").to_owned()
+    }
+
+    /// Sends a text and returns what comes next.
+    pub fn ask(&mut self, text: &str) -> String {
+        self.send(text);
+        self.receive()
+    }
+
+    /// Reads until the server closes, and returns code and text.
+    pub fn closed(&mut self) -> (u16, String) {
+        read_until_closed(&mut self.0)
+    }
+}
+
+fn read_until_closed(socket: &mut WebSocket<TcpStream>) -> (u16, String) {
+    loop {
+        match socket.read().expect("the server says why") {
+            Message::Close(Some(frame)) => {
+                return (frame.code.into(), frame.reason.to_string());
+            }
+            Message::Close(None) => panic!("closed without a reason"),
+            _ => {}
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Whom to trust. Verification is given up only where the configuration says so in as many words.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
@@ -19,16 +19,35 @@ use rustls_platform_verifier::Verifier;
 use x509_parser::parse_x509_certificate;
 use x509_parser::time::ASN1Time;
 
-use super::config::NativeConfig;
 use crate::error::SignallerError;
 
-/// TLS 1.2 and 1.3, as the configuration says.
-pub(crate) fn client_config(config: &NativeConfig) -> Result<Arc<ClientConfig>, SignallerError> {
+/// Whose certificates to take.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    /// PEM file with the authorities to verify servers against, in place of the system's. It may hold the server's own
+    /// certificate.
+    pub cafile: Option<PathBuf>,
+    /// Does not verify servers at all: whoever stands in between can read and change everything.
+    pub insecure_tls: bool,
+}
+
+impl Trust {
+    /// TLS 1.2 and 1.3 for HTTP/1.1, which WebSockets need too.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or holds no certificate, or the system's authorities cannot be used.
+    pub fn client_config(&self) -> Result<Arc<ClientConfig>, SignallerError> {
+        client_config(self)
+    }
+}
+
+fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, SignallerError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier: Arc<dyn ServerCertVerifier> = if config.insecure_tls {
+    let verifier: Arc<dyn ServerCertVerifier> = if trust.insecure_tls {
         tracing::warn!("the signalling server's certificate is not verified (insecure TLS)");
         Arc::new(Anyone(provider.signature_verification_algorithms))
-    } else if let Some(path) = &config.cafile {
+    } else if let Some(path) = &trust.cafile {
         Arc::new(NamedAuthorities::read(path, &provider)?)
     } else {
         let verifier = Verifier::new(Arc::clone(&provider));
@@ -42,7 +61,6 @@ pub(crate) fn client_config(config: &NativeConfig) -> Result<Arc<ClientConfig>, 
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    // WebSocket needs HTTP/1.1.
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(tls))
 }

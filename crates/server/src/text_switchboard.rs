@@ -1,0 +1,165 @@
+//! The hub of the text protocol and the outbound queues of its connections, behind one lock, as with the
+//! JSON protocol: see [`switchboard`](crate::switchboard).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use wigwag_hub::text::{ConnectionId, Hub, Incoming, Outbox, PeerId, Policy, ServerMessage};
+
+use crate::close_reason::CloseReason;
+use crate::limits::Limits;
+use crate::outbound::Outbound;
+use crate::participant::Participant;
+
+#[derive(Debug)]
+pub(crate) struct TextSwitchboard {
+    limits: Limits,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    hub: Hub,
+    queues: HashMap<ConnectionId, Arc<Outbound>>,
+}
+
+impl TextSwitchboard {
+    pub(crate) fn new(policy: Policy, limits: Limits) -> Self {
+        let inner = Inner {
+            hub: Hub::new(policy),
+            queues: HashMap::new(),
+        };
+        Self {
+            limits,
+            inner: Mutex::new(inner),
+        }
+    }
+
+    /// Takes a new connection.
+    pub(crate) fn connect(self: Arc<Self>) -> Result<(TextPeer, Arc<Outbound>), CloseReason> {
+        let outbound = Arc::new(Outbound::new(&self.limits));
+        let mut inner = self.lock();
+        let connection = inner.hub.connect()?;
+        inner.queues.insert(connection, Arc::clone(&outbound));
+        drop(inner);
+        let peer = TextPeer {
+            switchboard: self,
+            connection,
+            id: None,
+        };
+        Ok((peer, outbound))
+    }
+
+    /// Closes every connection for the same reason.
+    pub(crate) fn close_all(&self, reason: &CloseReason) {
+        let queues: Vec<_> = self.lock().queues.values().cloned().collect();
+        for queue in queues {
+            queue.close(reason.clone());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic in the hub is a bug, but must not take down those who are connected.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection in the switchboard. It leaves when this is dropped.
+#[derive(Debug)]
+pub(crate) struct TextPeer {
+    switchboard: Arc<TextSwitchboard>,
+    connection: ConnectionId,
+    /// Once it is registered.
+    id: Option<PeerId>,
+}
+
+impl Participant for TextPeer {
+    fn receive(&mut self, message: Message) -> Result<(), CloseReason> {
+        let incoming = match &message {
+            Message::Text(text) => Incoming::Text(text),
+            _ => Incoming::Binary,
+        };
+        let mut inner = self.switchboard.lock();
+        let Inner { hub, queues } = &mut *inner;
+        let mut delivery = Delivery {
+            queues,
+            in_hand: &message,
+        };
+        hub.handle(self.connection, incoming, &mut delivery)?;
+        if self.id.is_none()
+            && let Some(id) = hub.peer_id(self.connection)
+        {
+            self.id = Some(id.clone());
+            drop(inner);
+            tracing::info!(connection = %self.connection, peer = %self, "registered");
+        }
+        Ok(())
+    }
+
+    fn owes_hello(&self) -> bool {
+        self.id.is_none()
+    }
+}
+
+impl Drop for TextPeer {
+    fn drop(&mut self) {
+        let mut inner = self.switchboard.lock();
+        let Inner { hub, queues } = &mut *inner;
+        queues.remove(&self.connection);
+        let mut delivery = Delivery {
+            queues,
+            in_hand: &Message::Binary(Vec::new().into()),
+        };
+        hub.disconnect(self.connection, &mut delivery);
+    }
+}
+
+/// Its id, quoted and escaped: clients choose it.
+impl fmt::Display for TextPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.id {
+            Some(id) => write!(f, "{id:?}"),
+            None => self.connection.fmt(f),
+        }
+    }
+}
+
+/// Puts what the hub says into the queues.
+struct Delivery<'a> {
+    queues: &'a HashMap<ConnectionId, Arc<Outbound>>,
+    /// The message that is being handled.
+    in_hand: &'a Message,
+}
+
+impl Outbox for Delivery<'_> {
+    fn send(&mut self, to: ConnectionId, message: ServerMessage<'_>) {
+        if let Some(queue) = self.queues.get(&to) {
+            queue.push(Message::text(message.to_string()));
+        }
+    }
+
+    fn broadcast(&mut self, to: impl Iterator<Item = ConnectionId>, message: ServerMessage<'_>) {
+        let mut to = to.peekable();
+        if to.peek().is_none() {
+            return;
+        }
+        let text = Utf8Bytes::from(message.to_string());
+        for queue in to.filter_map(|to| self.queues.get(&to)) {
+            queue.push(Message::Text(text.clone()));
+        }
+    }
+
+    fn relay(&mut self, to: ConnectionId) {
+        if let Some(queue) = self.queues.get(&to) {
+            queue.push(self.in_hand.clone());
+        }
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        if let Some(queue) = self.queues.get(&connection) {
+            queue.finish(CloseReason::PartnerLeft);
+        }
+    }
+}
