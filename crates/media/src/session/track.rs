@@ -21,7 +21,7 @@ const FEW_PACKETS: usize = 8;
 
 /// What can be sent again: enough for the round trips that make sense, and a fraction of the library's
 /// default memory.
-const RESEND_PACKETS: usize = 256;
+const RESEND_PACKETS: usize = 160;
 const RESEND_AGE: Duration = Duration::from_millis(700);
 /// At most this share of all bytes is spent on sending again (the library's default).
 const RESEND_SHARE: f32 = 0.15;

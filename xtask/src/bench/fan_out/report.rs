@@ -116,7 +116,7 @@ impl Report {
             many / costs.first().map_or(f64::NAN, |cost| cost.processor)
         };
         let gap = |what, ours: f64| row(what, "ms", None, ours, Some(GAP));
-        let joins = &self.joins;
+        let (joins, misbehaviour) = (&self.joins, &self.misbehaviour);
         vec![
             row("sending, a packet, the floor", "us", None, self.floor, None),
             row(
@@ -171,15 +171,29 @@ impl Report {
             gap("worst gap while 100 join", joins.watchers.worst_gap),
             gap(
                 "worst gap while a tenth vanishes",
-                self.misbehaviour.vanish.worst_gap,
+                misbehaviour.vanish.watched.worst_gap,
             ),
             gap(
                 "worst gap while a tenth freezes",
-                self.misbehaviour.freeze.worst_gap,
+                misbehaviour.freeze.watched.worst_gap,
             ),
             gap(
                 "worst gap in a flood of datagrams",
-                self.misbehaviour.flood.worst_gap,
+                misbehaviour.flood.watched.worst_gap,
+            ),
+            row(
+                "pause of the machine in these four, at most",
+                "ms",
+                None,
+                [
+                    &misbehaviour.vanish,
+                    &misbehaviour.freeze,
+                    &misbehaviour.flood,
+                ]
+                .map(|noticed| noticed.pause)
+                .into_iter()
+                .fold(joins.pause, f64::max),
+                None,
             ),
         ]
     }

@@ -290,7 +290,11 @@ impl Shard {
         let Some(viewer) = self.viewers.get_mut(key) else {
             return;
         };
-        while let Some(transmit) = viewer.session.as_mut().and_then(Session::poll_transmit) {
+        while let Some(transmit) = viewer
+            .session
+            .as_deref_mut()
+            .and_then(Session::poll_transmit)
+        {
             let destination = transmit.destination;
             self.demultiplexer
                 .guess(key, &mut viewer.leads, destination, now);

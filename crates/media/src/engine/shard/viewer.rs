@@ -18,7 +18,7 @@ pub(super) struct Viewer {
     pub(super) publication: Arc<Shared>,
     pub(super) id: ViewerId,
     /// None once it ended; then only events are left.
-    pub(super) session: Option<Session>,
+    pub(super) session: Option<Box<Session>>,
     pub(super) leads: Leads,
     pub(super) events: EventQueue,
     /// Where it stands in the order of its publication.
@@ -43,7 +43,8 @@ impl Viewer {
         place: usize,
     ) -> Self {
         Self {
-            session: Some(session),
+            // A session is large: viewers that come and go must not have it moved, or leave its place empty.
+            session: Some(Box::new(session)),
             leads,
             place,
             ..Self::without_session(publication, id)
@@ -83,7 +84,7 @@ impl Viewer {
 
     /// Tells what happened in the session.
     pub(super) fn tell_events(&mut self, now: Instant) {
-        while let Some(event) = self.session.as_mut().and_then(Session::poll_event) {
+        while let Some(event) = self.session.as_deref_mut().and_then(Session::poll_event) {
             let event = match event {
                 SessionEvent::Negotiated(streams) => ViewerEvent::Negotiated(streams),
                 SessionEvent::Connected => ViewerEvent::Connected,
