@@ -3,7 +3,7 @@
 //!
 //! The sender is `wigwag publish` with a signalling server beside it. When all have left at the end, it must be back at the
 //! threads and descriptors that it had with the steady viewers alone, and its memory must not have grown from the first third to the last
-//! by more than [`GROWTH`].
+//! by more than [`readings::GROWTH`].
 
 mod crowd;
 mod readings;
