@@ -51,6 +51,8 @@ fn rust(counts: &mut Counts) -> Result<()> {
         "test",
         "--workspace",
         "--locked",
+        // All that fails is to be seen at once.
+        "--no-fail-fast",
         "--exclude",
         "wigwag-end-to-end",
     ]))
@@ -65,11 +67,17 @@ fn peers_of_ours(counts: &mut Counts, xtask: &Path) -> Result<()> {
 
     say("Our webrtcsink, the published webrtcsink and webrtcsrc, and the reference's server");
     counts.suite(
-        cargo(&["test", "--locked", "--package", "wigwag-end-to-end"])
-            .env("WIGWAG_SERVE", &serve)
-            .env("WIGWAG_REFERENCE_SERVER", &reference)
-            .env("WIGWAG_PEER_GST_WEBRTC", &gst_plugin_webrtc)
-            .env("WIGWAG_PLUGIN", &plugin),
+        cargo(&[
+            "test",
+            "--locked",
+            "--no-fail-fast",
+            "--package",
+            "wigwag-end-to-end",
+        ])
+        .env("WIGWAG_SERVE", &serve)
+        .env("WIGWAG_REFERENCE_SERVER", &reference)
+        .env("WIGWAG_PEER_GST_WEBRTC", &gst_plugin_webrtc)
+        .env("WIGWAG_PLUGIN", &plugin),
     )?;
 
     let folder = places::root().join("tests/gst-signalling");
