@@ -11,8 +11,8 @@ use super::pauses::Pauses;
 use super::sender::{Implementation, Sender, Source};
 
 const SINGLE: usize = 20;
-/// The next comes when the one before has its picture.
-const APART: Duration = Duration::from_millis(700);
+/// The next comes when the one before has its picture, and at another moment between two pictures.
+const APART: Duration = Duration::from_millis(717);
 const BURST: usize = 100;
 /// What the published sink can take at once, with an encoder for each.
 const BURST_OF_PUBLISHED: usize = 4;
