@@ -71,10 +71,12 @@ impl Switchboard {
         hub.disconnect(peer, queues);
     }
 
-    /// Closes every connection for the same reason.
+    /// Closes every connection for the same reason. None hears of the end of another in between: who loses its
+    /// server may keep its sessions, and who is told that they ended may not.
     pub(crate) fn close_all(&self, reason: &CloseReason) {
-        let queues: Vec<_> = self.lock().queues.0.values().cloned().collect();
-        for queue in queues {
+        let inner = self.lock();
+        #[expect(clippy::iter_over_hash_type, reason = "nobody can tell the order")]
+        for queue in inner.queues.0.values() {
             queue.close(reason.clone());
         }
     }

@@ -52,10 +52,11 @@ impl TextSwitchboard {
         Ok((peer, outbound))
     }
 
-    /// Closes every connection for the same reason.
+    /// Closes every connection for the same reason; none is closed for the end of its partner in between.
     pub(crate) fn close_all(&self, reason: &CloseReason) {
-        let queues: Vec<_> = self.lock().queues.values().cloned().collect();
-        for queue in queues {
+        let inner = self.lock();
+        #[expect(clippy::iter_over_hash_type, reason = "nobody can tell the order")]
+        for queue in inner.queues.values() {
             queue.close(reason.clone());
         }
     }
