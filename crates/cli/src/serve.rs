@@ -86,7 +86,7 @@ impl From<ServeArguments> for Config {
             host: arguments.host,
             port: arguments.port,
             text_port: arguments.text_port,
-            tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+            tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }.into()),
             limits: Limits {
                 ping_interval: Duration::from_secs(arguments.keepalive_timeout),
                 ..Limits::default()

@@ -16,13 +16,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::http::Permit;
 use crate::stall::Stallable;
+use crate::tls::LiveTls;
 
 /// The first wait after an accept failed, and the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
@@ -30,7 +30,7 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from
 /// What every connection needs.
 #[derive(Clone)]
 pub(crate) struct Front {
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<Arc<LiveTls>>,
     pub(crate) permits: Arc<Semaphore>,
     /// For the TLS handshake, and again for the head of each HTTP request.
     pub(crate) handshake_timeout: Duration,
@@ -113,14 +113,14 @@ async fn serve(stream: TcpStream, permit: Permit, router: Router, front: Front) 
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot turn off Nagle's algorithm");
     }
+    let client = stream.peer_addr().ok();
     let stream = Stallable::new(stream, front.stall_timeout);
     let Some(tls) = front.tls.clone() else {
         return serve_http(stream, permit, router, front).await;
     };
-    match timeout(front.handshake_timeout, tls.accept(stream)).await {
-        Ok(Ok(stream)) => serve_http(stream, permit, router, front).await,
-        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-        Err(_) => tracing::debug!("TLS handshake took too long"),
+    let handshake = tls.accept(stream, client, front.handshake_timeout);
+    if let Some(stream) = handshake.await {
+        serve_http(stream, permit, router, front).await;
     }
 }
 

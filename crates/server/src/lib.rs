@@ -39,10 +39,14 @@ mod text_switchboard;
 mod tls;
 mod web;
 
-pub use config::{Config, TlsFiles};
+pub use config::Config;
 pub use error::{StartError, TlsError};
 pub use limits::Limits;
 pub use server::Server;
+pub use tls::{
+    AcmeConfig, ClientCertificates, LETS_ENCRYPT, LiveTls, TlsConfig, TlsFiles, TlsSource,
+    TlsVersion, WATCH_INTERVAL,
+};
 pub use web::{WebConfig, WebContent, WebLimits, WebServer};
 pub use wigwag_hub::Policy;
 pub use wigwag_hub::text::Policy as TextPolicy;

@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use crate::listen::{listen, reachable};
 use crate::switchboard::Switchboard;
 use crate::text_switchboard::TextSwitchboard;
-use crate::tls;
+use crate::tls::{self, LiveTls};
 
 /// A server that listens. Its clients are served by [`run`](Self::run).
 pub struct Server {
@@ -38,7 +38,7 @@ impl Server {
     /// Anything that is wrong with the configuration; the server never starts in a lesser way than it
     /// was told to.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
-        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let tls = config.tls.as_ref().map(LiveTls::open).transpose()?;
         let (listener, address) = listen(&config.host, config.port).await?;
         let limits = Arc::new(config.limits);
         let switchboard = Arc::new(Switchboard::new(config.policy, (*limits).clone()));
@@ -100,6 +100,11 @@ impl Server {
         self.text_address.map(|address| self.url_of(address))
     }
 
+    /// Its TLS, for as long as it runs; none if it serves plain text.
+    pub fn tls(&self) -> Option<Arc<LiveTls>> {
+        self.front.tls.clone()
+    }
+
     fn url_of(&self, address: SocketAddr) -> String {
         let scheme = if self.front.tls.is_some() {
             "wss"
@@ -128,6 +133,7 @@ impl Server {
         }
         tokio::select! {
             () = accept_all(&doors, front.clone()) => {}
+            () = tls::keep(front.tls.as_ref()) => {}
             () = stop => {}
         }
         drop(doors);

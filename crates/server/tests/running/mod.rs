@@ -6,13 +6,14 @@
 )]
 
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tungstenite::{Message, WebSocket};
-use wigwag_server::{Config, Server};
+use wigwag_server::{Config, LiveTls, Server};
 
 /// How long anything may take before a test fails.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -20,6 +21,7 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 pub struct Running {
     pub address: SocketAddr,
     pub text_address: Option<SocketAddr>,
+    pub tls: Option<Arc<LiveTls>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -40,6 +42,7 @@ impl Running {
         let server = runtime.block_on(Server::bind(config)).expect("it starts");
         let address = server.address();
         let text_address = server.text_address();
+        let tls = server.tls();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = thread::spawn(move || {
             runtime.block_on(server.run(async {
@@ -49,6 +52,7 @@ impl Running {
         Self {
             address,
             text_address,
+            tls,
             stop: Some(stop),
             thread: Some(thread),
         }
