@@ -14,7 +14,8 @@ use crate::config::Config;
 use crate::error::StartError;
 use crate::http::{Shared, router, text_router};
 use crate::limits::Limits;
-use crate::listen::{listen, reachable};
+use crate::listen::{self, reachable};
+use crate::sockets::{Sockets, take_or_listen};
 use crate::switchboard::Switchboard;
 use crate::text_switchboard::TextSwitchboard;
 use crate::tls;
@@ -38,8 +39,29 @@ impl Server {
     /// Anything that is wrong with the configuration; the server never starts in a lesser way than it
     /// was told to.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
+        Self::bind_with(config, Sockets::default()).await
+    }
+
+    /// Finds out whether a server could start as told, without listening: reads the certificate and looks up the host.
+    ///
+    /// # Errors
+    ///
+    /// As of [`bind`](Self::bind), but for ports that are taken.
+    pub async fn check(config: &Config) -> Result<(), StartError> {
+        config.tls.as_ref().map(tls::acceptor).transpose()?;
+        listen::resolve(&config.host, config.port).await?;
+        Ok(())
+    }
+
+    /// As [`bind`](Self::bind), with sockets that listen already.
+    ///
+    /// # Errors
+    ///
+    /// As of [`bind`](Self::bind), and a socket that is none of TCP.
+    pub async fn bind_with(config: Config, sockets: Sockets) -> Result<Self, StartError> {
         let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
-        let (listener, address) = listen(&config.host, config.port).await?;
+        let (listener, address) =
+            take_or_listen(sockets.signalling, &config.host, config.port).await?;
         let limits = Arc::new(config.limits);
         let switchboard = Arc::new(Switchboard::new(config.policy, (*limits).clone()));
         let text_switchboard = TextSwitchboard::new(config.text_policy, (*limits).clone());
@@ -54,8 +76,9 @@ impl Server {
             router: router(shared.clone()),
         }];
         let mut text_address = None;
-        if let Some(port) = config.text_port {
-            let (listener, address) = listen(&config.host, port).await?;
+        if config.text_port.is_some() || sockets.text.is_some() {
+            let port = config.text_port.unwrap_or_default();
+            let (listener, address) = take_or_listen(sockets.text, &config.host, port).await?;
             text_address = Some(address);
             let router = text_router(shared);
             doors.push(Door { listener, router });
