@@ -4,7 +4,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -13,8 +12,9 @@ use crate::close_reason::CloseReason;
 use crate::config::Config;
 use crate::error::StartError;
 use crate::http::{Shared, router, text_router};
-use crate::limits::Limits;
 use crate::listen::{self, reachable};
+use crate::live::{Handle, Listens, Live, Settings};
+use crate::places::Places;
 use crate::sockets::{Sockets, take_or_listen};
 use crate::switchboard::Switchboard;
 use crate::text_switchboard::TextSwitchboard;
@@ -26,9 +26,7 @@ pub struct Server {
     address: SocketAddr,
     text_address: Option<SocketAddr>,
     front: Front,
-    switchboard: Arc<Switchboard>,
-    text_switchboard: Arc<TextSwitchboard>,
-    limits: Arc<Limits>,
+    handle: Handle,
 }
 
 impl Server {
@@ -49,6 +47,7 @@ impl Server {
     /// As of [`bind`](Self::bind), but for ports that are taken.
     pub async fn check(config: &Config) -> Result<(), StartError> {
         config.tls.as_ref().map(tls::acceptor).transpose()?;
+        Settings::of(config)?;
         listen::resolve(&config.host, config.port).await?;
         Ok(())
     }
@@ -60,17 +59,16 @@ impl Server {
     /// As of [`bind`](Self::bind), and a socket that is none of TCP.
     pub async fn bind_with(config: Config, sockets: Sockets) -> Result<Self, StartError> {
         let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let settings = Settings::of(&config)?;
         let (listener, address) =
             take_or_listen(sockets.signalling, &config.host, config.port).await?;
-        let limits = Arc::new(config.limits);
-        let switchboard = Arc::new(Switchboard::new(config.policy, (*limits).clone()));
-        let text_switchboard = TextSwitchboard::new(config.text_policy, (*limits).clone());
+        let listens = Arc::new(Listens::of(&config));
+        let limits = Arc::clone(&settings.limits);
         let shared = Shared {
-            switchboard: Arc::clone(&switchboard),
-            text_switchboard: Arc::new(text_switchboard),
-            limits: Arc::clone(&limits),
+            switchboard: Arc::new(Switchboard::new(config.policy)),
+            text_switchboard: Arc::new(TextSwitchboard::new(config.text_policy)),
+            live: Arc::new(Live::new(settings)),
         };
-        let text_switchboard = Arc::clone(&shared.text_switchboard);
         let mut doors = vec![Door {
             listener,
             router: router(shared.clone()),
@@ -80,12 +78,11 @@ impl Server {
             let port = config.text_port.unwrap_or_default();
             let (listener, address) = take_or_listen(sockets.text, &config.host, port).await?;
             text_address = Some(address);
-            let router = text_router(shared);
+            let router = text_router(shared.clone());
             doors.push(Door { listener, router });
         }
         let front = Front {
             tls,
-            permits: Arc::new(Semaphore::new(limits.max_connections)),
             handshake_timeout: limits.handshake_timeout,
             // Peers that do not read are found by what waits for them.
             stall_timeout: None,
@@ -97,10 +94,17 @@ impl Server {
             address,
             text_address,
             front,
-            switchboard,
-            text_switchboard,
-            limits,
+            handle: Handle {
+                shared,
+                places: Arc::new(Places::new(limits.max_connections)),
+                listens,
+            },
         })
+    }
+
+    /// To tell it something while it runs.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
     }
 
     /// Where it listens; with the port that the system chose, if it was asked to.
@@ -138,19 +142,21 @@ impl Server {
         let Self {
             doors,
             front,
-            switchboard,
-            text_switchboard,
+            handle: Handle { shared, places, .. },
             address,
             text_address,
-            limits,
         } = self;
         let tls = front.tls.is_some();
         tracing::info!(%address, tls, "serving");
         if let Some(address) = text_address {
             tracing::info!(%address, tls, "serving the text protocol");
         }
+        let front_now = || Front {
+            handshake_timeout: shared.live.now().limits.handshake_timeout,
+            ..front.clone()
+        };
         tokio::select! {
-            () = accept_all(&doors, front.clone()) => {}
+            () = accept_all(&doors, &places, front_now) => {}
             () = stop => {}
         }
         drop(doors);
@@ -158,13 +164,16 @@ impl Server {
         front.stopping.cancel();
         let all_gone = async {
             // A client may have been on its way into the switchboard when the others were told.
-            while front.permits.available_permits() < limits.max_connections {
-                switchboard.close_all(&CloseReason::ShuttingDown);
-                text_switchboard.close_all(&CloseReason::ShuttingDown);
+            while places.taken() > 0 {
+                shared.switchboard.close_all(&CloseReason::ShuttingDown);
+                shared
+                    .text_switchboard
+                    .close_all(&CloseReason::ShuttingDown);
                 tokio::time::sleep(SHUTDOWN_POLL).await;
             }
         };
-        if timeout(limits.shutdown_timeout, all_gone).await.is_err() {
+        let patience = shared.live.now().limits.shutdown_timeout;
+        if timeout(patience, all_gone).await.is_err() {
             tracing::warn!("some clients did not close in time");
         }
         front.abandoned.cancel();
