@@ -12,11 +12,21 @@ use crate::demand::ViewerId;
 /// Between two key frames of a rendition.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(400);
 
-/// The same while many join at once.
+/// The same while a storm of joins goes on.
 pub const MIN_INTERVAL_IN_STORM: Duration = Duration::from_secs(1);
 
 /// This many viewers asking within [`MIN_INTERVAL_IN_STORM`] are a storm.
 pub const STORM: usize = 10;
+
+/// So many key frames of a storm still come after [`MIN_INTERVAL`], or sooner: a crowd that comes once, as at the start of a
+/// show, sees its first picture within half a second. One that keeps coming must not tax those who watch.
+pub const FIRST_OF_STORM: u32 = 2;
+
+/// Those come once nobody else has asked for so long: one key frame for the whole crowd.
+pub const STORM_SETTLES: Duration = Duration::from_millis(50);
+
+/// But not sooner than this after the one before.
+pub const MIN_INTERVAL_AT_FIRST: Duration = Duration::from_millis(200);
 
 /// Key frames that a viewer may cause at once. Joining, two switches and a loss or two are fewer.
 pub const MAX_REQUESTS: u32 = 8;
@@ -35,8 +45,12 @@ pub struct KeyFrames {
     wanted_since: Option<Instant>,
     /// Who asked.
     askers: BTreeMap<ViewerId, Asker>,
+    /// When a wish was last accepted.
+    last_asked: Option<Instant>,
     /// How many asked in the current second, and when it began.
     recent: (usize, Option<Instant>),
+    /// How many the storm caused that goes on.
+    caused_by_storm: u32,
 }
 
 #[derive(Debug)]
@@ -86,16 +100,27 @@ impl KeyFrames {
     /// When to call [`due`](Self::due) next; none while nobody asks.
     pub fn deadline(&self) -> Option<Instant> {
         let since = self.wanted_since?;
-        Some(match self.last_made {
-            Some(made) => since.max(made + self.interval()),
-            None => since,
-        })
+        let Some(made) = self.last_made else {
+            return Some(since);
+        };
+        let settled = self.last_asked.map(|asked| asked + STORM_SETTLES);
+        let after = match (self.is_storm(), settled) {
+            (true, _) if self.caused_by_storm >= FIRST_OF_STORM => made + MIN_INTERVAL_IN_STORM,
+            (true, Some(settled)) => {
+                settled.clamp(made + MIN_INTERVAL_AT_FIRST, made + MIN_INTERVAL)
+            }
+            _ => made + MIN_INTERVAL,
+        };
+        Some(since.max(after))
     }
 
     /// Whether the encoder is to be asked for a key frame now. It counts as made.
     pub fn due(&mut self, now: Instant) -> bool {
         let due = self.deadline().is_some_and(|deadline| deadline <= now);
         if due {
+            if self.is_storm() {
+                self.caused_by_storm += 1;
+            }
             self.made(now);
         }
         due
@@ -112,20 +137,23 @@ impl KeyFrames {
         self.askers.remove(&viewer);
     }
 
-    fn interval(&self) -> Duration {
-        let (asked, _) = self.recent;
-        if asked >= STORM {
-            MIN_INTERVAL_IN_STORM
-        } else {
-            MIN_INTERVAL
-        }
+    fn is_storm(&self) -> bool {
+        self.recent.0 >= STORM
     }
 
     fn count(&mut self, now: Instant) {
+        self.last_asked = Some(now);
         let (asked, since) = self.recent;
-        self.recent = match since {
-            Some(since) if now - since < MIN_INTERVAL_IN_STORM => (asked + 1, Some(since)),
-            _ => (1, Some(now)),
+        let age = since.map(|since| now.saturating_duration_since(since));
+        self.recent = match age {
+            Some(age) if age < MIN_INTERVAL_IN_STORM => (asked + 1, since),
+            _ => {
+                let went_on = age.is_some_and(|age| age < MIN_INTERVAL_IN_STORM * 2);
+                if !(went_on && asked >= STORM) {
+                    self.caused_by_storm = 0;
+                }
+                (1, Some(now))
+            }
         };
     }
 }
@@ -181,8 +209,36 @@ mod tests {
             key_frames.request(ViewerId(u64::from(number)), false, now);
             made += u32::from(key_frames.due(now));
         }
-        // Five seconds: the first at once, one more before the storm was known, then one a second.
-        assert!((5..=8).contains(&made), "{made} were made");
+        // Five seconds: the first at once, three more soon, then one a second.
+        assert!((6..=8).contains(&made), "{made} were made");
+    }
+
+    #[test]
+    fn a_crowd_that_comes_at_once_sees_a_picture_soon() {
+        let mut now = Instant::now();
+        let mut key_frames = KeyFrames::new();
+        // Within so many milliseconds, a hundred come. They may come again later.
+        for (crowd, (within, second)) in
+            [(300, 350), (100, 200), (400, 400)].into_iter().enumerate()
+        {
+            let came = now;
+            let mut made = Vec::new();
+            let mut viewers = 0;
+            for elapsed in 0..1_500 {
+                while viewers < 100 && viewers * within <= elapsed * 99 {
+                    let viewer = ViewerId(crowd as u64 * 100 + viewers);
+                    key_frames.request(viewer, false, now);
+                    viewers += 1;
+                }
+                if key_frames.due(now) {
+                    made.push(elapsed);
+                }
+                now += MS;
+            }
+            assert_eq!(made, [0, second], "crowd {crowd}");
+            assert_eq!(now - came, MS * 1_500);
+            now += MIN_INTERVAL_IN_STORM;
+        }
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// A socket that listens already cannot be taken over.
+    #[error("cannot use the socket that was handed over: {0}")]
+    Socket(#[source] io::Error),
     /// The directory that is to be served is none, or cannot be read.
     #[error("cannot serve the directory {path}: {source}", path = path.display())]
     Directory {

@@ -28,11 +28,14 @@ mod error;
 mod http;
 mod limits;
 mod listen;
+mod live;
 mod liveness;
 mod outbound;
 pub mod page;
 mod participant;
+mod places;
 mod server;
+mod sockets;
 mod stall;
 mod switchboard;
 mod text_switchboard;
@@ -42,7 +45,9 @@ mod web;
 pub use config::Config;
 pub use error::{StartError, TlsError};
 pub use limits::Limits;
+pub use live::{Handle, Reloaded};
 pub use server::Server;
+pub use sockets::Sockets;
 pub use tls::{
     AcmeConfig, ClientCertificates, LETS_ENCRYPT, LiveTls, TlsConfig, TlsFiles, TlsSource,
     TlsVersion, WATCH_INTERVAL,

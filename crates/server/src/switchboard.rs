@@ -12,13 +12,11 @@ use wigwag_hub::{Hub, Outbox, Policy};
 use wigwag_protocol::json::{ClientMessage, PeerId, ServerMessage};
 
 use crate::close_reason::CloseReason;
-use crate::limits::Limits;
 use crate::outbound::Outbound;
 use crate::participant::Participant;
 
 #[derive(Debug)]
 pub(crate) struct Switchboard {
-    limits: Limits,
     inner: Mutex<Inner>,
 }
 
@@ -32,20 +30,22 @@ struct Inner {
 struct Queues(HashMap<PeerId, Arc<Outbound>>);
 
 impl Switchboard {
-    pub(crate) fn new(policy: Policy, limits: Limits) -> Self {
+    pub(crate) fn new(policy: Policy) -> Self {
         let inner = Inner {
             hub: Hub::new(policy, rand::random()),
             queues: Queues::default(),
         };
         Self {
-            limits,
             inner: Mutex::new(inner),
         }
     }
 
-    /// Takes a new connection; its queue already holds the welcome.
-    pub(crate) fn connect(self: Arc<Self>) -> Result<(Peer, Arc<Outbound>), CloseReason> {
-        let outbound = Arc::new(Outbound::new(&self.limits));
+    /// Takes a new connection with an empty queue, which then holds the welcome.
+    pub(crate) fn connect(
+        self: Arc<Self>,
+        outbound: Outbound,
+    ) -> Result<(Peer, Arc<Outbound>), CloseReason> {
+        let outbound = Arc::new(outbound);
         let mut inner = self.lock();
         let id = inner.hub.connect()?;
         inner.queues.0.insert(id.clone(), Arc::clone(&outbound));
@@ -79,6 +79,11 @@ impl Switchboard {
         for queue in inner.queues.0.values() {
             queue.close(reason.clone());
         }
+    }
+
+    /// Changes what is allowed from now on.
+    pub(crate) fn set_policy(&self, policy: Policy) {
+        self.lock().hub.set_policy(policy);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

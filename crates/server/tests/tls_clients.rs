@@ -26,7 +26,7 @@ fn asking(authority: &Authority, clients: &Authority, required: bool) -> Running
 }
 
 fn failed(server: &Running) -> u64 {
-    server.tls.as_ref().expect("it has TLS").handshakes_failed()
+    server.handle.tls().expect("it has TLS").handshakes_failed()
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn without_a_certificate_yet_handshakes_fail_and_nothing_is_plain() {
     let error = authority.client().try_connect(&server).err();
     error.expect("there is no certificate");
     wait_for_log(&["INFO", "the server has no certificate yet"]);
-    let tls = server.tls.as_ref().expect("it has TLS");
+    let tls = server.handle.tls().expect("it has TLS");
     assert_eq!(tls.certificate_expires(), None);
     let mut plain = server.connect();
     plain

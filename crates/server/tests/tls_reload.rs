@@ -7,14 +7,13 @@ use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::date_time_ymd;
 use tls_stage::{Authority, Issued, logged, put, serve, wait_for_log};
-use wigwag_server::{ClientCertificates, TlsConfig, TlsError, TlsFiles};
+use wigwag_server::{ClientCertificates, Config, TlsConfig, TlsError, TlsFiles};
 
 /// Tells the clients to end, also when something fails.
 struct Finish<'a>(&'a AtomicBool);
@@ -64,7 +63,7 @@ fn nobody_is_dropped_while_certificates_are_replaced_under_load() {
         peer.converse();
         assert_eq!(peer.certificate(), all[0].der, "it was not disturbed");
     }
-    let tls = server.tls.as_ref().expect("it has TLS");
+    let tls = server.handle.tls().expect("it has TLS");
     assert_eq!(tls.handshakes_failed(), 0);
 }
 
@@ -80,7 +79,7 @@ fn a_pair_that_does_not_match_waits_for_its_other_half() {
     let line = wait_for_log(&["WARN", &path, "cannot be used together", "stay in use"]);
     assert!(!line.contains("PRIVATE"), "{line}");
     assert_eq!(client.connect(&server).certificate(), old.der);
-    let tls = server.tls.as_ref().expect("it has TLS");
+    let tls = server.handle.tls().expect("it has TLS");
     let error = tls.reload().expect_err("they do not match");
     assert!(matches!(error, TlsError::Mismatch { .. }), "{error}");
     put(&files.key, &new.key);
@@ -120,7 +119,7 @@ fn a_replacement_that_has_expired_is_refused() {
     let path = authority.files().certificate;
     wait_for_log(&["WARN", &path.to_string_lossy(), "2001", "not now"]);
     assert_eq!(client.connect(&server).certificate(), old.der);
-    let tls = server.tls.as_ref().expect("it has TLS");
+    let tls = server.handle.tls().expect("it has TLS");
     let error = tls.reload().expect_err("it has expired");
     assert!(matches!(error, TlsError::NotValidNow { .. }), "{error}");
     let new = authority.issue();
@@ -193,7 +192,7 @@ fn it_is_known_until_when_the_certificate_is_valid() {
     let until = |year| authority.issue_with(|params| params.not_after = date_time_ymd(year, 1, 1));
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).expect("later").as_secs();
     let server = authority.serve(&until(2100));
-    let tls = Arc::clone(server.tls.as_ref().expect("it has TLS"));
+    let tls = server.handle.tls().expect("it has TLS");
     assert_eq!(tls.certificate_expires().map(seconds), Some(4_102_444_800));
     let soon = SystemTime::now() + Duration::from_secs(3 * 24 * 60 * 60);
     let late = authority.issue_with(|params| {
@@ -211,7 +210,7 @@ fn other_settings_are_in_force_for_the_next_handshakes() {
     let (authority, clients) = (Authority::new(), Authority::new());
     let (old, new) = (authority.issue(), authority.issue());
     let server = authority.serve(&old);
-    let tls = server.tls.as_ref().expect("it has TLS");
+    let tls = server.handle.tls().expect("it has TLS");
     let client = authority.client();
     let mut staying = client.connect(&server);
     let files = TlsFiles {
@@ -244,7 +243,17 @@ fn other_settings_are_in_force_for_the_next_handshakes() {
     tls.reconfigure(&missing.into()).expect_err("no key");
     tls.reload().expect("the files in use are good");
     assert_eq!(known.connect(&server).certificate(), new.der);
-    // Where certificates come from is settled at the start.
+    // Where certificates come from, and whether there are any, is settled at the start.
     let acme = wigwag_server::AcmeConfig::new(vec!["localhost".into()], authority.path("acme"));
-    assert!(!tls.reconfigure(&acme.into()).expect("nothing is read"));
+    for tls in [Some(acme.into()), None] {
+        let wanted = Config {
+            tls,
+            ..server.config.clone()
+        };
+        let reloaded = server.handle.reload(wanted).expect("good settings");
+        assert_eq!(reloaded.needs_restart, ["tls"]);
+    }
+    let reloaded = server.handle.reload(server.config.clone());
+    assert!(reloaded.expect("as at first").needs_restart.is_empty());
+    assert_eq!(client.connect(&server).certificate(), old.der);
 }

@@ -11,6 +11,7 @@ use str0m_proto::crypto::dtls::{
     DtlsImplError, DtlsInstance, DtlsOutput, KeyingMaterial, ProtocolVersion, SrtpProfile,
 };
 
+use super::buffers;
 use super::datagrams::Datagrams;
 use super::retransmission::{self, GivenUp};
 
@@ -80,9 +81,20 @@ impl OpenSslInstance {
             }
         }
         if self.state == State::Connected {
-            self.read()?;
+            self.with_buffers(Self::read)?;
         }
         Ok(())
+    }
+
+    /// After the handshake, buffers are there only while they are needed.
+    fn with_buffers<T>(
+        &mut self,
+        uses: impl FnOnce(&mut Self) -> Result<T, DtlsImplError>,
+    ) -> Result<T, DtlsImplError> {
+        buffers::take(&mut self.stream).map_err(|error| self.fail(&error))?;
+        let used = uses(self);
+        buffers::give_back(&mut self.stream);
+        used
     }
 
     fn finish_handshake(&mut self) -> Result<(), DtlsImplError> {
@@ -204,10 +216,10 @@ impl DtlsInstance for OpenSslInstance {
             State::Handshaking => Ok(0),
             State::Closed | State::Failed => Err(DtlsImplError::ConnectionClosed),
             State::Connected if data.is_empty() => Ok(0),
-            State::Connected => match self.stream.ssl_write(data) {
-                Ok(written) => Ok(written),
-                Err(error) => Err(self.fail(&error)),
-            },
+            State::Connected => self.with_buffers(|this| {
+                let written = this.stream.ssl_write(data);
+                written.map_err(|error| this.fail(&error))
+            }),
         }
     }
 
@@ -229,11 +241,11 @@ impl DtlsInstance for OpenSslInstance {
 
     fn close(&mut self) -> Result<(), DtlsImplError> {
         self.at_rest = false;
-        if self.state == State::Connected
-            && let Err(error) = self.stream.shutdown()
-            && !would_block(&error)
-        {
-            return Err(self.fail(&error));
+        if self.state == State::Connected {
+            self.with_buffers(|this| match this.stream.shutdown() {
+                Err(error) if !would_block(&error) => Err(this.fail(&error)),
+                _ => Ok(()),
+            })?;
         }
         if !self.is_closing() {
             self.state = State::Closed;

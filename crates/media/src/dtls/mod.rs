@@ -12,6 +12,7 @@
 //! the session description before it takes the keys (RFC 8122). A peer without a certificate is
 //! refused.
 
+mod buffers;
 mod certificate;
 mod context;
 mod datagrams;

@@ -38,6 +38,7 @@ mod probing;
 mod rate;
 mod receiving;
 mod remote_description;
+mod resendable;
 mod statistics;
 mod track;
 

@@ -185,7 +185,7 @@ impl Session {
         self.statistics.candidate_pair = pair.map(|pair| self.remote_candidates.describe(pair));
         self.rate.mark(self.statistics.bytes_sent, self.now);
         for track in &mut self.tracks {
-            track.mark_rate(self.now);
+            track.mark_rate(&mut self.rtc, self.now);
         }
     }
 }

@@ -10,21 +10,15 @@ use str0m::stats::MediaEgressStats;
 
 use super::pacer::Pacer;
 use super::rate::Rate;
+use super::resendable::Resendable;
 use super::statistics::{SentPacket, StreamStatistics};
 use crate::demand::{RenditionId, StreamId};
 use crate::frame::Frame;
 use crate::frame_queue::FrameQueue;
 
-/// The library gets the next frame while it has fewer packets than this of the stream: its own queue
-/// cannot be purged, ours can.
-const FEW_PACKETS: usize = 8;
-
-/// What can be sent again: enough for the round trips that make sense, and a fraction of the library's
-/// default memory.
-const RESEND_PACKETS: usize = 160;
-const RESEND_AGE: Duration = Duration::from_millis(700);
-/// At most this share of all bytes is spent on sending again (the library's default).
-const RESEND_SHARE: f32 = 0.15;
+/// The library gets packets while it has fewer than this of the stream: its own queue cannot be purged, ours can,
+/// and it keeps the memory of the most that ever waited.
+const FEW_PACKETS: usize = 16;
 
 /// A key frame that was asked for and did not come is asked for again after this.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
@@ -56,6 +50,8 @@ pub(super) struct Track {
     reported_at: Option<Instant>,
     /// Whether the viewer takes packets that are sent again.
     sent_again: bool,
+    /// How many can be, if any.
+    resendable: Resendable,
     /// What is counted; the rest is filled in for who asks.
     counted: StreamStatistics,
     rate: Rate,
@@ -88,6 +84,7 @@ impl Track {
             in_library: 0,
             reported_at: None,
             sent_again: false,
+            resendable: Resendable::new(false),
             counted: StreamStatistics::new(stream),
             rate: Rate::default(),
         }
@@ -157,8 +154,8 @@ impl Track {
         if let Some(stream) = rtc.direct_api().stream_tx_by_mid(self.mid, None) {
             // Packets were paced before.
             stream.set_unpaced(true);
-            let packets = if retransmission { RESEND_PACKETS } else { 0 };
-            stream.set_rtx_cache(packets, RESEND_AGE, Some(RESEND_SHARE));
+            self.resendable = Resendable::new(retransmission);
+            self.resendable.prepare(stream);
             self.counted.ssrc = Some(*stream.ssrc());
             self.counted.resend_ssrc = stream.rtx().map(|ssrc| *ssrc);
         }
@@ -258,6 +255,7 @@ impl Track {
         let frame = &sending.frame;
         let last = frame.packets.len().saturating_sub(1);
         while let Some(payload) = frame.packets.get(sending.next)
+            && self.in_library < FEW_PACKETS
             && (!video || pacer.may_send(now))
         {
             let packet = RtpWrite::new(
@@ -314,8 +312,14 @@ impl Track {
     }
 
     /// Looks at what was sent, several times in a second.
-    pub(super) fn mark_rate(&mut self, now: Instant) {
+    pub(super) fn mark_rate(&mut self, rtc: &mut Rtc, now: Instant) {
         self.rate.mark(self.counted.bytes_sent, now);
+        let rate = self.rate.bitrate(self.counted.bytes_sent, now);
+        if self.resendable.follow(rate)
+            && let Some(stream) = rtc.direct_api().stream_tx_by_mid(self.mid, None)
+        {
+            self.resendable.prepare(stream);
+        }
     }
 
     fn payload_type(&self, codec: u32) -> Option<Pt> {

@@ -246,6 +246,17 @@ impl fmt::Debug for LiveTls {
     }
 }
 
+/// Has other settings in force from now on. False if that needs a restart; then nothing has changed.
+pub(crate) fn reconfigure(
+    tls: Option<&Arc<LiveTls>>,
+    config: Option<&TlsConfig>,
+) -> Result<bool, TlsError> {
+    match (tls, config) {
+        (Some(tls), Some(config)) => tls.reconfigure(config),
+        (tls, config) => Ok(tls.is_none() && config.is_none()),
+    }
+}
+
 /// Keeps TLS up to date if there is any. Never ends.
 pub(crate) async fn keep(tls: Option<&Arc<LiveTls>>) {
     match tls {

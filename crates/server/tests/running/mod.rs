@@ -6,14 +6,13 @@
 )]
 
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tungstenite::{Message, WebSocket};
-use wigwag_server::{Config, LiveTls, Server};
+use wigwag_server::{Config, Handle, Server};
 
 /// How long anything may take before a test fails.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -21,7 +20,9 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 pub struct Running {
     pub address: SocketAddr,
     pub text_address: Option<SocketAddr>,
-    pub tls: Option<Arc<LiveTls>>,
+    pub handle: Handle,
+    /// What it was started with.
+    pub config: Config,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -39,10 +40,12 @@ impl Running {
             port: 0,
             ..config
         };
-        let server = runtime.block_on(Server::bind(config)).expect("it starts");
+        let server = runtime
+            .block_on(Server::bind(config.clone()))
+            .expect("it starts");
         let address = server.address();
         let text_address = server.text_address();
-        let tls = server.tls();
+        let handle = server.handle();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = thread::spawn(move || {
             runtime.block_on(server.run(async {
@@ -52,7 +55,8 @@ impl Running {
         Self {
             address,
             text_address,
-            tls,
+            handle,
+            config,
             stop: Some(stop),
             thread: Some(thread),
         }
