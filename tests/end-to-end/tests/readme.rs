@@ -24,6 +24,7 @@ const PAGES: &[&str] = &[
     "docs/how-it-works.md",
     "docs/server.md",
     "docs/statistics.md",
+    "docs/tls.md",
     "docs/webrtcsink.md",
 ];
 
