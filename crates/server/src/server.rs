@@ -48,7 +48,7 @@ impl Server {
     pub async fn check(config: &Config) -> Result<(), StartError> {
         config.tls.as_ref().map(LiveTls::open).transpose()?;
         Settings::of(config)?;
-        listen::resolve(&config.host, config.port).await?;
+        let _addresses = listen::resolve(&config.host, config.port).await?;
         Ok(())
     }
 
