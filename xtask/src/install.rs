@@ -59,6 +59,7 @@ const PACKAGES_OF_THE_TESTS: &[(&str, &[&str])] = &[
         "tests: limits and ends of processes, and networks of their own",
         &["util-linux", "procps", "iproute2"],
     ),
+    ("peers: a certificate authority (ACME)", &["pebble"]),
     ("benchmarks: counting instructions", &["valgrind"]),
 ];
 

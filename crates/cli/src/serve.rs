@@ -53,8 +53,15 @@ pub(crate) fn run(arguments: ServeArguments) -> Result<(), Box<dyn Error>> {
     // Half of the processors: the kernel's part of the work is as large as ours, and measured on two
     // processors a second thread that is woken for every message costs more than it brings.
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    Builder::new_multi_thread()
-        .worker_threads((processors / 2).max(1))
+    let threads = (processors / 2).max(1);
+    // One thread that shares nothing needs none of what several need to share.
+    let mut runtime = if threads == 1 {
+        Builder::new_current_thread()
+    } else {
+        Builder::new_multi_thread()
+    };
+    runtime
+        .worker_threads(threads)
         .enable_all()
         .build()?
         .block_on(serve(arguments))
@@ -86,7 +93,7 @@ impl From<ServeArguments> for Config {
             host: arguments.host,
             port: arguments.port,
             text_port: arguments.text_port,
-            tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+            tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }.into()),
             limits: Limits {
                 ping_interval: Duration::from_secs(arguments.keepalive_timeout),
                 ..Limits::default()

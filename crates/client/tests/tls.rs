@@ -45,7 +45,7 @@ impl Authority {
         fs::write(&files.key, key.serialize_pem()).expect("written");
         Config {
             port,
-            tls: Some(files),
+            tls: Some(files.into()),
             ..Config::default()
         }
     }

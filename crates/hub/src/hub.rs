@@ -46,6 +46,11 @@ impl Hub {
         }
     }
 
+    /// Changes what is allowed from now on. What there is stays, even if it is more than that.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
     /// Peers connected now.
     pub fn peer_count(&self) -> usize {
         self.peers.len()
@@ -54,6 +59,21 @@ impl Hub {
     /// Producers connected now.
     pub fn producer_count(&self) -> usize {
         self.producers.len()
+    }
+
+    /// Passive consumers connected now.
+    pub fn consumer_count(&self) -> usize {
+        self.consumers.len()
+    }
+
+    /// Listeners connected now.
+    pub fn listener_count(&self) -> usize {
+        self.listeners.len()
+    }
+
+    /// Bytes of all metas together.
+    pub fn meta_bytes(&self) -> usize {
+        self.meta_bytes
     }
 
     /// Sessions running now.

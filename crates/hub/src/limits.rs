@@ -54,6 +54,17 @@ pub enum Violation {
     Full(#[from] Full),
 }
 
+impl Violation {
+    /// The field of [`Policy`] that was passed.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::TooManySessions { .. } => "max_sessions_per_caller",
+            Self::MetaTooLarge { .. } => "max_meta_bytes",
+            Self::Full(full) => full.name(),
+        }
+    }
+}
+
 /// The hub can take no more; the same may succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -76,4 +87,15 @@ pub enum Full {
         /// The limit.
         limit: usize,
     },
+}
+
+impl Full {
+    /// The field of [`Policy`] that was reached.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Peers { .. } => "max_peers",
+            Self::Sessions { .. } => "max_sessions",
+            Self::Meta { .. } => "max_meta_bytes_in_all",
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -15,14 +16,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::http::Permit;
+use crate::places::{Place, Places};
 use crate::stall::Stallable;
+use crate::tls::LiveTls;
 
 /// The first wait after an accept failed, and the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
@@ -30,8 +30,7 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from
 /// What every connection needs.
 #[derive(Clone)]
 pub(crate) struct Front {
-    pub(crate) tls: Option<TlsAcceptor>,
-    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) tls: Option<Arc<LiveTls>>,
     /// For the TLS handshake, and again for the head of each HTTP request.
     pub(crate) handshake_timeout: Duration,
     /// How long a client may take none of what is sent to it; none if others look after that.
@@ -48,27 +47,23 @@ pub(crate) struct Door {
     pub(crate) router: Router,
 }
 
-/// Accepts until it is dropped. An error never ends it: when descriptors run out, it waits for some
-/// to come back.
-pub(crate) async fn accept_all(doors: &[Door], front: Front) {
+/// Accepts until it is dropped, as long as there are places. An error never ends it: when descriptors run
+/// out, it waits for some to come back. Each connection is given the front of its moment.
+pub(crate) async fn accept_all(doors: &[Door], places: &Arc<Places>, front: impl Fn() -> Front) {
     let mut first = 0;
     let mut back_off = BACK_OFF.0;
     loop {
-        let permits = Arc::clone(&front.permits);
-        let Ok(permit) = permits.acquire_owned().await else {
-            return;
-        };
+        let place = places.take().await;
         // Each is asked first in turn, so that none can keep the others waiting.
         first += 1;
         match poll_fn(|cx| poll_accept(doors, first, cx)).await {
             Ok((stream, router)) => {
                 back_off = BACK_OFF.0;
-                let permit = Permit(Arc::new(permit));
-                let (router, front) = (router.clone(), front.clone());
+                let (router, front) = (router.clone(), front());
                 tokio::spawn(async move {
                     let abandoned = front.abandoned.clone();
                     tokio::select! {
-                        () = serve(stream, permit, router, front) => {}
+                        () = serve(stream, place, router, front) => {}
                         () = abandoned.cancelled() => {}
                     }
                 });
@@ -108,28 +103,41 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn serve(stream: TcpStream, permit: Permit, router: Router, front: Front) {
+async fn serve(stream: TcpStream, place: Place, router: Router, front: Front) {
     // Messages are short and people wait for them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot turn off Nagle's algorithm");
     }
+    let client = stream.peer_addr().ok();
+    serve_stream(stream, client, place, router, front).await;
+}
+
+/// Serves a connection of whatever kind: those of simulations are none of the system's.
+pub(crate) async fn serve_stream<S>(
+    stream: S,
+    client: Option<SocketAddr>,
+    place: Place,
+    router: Router,
+    front: Front,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let stream = Stallable::new(stream, front.stall_timeout);
     let Some(tls) = front.tls.clone() else {
-        return serve_http(stream, permit, router, front).await;
+        return serve_http(stream, place, router, front).await;
     };
-    match timeout(front.handshake_timeout, tls.accept(stream)).await {
-        Ok(Ok(stream)) => serve_http(stream, permit, router, front).await,
-        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-        Err(_) => tracing::debug!("TLS handshake took too long"),
+    let handshake = tls.accept(stream, client, front.handshake_timeout);
+    if let Some(stream) = handshake.await {
+        serve_http(stream, place, router, front).await;
     }
 }
 
-async fn serve_http<S>(stream: S, permit: Permit, router: Router, front: Front)
+async fn serve_http<S>(stream: S, place: Place, router: Router, front: Front)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(permit.clone());
+        request.extensions_mut().insert(place.clone());
         router.clone().oneshot(request.map(Body::new))
     });
     let connection = http1::Builder::new()

@@ -1,10 +1,9 @@
 //! What a server is told at its start.
 
-use std::path::PathBuf;
-
 use wigwag_hub::{Policy, text};
 
 use crate::limits::Limits;
+use crate::tls::TlsConfig;
 
 /// How to run a [`Server`](crate::Server).
 #[derive(Clone, Debug)]
@@ -17,22 +16,13 @@ pub struct Config {
     /// system choose one.
     pub text_port: Option<u16>,
     /// Serves `wss` and `https` instead of `ws` and `http`.
-    pub tls: Option<TlsFiles>,
+    pub tls: Option<TlsConfig>,
     /// Limits of connections.
     pub limits: Limits,
     /// Limits and choices of the JSON protocol.
     pub policy: Policy,
     /// Limits of the text protocol.
     pub text_policy: text::Policy,
-}
-
-/// Where the server's certificate is.
-#[derive(Clone, Debug)]
-pub struct TlsFiles {
-    /// PEM file with the certificate and the chain up to the authority.
-    pub certificate: PathBuf,
-    /// PEM file with the private key, not encrypted.
-    pub key: PathBuf,
 }
 
 /// The reference's address and port, without TLS.

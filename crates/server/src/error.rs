@@ -26,6 +26,9 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// A socket that listens already cannot be taken over.
+    #[error("cannot use the socket that was handed over: {0}")]
+    Socket(#[source] io::Error),
     /// The directory that is to be served is none, or cannot be read.
     #[error("cannot serve the directory {path}: {source}", path = path.display())]
     Directory {
@@ -97,5 +100,57 @@ pub enum TlsError {
         key: PathBuf,
         /// What the TLS library says.
         source: rustls::Error,
+    },
+    /// A file of authorities holds something that is none.
+    #[error("{path} cannot be used as authorities: {reason}", path = path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// What the TLS library says.
+        reason: String,
+    },
+    /// The authorities that this system trusts cannot be used; ACME needs them for the directory.
+    #[error(
+        "cannot use this system's authorities: {reason}; install them (Debian: ca-certificates), or name a file with \
+         the directory's own"
+    )]
+    SystemAuthorities {
+        /// What the TLS library says.
+        reason: String,
+    },
+    /// ACME was told no domain.
+    #[error("ACME needs a domain at least")]
+    NoDomain,
+    /// This is no name that can be certified by an answer on port 443.
+    #[error("\"{name}\" is no domain that ACME can certify here: addresses and wildcards are not")]
+    Domain {
+        /// The configured name.
+        name: String,
+    },
+    /// This is no mail address.
+    #[error("\"{address}\" is no mail address")]
+    Contact {
+        /// The configured address.
+        address: String,
+    },
+    /// The address of the authority's directory is none.
+    #[error("\"{url}\" is no https address of an ACME directory")]
+    DirectoryUrl {
+        /// The configured address.
+        url: String,
+    },
+    /// The folder for ACME's keys and certificates cannot be made, read or written to.
+    #[error("cannot use the folder {path}: {source}", path = path.display())]
+    CacheDirectory {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Others can read the folder for ACME's keys.
+    #[error("others than its owner can use the folder {path}, which holds private keys: chmod 0700 it, or name another", path = path.display())]
+    CacheIsOpen {
+        /// The folder.
+        path: PathBuf,
     },
 }

@@ -13,23 +13,19 @@ use hyper::upgrade::Upgraded;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
 
 use crate::connection;
-use crate::limits::Limits;
+use crate::live::Live;
+use crate::outbound::Outbound;
 use crate::page::{self, PageFile};
+use crate::places::Place;
 use crate::switchboard::Switchboard;
 use crate::text_switchboard::TextSwitchboard;
-
-/// What keeps a connection counted; it goes along with an upgrade.
-#[derive(Clone, Debug)]
-pub(crate) struct Permit(
-    #[allow(dead_code, reason = "held, not read")] pub(crate) Arc<tokio::sync::OwnedSemaphorePermit>,
-);
 
 /// Both protocols, for whoever comes.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
     pub(crate) switchboard: Arc<Switchboard>,
     pub(crate) text_switchboard: Arc<TextSwitchboard>,
-    pub(crate) limits: Arc<Limits>,
+    pub(crate) live: Arc<Live>,
 }
 
 /// What the main port answers.
@@ -59,17 +55,21 @@ async fn text_protocol(State(shared): State<Shared>, request: Request) -> Respon
         let hint = "the text protocol is spoken here, over a WebSocket\n";
         return (StatusCode::UPGRADE_REQUIRED, head, hint).into_response();
     }
+    let limits = Arc::clone(&shared.live.now().limits);
     upgrade(request, |stream| {
-        let connect = || shared.text_switchboard.connect();
-        connection::serve(stream, connect, shared.limits)
+        let outbound = Outbound::new(&limits);
+        let connect = || shared.text_switchboard.connect(outbound);
+        connection::serve(stream, connect, limits)
     })
 }
 
 async fn page_or_protocol(State(shared): State<Shared>, request: Request) -> Response {
     if asks_for_websocket(request.headers()) {
+        let limits = Arc::clone(&shared.live.now().limits);
         return upgrade(request, |stream| {
-            let connect = || shared.switchboard.connect();
-            connection::serve(stream, connect, shared.limits)
+            let outbound = Outbound::new(&limits);
+            let connect = || shared.switchboard.connect(outbound);
+            connection::serve(stream, connect, limits)
         });
     }
     let Some(file) = page::find(request.uri().path()) else {
@@ -125,7 +125,8 @@ where
     // Checks the headers (RFC 6455, 4.2.1). No sub-protocol is ever chosen, as in the reference.
     let (mut parts, _) = request.into_parts();
     let on_upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
-    let permit = parts.extensions.remove::<Permit>();
+    // It goes along: the connection is counted until it is gone.
+    let place = parts.extensions.remove::<Place>();
     let response = create_response(&Request::from_parts(parts, ()));
     let (Ok(response), Some(on_upgrade)) = (response, on_upgrade) else {
         return (StatusCode::BAD_REQUEST, "not a WebSocket handshake\n").into_response();
@@ -135,7 +136,7 @@ where
             Ok(stream) => serve(stream).await,
             Err(error) => tracing::debug!(%error, "a client left during its upgrade"),
         }
-        drop(permit);
+        drop(place);
     });
     response.map(|()| axum::body::Body::empty())
 }

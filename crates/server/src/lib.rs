@@ -28,21 +28,36 @@ mod error;
 mod http;
 mod limits;
 mod listen;
+mod live;
 mod liveness;
 mod outbound;
 pub mod page;
 mod participant;
+mod places;
 mod server;
+#[cfg(test)]
+mod simulation;
+mod sockets;
+#[cfg(any(test, fuzzing))]
+pub mod stage;
 mod stall;
 mod switchboard;
 mod text_switchboard;
 mod tls;
 mod web;
 
-pub use config::{Config, TlsFiles};
+pub use config::Config;
 pub use error::{StartError, TlsError};
 pub use limits::Limits;
+pub use live::{Handle, Reloaded};
+#[cfg(any(test, fuzzing))]
+pub use outbound::Waiting;
 pub use server::Server;
+pub use sockets::Sockets;
+pub use tls::{
+    AcmeConfig, ClientCertificates, LETS_ENCRYPT, LiveTls, TlsConfig, TlsFiles, TlsSource,
+    TlsVersion, WATCH_INTERVAL,
+};
 pub use web::{WebConfig, WebContent, WebLimits, WebServer};
 pub use wigwag_hub::Policy;
 pub use wigwag_hub::text::Policy as TextPolicy;

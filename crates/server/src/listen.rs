@@ -9,14 +9,8 @@ use crate::error::StartError;
 
 /// Listens on the first address of a host that can be listened on, and says which.
 pub(crate) async fn listen(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
-    let name = without_brackets(host);
-    let resolve_error = |source| StartError::Resolve {
-        host: host.to_owned(),
-        source,
-    };
-    let addresses = lookup_host((name, port)).await.map_err(resolve_error)?;
     let mut last_error = None;
-    for address in addresses {
+    for address in resolve(host, port).await? {
         let listening = TcpListener::bind(address).await;
         match listening.and_then(|listener| Ok((listener.local_addr()?, listener))) {
             Ok((address, listener)) => return Ok((listener, address)),
@@ -24,9 +18,19 @@ pub(crate) async fn listen(host: &str, port: u16) -> Result<(TcpListener, Socket
         }
     }
     Err(match last_error {
-        Some(source) => listen_error(name, port, source),
-        None => resolve_error(io::ErrorKind::NotFound.into()),
+        Some(source) => listen_error(without_brackets(host), port, source),
+        None => resolve_error(host, io::ErrorKind::NotFound.into()),
     })
+}
+
+/// The addresses of a host.
+pub(crate) async fn resolve(
+    host: &str,
+    port: u16,
+) -> Result<impl Iterator<Item = SocketAddr>, StartError> {
+    lookup_host((without_brackets(host), port))
+        .await
+        .map_err(|source| resolve_error(host, source))
 }
 
 /// The address for a client on this machine, also where every address is listened on.
@@ -44,6 +48,13 @@ pub(crate) fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
         .unwrap_or(host)
+}
+
+fn resolve_error(host: &str, source: io::Error) -> StartError {
+    StartError::Resolve {
+        host: host.to_owned(),
+        source,
+    }
 }
 
 fn listen_error(host: &str, port: u16, source: io::Error) -> StartError {

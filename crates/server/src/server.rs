@@ -4,7 +4,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -13,11 +12,13 @@ use crate::close_reason::CloseReason;
 use crate::config::Config;
 use crate::error::StartError;
 use crate::http::{Shared, router, text_router};
-use crate::limits::Limits;
-use crate::listen::{listen, reachable};
+use crate::listen::{self, reachable};
+use crate::live::{Handle, Listens, Live, Settings};
+use crate::places::Places;
+use crate::sockets::{Sockets, take_or_listen};
 use crate::switchboard::Switchboard;
 use crate::text_switchboard::TextSwitchboard;
-use crate::tls;
+use crate::tls::{self, LiveTls};
 
 /// A server that listens. Its clients are served by [`run`](Self::run).
 pub struct Server {
@@ -25,9 +26,7 @@ pub struct Server {
     address: SocketAddr,
     text_address: Option<SocketAddr>,
     front: Front,
-    switchboard: Arc<Switchboard>,
-    text_switchboard: Arc<TextSwitchboard>,
-    limits: Arc<Limits>,
+    handle: Handle,
 }
 
 impl Server {
@@ -38,31 +37,52 @@ impl Server {
     /// Anything that is wrong with the configuration; the server never starts in a lesser way than it
     /// was told to.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
-        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
-        let (listener, address) = listen(&config.host, config.port).await?;
-        let limits = Arc::new(config.limits);
-        let switchboard = Arc::new(Switchboard::new(config.policy, (*limits).clone()));
-        let text_switchboard = TextSwitchboard::new(config.text_policy, (*limits).clone());
+        Self::bind_with(config, Sockets::default()).await
+    }
+
+    /// Finds out whether a server could start as told, without listening: reads the certificate and looks up the host.
+    ///
+    /// # Errors
+    ///
+    /// As of [`bind`](Self::bind), but for ports that are taken.
+    pub async fn check(config: &Config) -> Result<(), StartError> {
+        config.tls.as_ref().map(LiveTls::open).transpose()?;
+        Settings::of(config)?;
+        let _addresses = listen::resolve(&config.host, config.port).await?;
+        Ok(())
+    }
+
+    /// As [`bind`](Self::bind), with sockets that listen already.
+    ///
+    /// # Errors
+    ///
+    /// As of [`bind`](Self::bind), and a socket that is none of TCP.
+    pub async fn bind_with(config: Config, sockets: Sockets) -> Result<Self, StartError> {
+        let tls = config.tls.as_ref().map(LiveTls::open).transpose()?;
+        let settings = Settings::of(&config)?;
+        let (listener, address) =
+            take_or_listen(sockets.signalling, &config.host, config.port).await?;
+        let listens = Arc::new(Listens::of(&config));
+        let limits = Arc::clone(&settings.limits);
         let shared = Shared {
-            switchboard: Arc::clone(&switchboard),
-            text_switchboard: Arc::new(text_switchboard),
-            limits: Arc::clone(&limits),
+            switchboard: Arc::new(Switchboard::new(config.policy)),
+            text_switchboard: Arc::new(TextSwitchboard::new(config.text_policy)),
+            live: Arc::new(Live::new(settings)),
         };
-        let text_switchboard = Arc::clone(&shared.text_switchboard);
         let mut doors = vec![Door {
             listener,
             router: router(shared.clone()),
         }];
         let mut text_address = None;
-        if let Some(port) = config.text_port {
-            let (listener, address) = listen(&config.host, port).await?;
+        if config.text_port.is_some() || sockets.text.is_some() {
+            let port = config.text_port.unwrap_or_default();
+            let (listener, address) = take_or_listen(sockets.text, &config.host, port).await?;
             text_address = Some(address);
-            let router = text_router(shared);
+            let router = text_router(shared.clone());
             doors.push(Door { listener, router });
         }
         let front = Front {
-            tls,
-            permits: Arc::new(Semaphore::new(limits.max_connections)),
+            tls: tls.clone(),
             handshake_timeout: limits.handshake_timeout,
             // Peers that do not read are found by what waits for them.
             stall_timeout: None,
@@ -74,10 +94,18 @@ impl Server {
             address,
             text_address,
             front,
-            switchboard,
-            text_switchboard,
-            limits,
+            handle: Handle {
+                shared,
+                places: Arc::new(Places::new(limits.max_connections)),
+                listens,
+                tls,
+            },
         })
+    }
+
+    /// To tell it something while it runs.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
     }
 
     /// Where it listens; with the port that the system chose, if it was asked to.
@@ -115,37 +143,48 @@ impl Server {
         let Self {
             doors,
             front,
-            switchboard,
-            text_switchboard,
+            handle: Handle { shared, places, .. },
             address,
             text_address,
-            limits,
         } = self;
         let tls = front.tls.is_some();
         tracing::info!(%address, tls, "serving");
         if let Some(address) = text_address {
             tracing::info!(%address, tls, "serving the text protocol");
         }
+        let front_now = || Front {
+            handshake_timeout: shared.live.now().limits.handshake_timeout,
+            ..front.clone()
+        };
         tokio::select! {
-            () = accept_all(&doors, front.clone()) => {}
+            () = accept_all(&doors, &places, front_now) => {}
+            () = tls::keep(front.tls.as_ref()) => {}
             () = stop => {}
         }
         drop(doors);
         tracing::info!("stopping");
-        front.stopping.cancel();
-        let all_gone = async {
-            // A client may have been on its way into the switchboard when the others were told.
-            while front.permits.available_permits() < limits.max_connections {
-                switchboard.close_all(&CloseReason::ShuttingDown);
-                text_switchboard.close_all(&CloseReason::ShuttingDown);
-                tokio::time::sleep(SHUTDOWN_POLL).await;
-            }
-        };
-        if timeout(limits.shutdown_timeout, all_gone).await.is_err() {
-            tracing::warn!("some clients did not close in time");
-        }
-        front.abandoned.cancel();
+        end(&front, &shared, &places).await;
     }
+}
+
+/// Tells everyone that the server stops, and waits a moment for them to go.
+pub(crate) async fn end(front: &Front, shared: &Shared, places: &Places) {
+    front.stopping.cancel();
+    let all_gone = async {
+        // A client may have been on its way into the switchboard when the others were told.
+        while places.taken() > 0 {
+            shared.switchboard.close_all(&CloseReason::ShuttingDown);
+            shared
+                .text_switchboard
+                .close_all(&CloseReason::ShuttingDown);
+            tokio::time::sleep(SHUTDOWN_POLL).await;
+        }
+    };
+    let patience = shared.live.now().limits.shutdown_timeout;
+    if timeout(patience, all_gone).await.is_err() {
+        tracing::warn!("some clients did not close in time");
+    }
+    front.abandoned.cancel();
 }
 
 /// How often a stopping server looks whether everyone is gone.

@@ -9,13 +9,11 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use wigwag_hub::text::{ConnectionId, Hub, Incoming, Outbox, PeerId, Policy, ServerMessage};
 
 use crate::close_reason::CloseReason;
-use crate::limits::Limits;
 use crate::outbound::Outbound;
 use crate::participant::Participant;
 
 #[derive(Debug)]
 pub(crate) struct TextSwitchboard {
-    limits: Limits,
     inner: Mutex<Inner>,
 }
 
@@ -26,20 +24,22 @@ struct Inner {
 }
 
 impl TextSwitchboard {
-    pub(crate) fn new(policy: Policy, limits: Limits) -> Self {
+    pub(crate) fn new(policy: Policy) -> Self {
         let inner = Inner {
             hub: Hub::new(policy),
             queues: HashMap::new(),
         };
         Self {
-            limits,
             inner: Mutex::new(inner),
         }
     }
 
-    /// Takes a new connection.
-    pub(crate) fn connect(self: Arc<Self>) -> Result<(TextPeer, Arc<Outbound>), CloseReason> {
-        let outbound = Arc::new(Outbound::new(&self.limits));
+    /// Takes a new connection with an empty queue.
+    pub(crate) fn connect(
+        self: Arc<Self>,
+        outbound: Outbound,
+    ) -> Result<(TextPeer, Arc<Outbound>), CloseReason> {
+        let outbound = Arc::new(outbound);
         let mut inner = self.lock();
         let connection = inner.hub.connect()?;
         inner.queues.insert(connection, Arc::clone(&outbound));
@@ -59,6 +59,11 @@ impl TextSwitchboard {
         for queue in inner.queues.values() {
             queue.close(reason.clone());
         }
+    }
+
+    /// Changes what is allowed from now on.
+    pub(crate) fn set_policy(&self, policy: Policy) {
+        self.lock().hub.set_policy(policy);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -162,5 +167,24 @@ impl Outbox for Delivery<'_> {
         if let Some(queue) = self.queues.get(&connection) {
             queue.finish(CloseReason::PartnerLeft);
         }
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+#[expect(clippy::iter_over_hash_type, reason = "nobody can tell the order")]
+impl TextSwitchboard {
+    /// What waits for each connection.
+    pub(crate) fn queues(&self) -> Vec<crate::outbound::Waiting> {
+        let mut waiting = Vec::new();
+        for queue in self.lock().queues.values() {
+            waiting.push(queue.waiting());
+        }
+        waiting
+    }
+
+    /// How many things it keeps: nothing, when nobody is connected.
+    pub(crate) fn remembered(&self) -> usize {
+        let Inner { hub, queues } = &*self.lock();
+        hub.peer_count() + hub.room_count() + queues.len()
     }
 }

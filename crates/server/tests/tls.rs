@@ -52,10 +52,13 @@ fn config(certificate: &Path, key: &Path) -> Config {
     Config {
         host: "127.0.0.1".to_owned(),
         port: 0,
-        tls: Some(TlsFiles {
-            certificate: certificate.to_owned(),
-            key: key.to_owned(),
-        }),
+        tls: Some(
+            TlsFiles {
+                certificate: certificate.to_owned(),
+                key: key.to_owned(),
+            }
+            .into(),
+        ),
         ..Config::default()
     }
 }

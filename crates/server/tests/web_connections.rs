@@ -69,6 +69,29 @@ fn with_a_certificate_it_is_https_whatever_other_clients_do() {
 }
 
 #[test]
+fn a_certificate_that_is_replaced_is_used() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (tls, old) = certificate(folder.path());
+    let server = Running::start(WebConfig {
+        host: "localhost".to_owned(),
+        tls: Some(tls),
+        ..WebConfig::default()
+    });
+    assert_eq!(ask(secure(&server, &old), "GET", "/", "").status, 200);
+    let (_, new) = certificate(folder.path());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let is_used = || {
+        let mut stream = secure(&server, &new);
+        stream.write_all(b"GET / HTTP/1.1\r\n").is_ok()
+    };
+    while !is_used() {
+        assert!(Instant::now() < deadline, "it is not used");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(ask(secure(&server, &new), "GET", "/", "").status, 200);
+}
+
+#[test]
 fn a_bad_certificate_is_a_refusal() {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut tls, _) = certificate(folder.path());

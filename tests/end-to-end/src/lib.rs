@@ -9,6 +9,7 @@ mod environment;
 pub mod gst_plugin_webrtc;
 mod namespace;
 mod output;
+mod pebble;
 mod peer;
 mod port;
 pub mod publish;
@@ -17,6 +18,7 @@ mod wigwag_sink;
 
 pub use certificate::{Authority, ServerCertificate};
 pub use namespace::Namespace;
+pub use pebble::Pebble;
 pub use peer::Peer;
 pub use server::SignallingServer;
 pub use wigwag_sink::{Network, WigwagSink};

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::process::Stdio;
 
-const TAIL: usize = 4096;
+const TAIL: u64 = 4096;
 
 /// A file rather than a pipe: nothing has to read along, and a child that ended has left all of it.
 #[derive(Debug)]
@@ -26,11 +26,20 @@ impl Output {
             .unwrap_or_else(|error| format!("(unreadable: {error})"))
     }
 
-    // The child shares the file position, so this must read without moving it.
+    /// All that was written so far.
+    pub(crate) fn read_all(&self) -> io::Result<String> {
+        self.read_last(u64::MAX)
+    }
+
     fn read_tail(&self) -> io::Result<String> {
+        self.read_last(TAIL)
+    }
+
+    // The child shares the file position, so this must read without moving it.
+    fn read_last(&self, limit: u64) -> io::Result<String> {
         let length = self.0.metadata()?.len();
-        let start = length.saturating_sub(TAIL as u64);
-        let mut bytes = vec![0; TAIL];
+        let start = length.saturating_sub(limit);
+        let mut bytes = vec![0; usize::try_from(length - start).unwrap_or(usize::MAX)];
         let count = self.0.read_at(&mut bytes, start)?;
         bytes.truncate(count);
         Ok(String::from_utf8_lossy(&bytes).into_owned())

@@ -26,7 +26,7 @@ impl SignallingServer {
         let config = Config {
             host: "127.0.0.1".to_owned(),
             port: 0,
-            tls,
+            tls: tls.map(Into::into),
             ..Config::default()
         };
         let server = runtime.block_on(Server::bind(config)).expect("it starts");

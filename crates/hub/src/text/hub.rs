@@ -19,6 +19,7 @@ pub struct Hub {
     connections: HashMap<ConnectionId, Status>,
     ids: HashMap<PeerId, ConnectionId>,
     rooms: Rooms,
+    sessions: usize,
 }
 
 /// A connection, registered or not. Never used twice.
@@ -76,6 +77,11 @@ impl Hub {
         }
     }
 
+    /// Changes what is allowed from now on. What there is stays, even if it is more than that.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
     /// Connections now, registered or not.
     pub fn peer_count(&self) -> usize {
         self.connections.len()
@@ -84,6 +90,11 @@ impl Hub {
     /// Rooms with members now.
     pub fn room_count(&self) -> usize {
         self.rooms.len()
+    }
+
+    /// Sessions running now.
+    pub fn session_count(&self) -> usize {
+        self.sessions
     }
 
     /// The id under which a connection is registered.
@@ -154,6 +165,7 @@ impl Hub {
         match self.forget(connection) {
             None | Some(Status::Unregistered | Status::Idle { .. }) => {}
             Some(Status::InSession { partner, .. }) => {
+                self.sessions -= 1;
                 // Whoever called itself is gone already.
                 if self.forget(partner).is_some() {
                     out.close(partner);
@@ -226,6 +238,7 @@ impl Hub {
             self.connections
                 .insert(connection, Status::InSession { id, partner });
         }
+        self.sessions += 1;
         out.send(from, ServerMessage::SessionOk);
         Ok(())
     }

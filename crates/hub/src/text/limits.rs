@@ -47,6 +47,18 @@ pub enum Violation {
     Full(#[from] Full),
 }
 
+impl Violation {
+    /// Its name in logs and metrics: the field of [`Policy`] that was passed, or what else was wrong.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::InvalidProtocol => "invalid_protocol",
+            Self::InvalidPeerId => "invalid_peer_id",
+            Self::NameTooLong { .. } => "max_id_bytes",
+            Self::Full(full) => full.name(),
+        }
+    }
+}
+
 /// No more fit in; the same may succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -69,4 +81,15 @@ pub enum Full {
         /// The limit.
         limit: usize,
     },
+}
+
+impl Full {
+    /// The field of [`Policy`] that was reached.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Peers { .. } => "max_peers",
+            Self::Rooms { .. } => "max_rooms",
+            Self::Room { .. } => "max_room_members",
+        }
+    }
 }

@@ -14,15 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::{Door, Front, accept_all};
-use crate::config::TlsFiles;
 use crate::error::StartError;
 use crate::listen::{listen, reachable, without_brackets};
-use crate::tls;
+use crate::places::Places;
+use crate::tls::{self, LiveTls, TlsFiles};
 use directory::Directory;
 use routes::{Content, router};
 
@@ -33,7 +32,7 @@ pub struct WebConfig {
     pub host: String,
     /// TCP port; 0 lets the system choose one.
     pub port: u16,
-    /// Serves `https` instead of `http`.
+    /// Serves `https` instead of `http`; files that are replaced are used from then on.
     pub tls: Option<TlsFiles>,
     /// Under which path the content is, with or without slashes around it; the root redirects there.
     /// Empty for the root itself.
@@ -115,7 +114,8 @@ impl WebServer {
     /// Anything that is wrong with the configuration; the server never starts in a lesser way than it
     /// was told to, and never in plain text when it was given a certificate.
     pub async fn bind(config: WebConfig) -> Result<Self, StartError> {
-        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let tls = config.tls.map(|files| LiveTls::open(&files.into()));
+        let tls = tls.transpose()?;
         let path = prefix(&config.path)?;
         let content = match config.content {
             WebContent::Page { signalling } => Content::page(signalling.as_deref()),
@@ -130,7 +130,6 @@ impl WebServer {
         };
         let front = Front {
             tls,
-            permits: Arc::new(Semaphore::new(limits.max_connections)),
             handshake_timeout: limits.handshake_timeout,
             stall_timeout: Some(limits.stall_timeout),
             stopping: CancellationToken::new(),
@@ -175,16 +174,19 @@ impl WebServer {
             address,
             ..
         } = self;
+        let places = Arc::new(Places::new(limits.max_connections));
         tracing::info!(%address, tls = front.tls.is_some(), "serving the page");
         tokio::select! {
-            () = accept_all(std::slice::from_ref(&door), front.clone()) => {}
+            () = accept_all(std::slice::from_ref(&door), &places, || front.clone()) => {}
+            () = tls::keep(front.tls.as_ref()) => {}
             () = stop => {}
         }
         drop(door);
         front.stopping.cancel();
-        let all = limits.max_connections.try_into().unwrap_or(u32::MAX);
-        let all_gone = front.permits.acquire_many(all);
-        if timeout(limits.shutdown_timeout, all_gone).await.is_err() {
+        if timeout(limits.shutdown_timeout, places.all_free())
+            .await
+            .is_err()
+        {
             tracing::debug!("some answers were not taken in time");
         }
         front.abandoned.cancel();

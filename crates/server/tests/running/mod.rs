@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tungstenite::{Message, WebSocket};
-use wigwag_server::{Config, Server};
+use wigwag_server::{Config, Handle, Server};
 
 /// How long anything may take before a test fails.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -20,6 +20,9 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 pub struct Running {
     pub address: SocketAddr,
     pub text_address: Option<SocketAddr>,
+    pub handle: Handle,
+    /// What it was started with.
+    pub config: Config,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -37,9 +40,12 @@ impl Running {
             port: 0,
             ..config
         };
-        let server = runtime.block_on(Server::bind(config)).expect("it starts");
+        let server = runtime
+            .block_on(Server::bind(config.clone()))
+            .expect("it starts");
         let address = server.address();
         let text_address = server.text_address();
+        let handle = server.handle();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = thread::spawn(move || {
             runtime.block_on(server.run(async {
@@ -49,6 +55,8 @@ impl Running {
         Self {
             address,
             text_address,
+            handle,
+            config,
             stop: Some(stop),
             thread: Some(thread),
         }

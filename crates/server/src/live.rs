@@ -1,0 +1,147 @@
+//! What a running server is told anew: which settings are in force, and how to change them.
+//!
+//! A connection reads the settings once, when it comes, and keeps what it was given: a change costs the
+//! messages nothing. The policies of the hubs are changed at once.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::config::Config;
+use crate::error::StartError;
+use crate::http::Shared;
+use crate::limits::Limits;
+use crate::places::Places;
+use crate::tls::{self, LiveTls};
+
+/// The settings in force, for those who come now.
+#[derive(Debug)]
+pub(crate) struct Live(RwLock<Arc<Settings>>);
+
+/// The settings that every connection reads when it comes.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) limits: Arc<Limits>,
+}
+
+impl Settings {
+    /// Checks and takes what a running server can be told.
+    pub(crate) fn of(config: &Config) -> Result<Self, StartError> {
+        Ok(Self {
+            limits: Arc::new(config.limits.clone()),
+        })
+    }
+}
+
+impl Live {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self(RwLock::new(Arc::new(settings)))
+    }
+
+    pub(crate) fn now(&self) -> Arc<Settings> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change(&self, settings: Settings) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+}
+
+/// A server that may be running, to be told something from outside; see [`Server::handle`].
+///
+/// [`Server::handle`]: crate::Server::handle
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(crate) shared: Shared,
+    pub(crate) places: Arc<Places>,
+    /// What can only be chosen at the start.
+    pub(crate) listens: Arc<Listens>,
+    pub(crate) tls: Option<Arc<LiveTls>>,
+}
+
+/// Where a server was told to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listens {
+    host: String,
+    port: u16,
+    text_port: Option<u16>,
+}
+
+impl Listens {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            host: config.host.clone(),
+            port: config.port,
+            text_port: config.text_port,
+        }
+    }
+}
+
+/// What came of a [`Handle::reload`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reloaded {
+    /// The fields of [`Config`] that differ from those that the server was started with, and count from its
+    /// next start only.
+    pub needs_restart: Vec<&'static str>,
+}
+
+impl Handle {
+    /// The server's TLS, for as long as it runs; none if it serves plain text.
+    pub fn tls(&self) -> Option<Arc<LiveTls>> {
+        self.tls.clone()
+    }
+
+    /// Takes new settings while serving. Limits of connections count for those that come from now on, save
+    /// how many there may be, which counts at once, as do the policies. Nobody is disconnected.
+    ///
+    /// # Errors
+    ///
+    /// Anything that is wrong with the configuration; then nothing has changed.
+    pub fn reload(&self, config: Config) -> Result<Reloaded, StartError> {
+        let settings = Settings::of(&config)?;
+        let mut needs_restart = self.listens.which_differ(&config);
+        // All that can fail comes before the first change.
+        if !tls::reconfigure(self.tls.as_ref(), config.tls.as_ref())? {
+            needs_restart.push("tls");
+        }
+        self.places.set_limit(config.limits.max_connections);
+        self.shared.live.change(settings);
+        self.shared.switchboard.set_policy(config.policy);
+        self.shared.text_switchboard.set_policy(config.text_policy);
+        tracing::info!("took new settings");
+        Ok(Reloaded { needs_restart })
+    }
+}
+
+impl Listens {
+    fn which_differ(&self, config: &Config) -> Vec<&'static str> {
+        let wanted = Self::of(config);
+        [
+            ("host", self.host != wanted.host),
+            ("port", self.port != wanted.port),
+            ("text_port", self.text_port != wanted.text_port),
+        ]
+        .into_iter()
+        .filter_map(|(name, differs)| differs.then_some(name))
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_counts_from_the_next_start_only_is_named() {
+        let config = Config::default();
+        let listens = Listens::of(&config);
+        assert!(listens.which_differ(&config).is_empty());
+        let other = Config {
+            host: "localhost".to_owned(),
+            port: 1,
+            text_port: Some(2),
+            ..Config::default()
+        };
+        let named = listens.which_differ(&other);
+        assert_eq!(named, ["host", "port", "text_port"]);
+    }
+}

@@ -1,0 +1,221 @@
+//! What an order brings, kept in a folder for the next start: the account's key, and the certificate with its key.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_lc_rs::digest::{Context, SHA256};
+use rustls_acme::{AccountCache, CertCache};
+
+use crate::error::TlsError;
+use crate::tls::certificate::Certificate;
+use crate::tls::current::Current;
+
+/// Bytes of a name's digest that make a file's name; others may use the folder, for other names.
+const NAME_BYTES: usize = 16;
+
+/// A folder that nobody else can read.
+#[derive(Clone, Debug)]
+pub(crate) struct AcmeFolder(PathBuf);
+
+impl AcmeFolder {
+    /// Makes the folder if it is missing.
+    pub(crate) fn open(path: &Path) -> Result<Self, TlsError> {
+        let failed = |source| TlsError::CacheDirectory {
+            path: path.into(),
+            source,
+        };
+        let mut builder = DirBuilder::new();
+        builder
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(failed)?;
+        let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
+        // Its rights are not changed here: it may have been named by mistake, and be needed by others.
+        if mode & 0o077 != 0 {
+            return Err(TlsError::CacheIsOpen { path: path.into() });
+        }
+        // Better found now than when there is a certificate to keep.
+        let probe = path.join(format!(".{}.new", std::process::id()));
+        write_secret(&probe, &[]).map_err(failed)?;
+        fs::remove_file(probe).map_err(failed)?;
+        Ok(Self(path.into()))
+    }
+
+    /// The certificate that was kept last, if it can be used; it may have expired.
+    pub(crate) fn certificate(&self, domains: &[String], directory: &str) -> Option<Certificate> {
+        let path = self.certificate_path(domains, directory);
+        let text = fs::read(&path).ok()?;
+        match Certificate::parse(&text, &path) {
+            Ok(certificate) => Some(certificate),
+            Err(error) => {
+                tracing::warn!(%error, "cannot use the kept certificate; another one is ordered");
+                None
+            }
+        }
+    }
+
+    fn certificate_path(&self, domains: &[String], directory: &str) -> PathBuf {
+        let name = file_name(domains, directory);
+        self.0.join(format!("certificate-{name}.pem"))
+    }
+
+    fn account_path(&self, contact: &[String], directory: &str) -> PathBuf {
+        let name = file_name(contact, directory);
+        self.0.join(format!("account-{name}.key"))
+    }
+}
+
+/// The folder as an order sees it. What is stored is in use from then on.
+pub(crate) struct OrderFolder {
+    pub(crate) folder: AcmeFolder,
+    pub(crate) current: Arc<Current>,
+}
+
+#[async_trait]
+impl CertCache for OrderFolder {
+    type EC = io::Error;
+
+    async fn load_cert(&self, domains: &[String], directory: &str) -> io::Result<Option<Vec<u8>>> {
+        let path = self.folder.certificate_path(domains, directory);
+        let text = blocking({
+            let path = path.clone();
+            move || read_if_there(&path)
+        });
+        // What cannot be used was said at the start.
+        let is_good = |text: &Vec<u8>| Certificate::parse(text, &path).is_ok();
+        Ok(text.await?.filter(is_good))
+    }
+
+    async fn store_cert(&self, domains: &[String], directory: &str, text: &[u8]) -> io::Result<()> {
+        let path = self.folder.certificate_path(domains, directory);
+        match Certificate::parse(text, &path) {
+            Ok(certificate) => {
+                let until = certificate.validity.to;
+                self.current.set_certificate(certificate);
+                tracing::info!(%until, domains = domains.join(" "), "a new TLS certificate is in use");
+            }
+            Err(error) => return Err(io::Error::new(ErrorKind::InvalidData, error)),
+        }
+        let text = text.to_vec();
+        blocking(move || replace(&path, &text)).await
+    }
+}
+
+#[async_trait]
+impl AccountCache for OrderFolder {
+    type EA = io::Error;
+
+    async fn load_account(
+        &self,
+        contact: &[String],
+        directory: &str,
+    ) -> io::Result<Option<Vec<u8>>> {
+        let path = self.folder.account_path(contact, directory);
+        blocking(move || read_if_there(&path)).await
+    }
+
+    async fn store_account(
+        &self,
+        contact: &[String],
+        directory: &str,
+        key: &[u8],
+    ) -> io::Result<()> {
+        let path = self.folder.account_path(contact, directory);
+        let key = key.to_vec();
+        blocking(move || replace(&path, &key)).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await?
+}
+
+fn file_name(words: &[String], directory: &str) -> String {
+    let mut digest = Context::new(&SHA256);
+    for word in words.iter().map(String::as_str).chain([directory]) {
+        digest.update(word.as_bytes());
+        digest.update(&[0]);
+    }
+    let digest = digest.finish();
+    let bytes = &digest.as_ref()[..NAME_BYTES];
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        text => text.map(Some),
+    }
+}
+
+/// In one step: whoever reads, even after a crash, finds all of the old or all of the new.
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let new = path.with_extension(format!("{}.new", std::process::id()));
+    write_secret(&new, text)?;
+    fs::rename(new, path)
+}
+
+fn write_secret(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(path)?;
+    file.write_all(text)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_made_for_nobody_else() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let path = parent.path().join("a/b");
+        AcmeFolder::open(&path).expect("made");
+        let mode = fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        AcmeFolder::open(&path).expect("found again");
+        assert_eq!(fs::read_dir(&path).expect("readable").count(), 0);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("changed");
+        let error = AcmeFolder::open(&path).expect_err("others can read it");
+        assert!(matches!(error, TlsError::CacheIsOpen { .. }), "{error}");
+        let file = parent.path().join("file");
+        fs::write(&file, "").expect("written");
+        let error = AcmeFolder::open(&file).expect_err("a file");
+        assert!(matches!(error, TlsError::CacheDirectory { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_is_kept_can_be_read_by_nobody_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("account.key");
+        for text in ["first", "second"] {
+            replace(&path, text.as_bytes()).expect("kept");
+            assert_eq!(read_if_there(&path).expect("read"), Some(text.into()));
+        }
+        let mode = fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
+    }
+
+    #[test]
+    fn other_domains_and_directories_have_other_files() {
+        let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let names = [
+            file_name(&words(&["a", "b"]), "c"),
+            file_name(&words(&["ab"]), "c"),
+            file_name(&words(&["a"]), "bc"),
+            file_name(&words(&[]), "c"),
+        ];
+        for (place, name) in names.iter().enumerate() {
+            assert!(!names[..place].contains(name));
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! TLS of a server that goes on while its certificate is replaced.
+//!
+//! [`LiveTls::open`] reads and checks everything and is the only place where a defect keeps a server from starting.
+//! From then on whoever serves polls [`LiveTls::keep`], which looks at the files or orders certificates, and calls
+//! [`LiveTls::accept`] for each connection. A handshake is given what is in force when it begins; connections that
+//! exist are never touched. What cannot be used is said in the log and tried again, and what was in force stays so. There
+//! is no way from here to plain text: without a certificate handshakes fail.
+
+mod acme;
+mod acme_folder;
+mod certificate;
+mod current;
+mod expiry;
+mod failures;
+mod settings;
+mod terms;
+mod watched;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use rustls::server::Acceptor;
+use rustls_acme::is_tls_alpn_challenge;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+
+pub use settings::{
+    AcmeConfig, ClientCertificates, LETS_ENCRYPT, TlsConfig, TlsFiles, TlsSource, TlsVersion,
+    WATCH_INTERVAL,
+};
+
+use crate::error::TlsError;
+use acme::Acme;
+use certificate::Certificate;
+use current::Current;
+use failures::{Failures, is_departure};
+use terms::Terms;
+use watched::Stamps;
+
+/// The TLS of a server, for as long as that runs.
+pub struct LiveTls {
+    current: Arc<Current>,
+    acme: Option<Acme>,
+    loaded: Mutex<Loaded>,
+    failures: Failures,
+}
+
+/// What was read last.
+struct Loaded {
+    config: TlsConfig,
+    stamps: Stamps,
+    /// What was said in the log about files that cannot be used. They are tried again until there is nothing to say.
+    problem: Option<String>,
+}
+
+impl LiveTls {
+    /// Reads and checks everything.
+    pub(crate) fn open(config: &TlsConfig) -> Result<Arc<Self>, TlsError> {
+        let stamps = Stamps::of(config);
+        let terms = Terms::read(config)?;
+        let (certificate, acme) = match &config.source {
+            TlsSource::Files(files) => (Some(Certificate::read(files)?), None),
+            TlsSource::Acme(order) => {
+                let acme = Acme::open(order)?;
+                (acme.kept_certificate(), Some(acme))
+            }
+        };
+        Ok(Arc::new(Self {
+            current: Arc::new(Current::new(certificate, terms)),
+            acme,
+            loaded: Mutex::new(Loaded {
+                config: config.clone(),
+                stamps,
+                problem: None,
+            }),
+            failures: Failures::default(),
+        }))
+    }
+
+    /// Reads the files again, whether they seem to have been replaced or not.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be used; what was in force stays so.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let mut loaded = self.loaded();
+        let config = loaded.config.clone();
+        self.load(&mut loaded, config)
+    }
+
+    /// Has other settings in force from now on. False if they came too late, and nothing was changed: another way to
+    /// get certificates, or another order, needs a restart.
+    ///
+    /// # Errors
+    ///
+    /// The files cannot be used; what was in force stays so.
+    pub fn reconfigure(&self, config: &TlsConfig) -> Result<bool, TlsError> {
+        let mut loaded = self.loaded();
+        let is_possible = match (&loaded.config.source, &config.source) {
+            (TlsSource::Files(_), TlsSource::Files(_)) => true,
+            (before, after) => before == after,
+        };
+        if is_possible {
+            self.load(&mut loaded, config.clone())?;
+        }
+        Ok(is_possible)
+    }
+
+    /// Until when the certificate in use is valid; none while ACME has brought none yet.
+    pub fn certificate_expires(&self) -> Option<SystemTime> {
+        Some(self.current.certificate()?.validity.ends())
+    }
+
+    /// How many handshakes have failed since the start. Clients that left without a word are not counted.
+    pub fn handshakes_failed(&self) -> u64 {
+        self.failures.count()
+    }
+
+    /// Looks at the files, orders certificates, and says in the log when one is about to expire. Never ends.
+    pub(crate) async fn keep(self: &Arc<Self>) {
+        if let Some(certificate) = self.current.certificate() {
+            let until = certificate.validity.to;
+            tracing::info!(%until, "there is a TLS certificate");
+        }
+        let order = async {
+            match &self.acme {
+                Some(acme) => acme.keep(&self.current).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::join!(self.watch(), order, expiry::remind(&self.current));
+    }
+
+    /// Shakes hands with a client within this time. None if that failed, or if it was an authority that has got its
+    /// answer.
+    pub(crate) async fn accept<S>(
+        &self,
+        stream: S,
+        client: Option<SocketAddr>,
+        limit: Duration,
+    ) -> Option<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        // In a box, so that connections that exist do not carry its memory along.
+        let Ok(result) = timeout(limit, Box::pin(self.shake_hands(stream))).await else {
+            self.failures.timed_out(client);
+            return None;
+        };
+        result.unwrap_or_else(|error| {
+            let ready = self.current.certificate().is_some();
+            self.failures.failed(client, &error, ready);
+            None
+        })
+    }
+
+    async fn shake_hands<S>(&self, stream: S) -> io::Result<Option<TlsStream<S>>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let hello = match LazyConfigAcceptor::new(Acceptor::default(), stream).await {
+            Err(error) if is_departure(&error) => return Ok(None),
+            hello => hello?,
+        };
+        if let Some(acme) = &self.acme
+            && is_tls_alpn_challenge(&hello.client_hello())
+        {
+            // The authority has no certificate of a client, and nothing to say after the handshake.
+            let mut stream = hello.into_stream(acme.answer()).await?;
+            let _ = stream.shutdown().await;
+            return Ok(None);
+        }
+        hello.into_stream(self.current.offer()).await.map(Some)
+    }
+
+    async fn watch(self: &Arc<Self>) {
+        loop {
+            let interval = self.loaded().config.watch_interval;
+            sleep(interval).await;
+            let live = Arc::clone(self);
+            // Files may be on a disk that is slow.
+            if let Err(error) = tokio::task::spawn_blocking(move || live.look()).await {
+                tracing::error!(%error, "could not look at the TLS files");
+            }
+        }
+    }
+
+    /// Loads what has been replaced.
+    fn look(&self) {
+        let mut loaded = self.loaded();
+        let is_same = Stamps::of(&loaded.config) == loaded.stamps;
+        if is_same && loaded.problem.is_none() {
+            return;
+        }
+        let config = loaded.config.clone();
+        if let Err(error) = self.load(&mut loaded, config) {
+            let problem = error.to_string();
+            // Certificate and key are replaced one after the other, so one look may come in between.
+            if loaded.problem.as_ref() != Some(&problem) {
+                tracing::warn!(%error, "cannot use the new TLS files; the old ones stay in use");
+            }
+            loaded.problem = Some(problem);
+        }
+    }
+
+    fn load(&self, loaded: &mut Loaded, config: TlsConfig) -> Result<(), TlsError> {
+        let stamps = Stamps::of(&config);
+        let terms = Terms::read(&config)?;
+        match &config.source {
+            TlsSource::Files(files) => {
+                let certificate = Certificate::read(files)?;
+                let until = certificate.validity.to;
+                let file = files.certificate.display();
+                if self.current.set(certificate, terms) {
+                    tracing::info!(%file, %until, "the TLS certificate was replaced");
+                } else if loaded.problem.is_some() {
+                    tracing::info!(%file, %until, "the TLS files can be used again");
+                }
+            }
+            TlsSource::Acme(_) => self.current.set_terms(terms),
+        }
+        *loaded = Loaded {
+            config,
+            stamps,
+            problem: None,
+        };
+        Ok(())
+    }
+
+    fn loaded(&self) -> MutexGuard<'_, Loaded> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for LiveTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveTls")
+            .field("certificate_expires", &self.certificate_expires())
+            .field("handshakes_failed", &self.handshakes_failed())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Has other settings in force from now on. False if that needs a restart; then nothing has changed.
+pub(crate) fn reconfigure(
+    tls: Option<&Arc<LiveTls>>,
+    config: Option<&TlsConfig>,
+) -> Result<bool, TlsError> {
+    match (tls, config) {
+        (Some(tls), Some(config)) => tls.reconfigure(config),
+        (tls, config) => Ok(tls.is_none() && config.is_none()),
+    }
+}
+
+/// Keeps TLS up to date if there is any. Never ends.
+pub(crate) async fn keep(tls: Option<&Arc<LiveTls>>) {
+    match tls {
+        Some(tls) => tls.keep().await,
+        None => std::future::pending().await,
+    }
+}
