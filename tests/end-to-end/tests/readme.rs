@@ -22,6 +22,7 @@ const PAGES: &[&str] = &[
     "README.md",
     "docs/benchmarks.md",
     "docs/how-it-works.md",
+    "docs/operating.md",
     "docs/server.md",
     "docs/statistics.md",
     "docs/tls.md",
