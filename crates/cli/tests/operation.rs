@@ -169,26 +169,36 @@ fn health_is_asked_of_the_server_that_runs() {
     );
 }
 
-#[test]
-fn health_is_asked_by_tls_of_a_server_with_a_certificate() {
+/// A server with a certificate, and with these settings besides.
+fn with_certificate(settings: &str) -> (Served, TempDir) {
     let folder = TempDir::new().expect("a folder");
     let names = vec!["signalling.example".to_owned()];
     let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
-    fs::write(folder.path().join("cert.pem"), made.cert.pem()).expect("written");
-    fs::write(
-        folder.path().join("key.pem"),
-        made.signing_key.serialize_pem(),
-    )
-    .expect("written");
-    fs::write(
-        file(&folder),
-        "[tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n",
-    )
-    .expect("written");
+    let write = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).expect("written");
+    };
+    write("cert.pem", &made.cert.pem());
+    write("key.pem", &made.signing_key.serialize_pem());
+    let tls = "[tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n";
+    write("wigwag.toml", &format!("{tls}{settings}"));
     let mut command = wigwag();
     command.arg("serve").arg("--config").arg(file(&folder));
     let served = Served::start(command);
     assert!(served.url.starts_with("wss://"));
+    (served, folder)
+}
+
+#[test]
+fn health_is_asked_by_tls_of_a_server_with_a_certificate() {
+    let (served, folder) = with_certificate("");
+    let output = check_health(served.address(), &file(&folder));
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn a_server_that_demands_certificates_is_well() {
+    let clients = "[tls.client_certificates]\nauthority = \"cert.pem\"\nrequired = true\n";
+    let (served, folder) = with_certificate(clients);
     let output = check_health(served.address(), &file(&folder));
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }

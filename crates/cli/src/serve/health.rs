@@ -1,7 +1,7 @@
 //! `wigwag serve --check-health`: asks the server on this machine, for containers, which have no other client at hand.
 
 use std::error::Error;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,10 @@ use std::time::Duration;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use rustls::{
+    AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme,
+    StreamOwned,
+};
 use wigwag_server::Config;
 
 /// For each step; an orchestrator has a limit of its own for the whole.
@@ -25,8 +28,12 @@ const MAX_ANSWER: u64 = 4096;
 /// It does not, or nobody answers.
 pub(super) fn run(config: &Config) -> Result<(), Box<dyn Error>> {
     let address = address(config)?;
-    let said = ask(address, config.tls.is_some())
-        .map_err(|error| format!("no answer from {address}: {error}"))?;
+    let said = match ask(address, config.tls.is_some()) {
+        Ok(said) => said,
+        // So it is there, and serves those who have one.
+        Err(error) if demands_certificate(&*error) => return Ok(()),
+        Err(error) => return Err(format!("no answer from {address}: {error}").into()),
+    };
     let (head, body) = said.split_once("\r\n\r\n").unwrap_or((&said, ""));
     let status = head.lines().next().unwrap_or_default();
     if status.starts_with("HTTP/1.1 200 ") {
@@ -68,6 +75,19 @@ fn ask(address: SocketAddr, tls: bool) -> Result<String, Box<dyn Error>> {
     let name = ServerName::from(address.ip());
     let connection = ClientConnection::new(Arc::new(client), name)?;
     converse(StreamOwned::new(connection, stream))
+}
+
+/// Whether the server refused this client for having no certificate.
+fn demands_certificate(error: &(dyn Error + 'static)) -> bool {
+    let cause = error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref);
+    matches!(
+        cause.and_then(|cause| cause.downcast_ref()),
+        Some(rustls::Error::AlertReceived(
+            AlertDescription::CertificateRequired
+        ))
+    )
 }
 
 fn converse(mut stream: impl Read + Write) -> Result<String, Box<dyn Error>> {
