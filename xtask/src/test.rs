@@ -13,6 +13,14 @@ use crate::{install, peers, places};
 /// How long each fuzz target runs here; longer runs are for when something changed.
 const FUZZ_SECONDS: u32 = 20;
 
+/// Whatever reads what strangers send, and where its fuzz target is.
+const FUZZED: [(&str, &str); 4] = [
+    ("crates/protocol/fuzz", "json"),
+    ("crates/protocol/fuzz", "text"),
+    ("crates/server/fuzz", "request"),
+    ("crates/server/fuzz", "frames"),
+];
+
 pub(crate) fn run() -> Result<ExitCode> {
     // Asked before the tests build it anew: then it would be that of a file which is gone.
     let xtask = env::current_exe()?;
@@ -146,17 +154,17 @@ fn soak(counts: &mut Counts) -> Result<()> {
 fn fuzz(counts: &mut Counts) -> Result<()> {
     let bin = install::cargo_fuzz()?;
     let program = bin.join("cargo-fuzz");
-    for target in ["json", "text"] {
+    for (folder, target) in FUZZED {
         say(&format!("Fuzzing the reader of {target}, {FUZZ_SECONDS} s"));
         // What the fuzzer finds on its way; the seeds in the tree stay as they are.
         let found = places::target().join("fuzz-corpus").join(target);
         fs::create_dir_all(&found)?;
         let mut fuzz = command(&program.to_string_lossy(), &["fuzz", "run"]);
-        fuzz.args(["--fuzz-dir", "crates/protocol/fuzz", "--target-dir"])
+        fuzz.args(["--fuzz-dir", folder, "--target-dir"])
             .arg(places::target().join("fuzz"))
             .arg(target)
             .arg(&found)
-            .arg(format!("crates/protocol/fuzz/seeds/{target}"))
+            .arg(format!("{folder}/seeds/{target}"))
             .arg("--")
             .arg(format!("-max_total_time={FUZZ_SECONDS}"))
             .args(["-max_len=4096", "-verbosity=0", "-print_funcs=0"]);

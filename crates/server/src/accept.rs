@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -108,6 +109,19 @@ async fn serve(stream: TcpStream, place: Place, router: Router, front: Front) {
         tracing::debug!(%error, "cannot turn off Nagle's algorithm");
     }
     let client = stream.peer_addr().ok();
+    serve_stream(stream, client, place, router, front).await;
+}
+
+/// Serves a connection of whatever kind: those of simulations are none of the system's.
+pub(crate) async fn serve_stream<S>(
+    stream: S,
+    client: Option<SocketAddr>,
+    place: Place,
+    router: Router,
+    front: Front,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let stream = Stallable::new(stream, front.stall_timeout);
     let Some(tls) = front.tls.clone() else {
         return serve_http(stream, place, router, front).await;

@@ -7,13 +7,12 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{self, AsyncWriteExt};
-use tokio::time::{Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -97,7 +96,7 @@ async fn talk<P: Participant>(
     let start = Instant::now();
     let mut liveness = Liveness::new(limits.ping_interval, limits.pong_timeout, start);
     let mut hello_due = peer.owes_hello().then(|| start + limits.hello_timeout);
-    let mut timer = pin!(sleep_until(next_deadline(&liveness, hello_due).into()));
+    let mut timer = pin!(sleep_until(next_deadline(&liveness, hello_due)));
     let mut unflushed = false;
     loop {
         let event =
@@ -138,7 +137,7 @@ async fn talk<P: Participant>(
                     }
                 }
                 let deadline = next_deadline(&liveness, hello_due);
-                timer.as_mut().reset(deadline.into());
+                timer.as_mut().reset(deadline);
             }
             Event::Ended(ended) => return ended,
         }

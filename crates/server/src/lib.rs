@@ -35,7 +35,11 @@ pub mod page;
 mod participant;
 mod places;
 mod server;
+#[cfg(test)]
+mod simulation;
 mod sockets;
+#[cfg(any(test, fuzzing))]
+pub mod stage;
 mod stall;
 mod switchboard;
 mod text_switchboard;
@@ -46,6 +50,8 @@ pub use config::Config;
 pub use error::{StartError, TlsError};
 pub use limits::Limits;
 pub use live::{Handle, Reloaded};
+#[cfg(any(test, fuzzing))]
+pub use outbound::Waiting;
 pub use server::Server;
 pub use sockets::Sockets;
 pub use tls::{

@@ -163,23 +163,28 @@ impl Server {
         }
         drop(doors);
         tracing::info!("stopping");
-        front.stopping.cancel();
-        let all_gone = async {
-            // A client may have been on its way into the switchboard when the others were told.
-            while places.taken() > 0 {
-                shared.switchboard.close_all(&CloseReason::ShuttingDown);
-                shared
-                    .text_switchboard
-                    .close_all(&CloseReason::ShuttingDown);
-                tokio::time::sleep(SHUTDOWN_POLL).await;
-            }
-        };
-        let patience = shared.live.now().limits.shutdown_timeout;
-        if timeout(patience, all_gone).await.is_err() {
-            tracing::warn!("some clients did not close in time");
-        }
-        front.abandoned.cancel();
+        end(&front, &shared, &places).await;
     }
+}
+
+/// Tells everyone that the server stops, and waits a moment for them to go.
+pub(crate) async fn end(front: &Front, shared: &Shared, places: &Places) {
+    front.stopping.cancel();
+    let all_gone = async {
+        // A client may have been on its way into the switchboard when the others were told.
+        while places.taken() > 0 {
+            shared.switchboard.close_all(&CloseReason::ShuttingDown);
+            shared
+                .text_switchboard
+                .close_all(&CloseReason::ShuttingDown);
+            tokio::time::sleep(SHUTDOWN_POLL).await;
+        }
+    };
+    let patience = shared.live.now().limits.shutdown_timeout;
+    if timeout(patience, all_gone).await.is_err() {
+        tracing::warn!("some clients did not close in time");
+    }
+    front.abandoned.cancel();
 }
 
 /// How often a stopping server looks whether everyone is gone.

@@ -106,6 +106,7 @@ impl Plot {
             HEIGHT - 10.0,
             across
         );
+        let room = (WIDTH - LEFT - RIGHT - 20.0) / self.lines.len().max(3) as f64;
         for (number, line) in self.lines.iter().enumerate() {
             let colour = COLOURS[number % COLOURS.len()];
             let path = line.points.iter().enumerate().map(|(place, (across, up))| {
@@ -127,7 +128,7 @@ impl Plot {
                     y(*up)
                 );
             }
-            let legend = LEFT + 20.0 + 180.0 * number as f64;
+            let legend = LEFT + 20.0 + room * number as f64;
             let _ = writeln!(
                 svg,
                 "<circle cx=\"{legend}\" cy=\"36\" r=\"4\" fill=\"{colour}\"/><text x=\"{}\" y=\"40\">{}</text>",
