@@ -73,3 +73,21 @@ onStage("a page that takes only VP8 and one that takes only H.264 have an encode
   }
   assert.deepEqual(sink.encodersStarted.toSorted(), ["opusenc", "vp8enc", "x264enc"]);
 });
+
+onStage("a page and webrtcsink both come back to a server that was killed", async (stage) => {
+  const { tab } = await stage.consumer();
+  const { sink, id } = await stage.sink();
+  await tab.until("producerAdded", (peer) => peer.id === id);
+  await playAndBeContent(tab, id, { codecs: ["audio/opus", "video/VP8"] });
+
+  await stage.server.kill();
+  await tab.until("disconnected");
+  await tab.until("producerRemoved", (peer) => peer.id === id);
+  sink.assertRunning();
+
+  await stage.server.start();
+  await tab.until("connected");
+  const again = await tab.until("producerAdded", (peer) => peer.id !== id);
+  await playAndBeContent(tab, again.id, { codecs: ["audio/opus", "video/VP8"] });
+  sink.assertRunning();
+});

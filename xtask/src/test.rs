@@ -13,6 +13,14 @@ use crate::{install, peers, places};
 /// How long each fuzz target runs here; longer runs are for when something changed.
 const FUZZ_SECONDS: u32 = 20;
 
+/// Whatever reads what strangers send, and where its fuzz target is.
+const FUZZED: [(&str, &str); 4] = [
+    ("crates/protocol/fuzz", "json"),
+    ("crates/protocol/fuzz", "text"),
+    ("crates/server/fuzz", "request"),
+    ("crates/server/fuzz", "frames"),
+];
+
 pub(crate) fn run() -> Result<ExitCode> {
     // Asked before the tests build it anew: then it would be that of a file which is gone.
     let xtask = env::current_exe()?;
@@ -66,6 +74,8 @@ fn peers_of_ours(counts: &mut Counts, xtask: &Path) -> Result<()> {
     counts.check(&mut peers::find_our_element(&plugin)?)?;
     let reference = peers::reference_server()?;
     let gst_plugin_webrtc = peers::gst_plugin_webrtc()?;
+    let serve_only = peers::serve_only()?;
+    let container_base = install::container_base()?;
 
     say("Our webrtcsink, the published webrtcsink and webrtcsrc, and the reference's server");
     counts.suite(
@@ -77,6 +87,8 @@ fn peers_of_ours(counts: &mut Counts, xtask: &Path) -> Result<()> {
             "wigwag-end-to-end",
         ])
         .env("WIGWAG_SERVE", &serve)
+        .env("WIGWAG_SERVE_ONLY", &serve_only)
+        .env("WIGWAG_CONTAINER_BASE", &container_base)
         .env("WIGWAG_REFERENCE_SERVER", &reference)
         .env("WIGWAG_PEER_GST_WEBRTC", &gst_plugin_webrtc)
         .env("WIGWAG_PLUGIN", &plugin),
@@ -142,17 +154,17 @@ fn soak(counts: &mut Counts) -> Result<()> {
 fn fuzz(counts: &mut Counts) -> Result<()> {
     let bin = install::cargo_fuzz()?;
     let program = bin.join("cargo-fuzz");
-    for target in ["json", "text"] {
+    for (folder, target) in FUZZED {
         say(&format!("Fuzzing the reader of {target}, {FUZZ_SECONDS} s"));
         // What the fuzzer finds on its way; the seeds in the tree stay as they are.
         let found = places::target().join("fuzz-corpus").join(target);
         fs::create_dir_all(&found)?;
         let mut fuzz = command(&program.to_string_lossy(), &["fuzz", "run"]);
-        fuzz.args(["--fuzz-dir", "crates/protocol/fuzz", "--target-dir"])
+        fuzz.args(["--fuzz-dir", folder, "--target-dir"])
             .arg(places::target().join("fuzz"))
             .arg(target)
             .arg(&found)
-            .arg(format!("crates/protocol/fuzz/seeds/{target}"))
+            .arg(format!("{folder}/seeds/{target}"))
             .arg("--")
             .arg(format!("-max_total_time={FUZZ_SECONDS}"))
             .args(["-max_len=4096", "-verbosity=0", "-print_funcs=0"]);

@@ -3,10 +3,10 @@
 
 use std::net::UdpSocket;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use engine_stage::{PATIENCE, Stage, VIDEO, config, engine, frame, localhost, rendition};
+use engine_stage::{PACKETS, PATIENCE, Stage, VIDEO, config, engine, frame, localhost, rendition};
 use stun_types::attribute::Username;
 use stun_types::message::{
     BINDING, IntegrityAlgorithm, Message, MessageWriteVec, ShortTermCredentials,
@@ -14,8 +14,8 @@ use stun_types::message::{
 use stun_types::prelude::*;
 use wigwag_media::demand::ViewerId;
 use wigwag_media::engine::{
-    Engine, EngineConfig, KEY_FRAME_WISH_INTERVAL, PublicationConfig, STRANGER_CHECKS_AT_ONCE,
-    VIEWER_WORK_AT_ONCE, ViewerEvent,
+    Engine, EngineConfig, KEY_FRAME_WISH_INTERVAL, PublicationConfig, PublicationEvent,
+    STRANGER_CHECKS_AT_ONCE, VIEWER_WORK_AT_ONCE, ViewerEvent,
 };
 use wigwag_media::session::{EndReason, SILENCE_TIMEOUT};
 
@@ -310,4 +310,49 @@ fn an_engine_has_no_more_viewers_than_it_may() {
     one.wait("it is gone", |stage| stage.end(ViewerId(0)).is_some());
     two.add(ViewerId(2));
     two.wait("it is connected", |stage| stage.is_connected(ViewerId(2)));
+}
+
+#[test]
+fn a_crowd_that_joins_does_not_hold_up_the_frames_of_those_who_watch() {
+    const CROWD: u64 = 200;
+    // How many datagrams had been sent when each offer was made.
+    let sent_before: Arc<Mutex<Vec<u64>>> = Arc::default();
+    let counted: Arc<Mutex<Option<Engine>>> = Arc::default();
+    let (engine, noted) = (Arc::clone(&counted), Arc::clone(&sent_before));
+    let gate = Arc::new(move |event: &PublicationEvent| {
+        if matches!(event.kind, ViewerEvent::LocalDescription { .. })
+            && let Some(engine) = &*engine.lock().expect("nobody panicked")
+        {
+            let sent = engine.statistics().datagrams_sent;
+            noted.lock().expect("nobody panicked").push(sent);
+        }
+        true
+    });
+    let running = engine_stage::engine(1, &[localhost()]);
+    let mut stage = Stage::with(running, PublicationConfig::default(), gate);
+    stage.join(1);
+    stage.play(1);
+    *counted.lock().expect("nobody panicked") = Some(stage.engine.clone());
+    let number = stage.next_number();
+    (1..=CROWD).for_each(|viewer| stage.add(ViewerId(viewer)));
+    stage
+        .publication()
+        .send_frame(frame(rendition(0), number, false));
+    // Nobody answers the offers, so nothing else is sent meanwhile but a check now and then.
+    let end = Instant::now() + PATIENCE;
+    let sent = loop {
+        let sent = sent_before.lock().expect("nobody panicked").clone();
+        if sent.len() as u64 == CROWD {
+            break sent;
+        }
+        assert!(Instant::now() < end, "{} offers were made", sent.len());
+        std::thread::sleep(FRAME);
+    };
+    *counted.lock().expect("nobody panicked") = None;
+    let (first, last) = (sent[0], sent[sent.len() - 1]);
+    assert!(
+        last >= first + PACKETS as u64,
+        "the frame waited for all of the crowd: {first} to {last}"
+    );
+    stage.wait_frames(&[0], 2);
 }

@@ -131,20 +131,34 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// Who came.
-struct Arrival {
-    place: Place,
-    visitor: Option<Visitor>,
+pub(crate) struct Arrival {
+    pub(crate) place: Place,
+    /// None where everyone may come in.
+    pub(crate) visitor: Option<Visitor>,
 }
 
-async fn serve(stream: TcpStream, arrival: Arrival, router: Router, mut front: Front) {
-    if let Some(visitor) = &arrival.visitor {
-        front.handshake_timeout = visitor.patience(front.handshake_timeout);
-    }
+async fn serve(stream: TcpStream, arrival: Arrival, router: Router, front: Front) {
     // Messages are short and people wait for them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot turn off Nagle's algorithm");
     }
     let client = stream.peer_addr().ok();
+    serve_stream(stream, client, arrival, router, front).await;
+}
+
+/// Serves a connection of whatever kind: those of simulations are none of the system's.
+pub(crate) async fn serve_stream<S>(
+    stream: S,
+    client: Option<SocketAddr>,
+    arrival: Arrival,
+    router: Router,
+    mut front: Front,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    if let Some(visitor) = &arrival.visitor {
+        front.handshake_timeout = visitor.patience(front.handshake_timeout);
+    }
     let stream = Stallable::new(stream, front.stall_timeout);
     let Some(tls) = front.tls.clone() else {
         return serve_http(stream, arrival, router, front).await;

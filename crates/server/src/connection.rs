@@ -7,13 +7,12 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{self, AsyncWriteExt};
-use tokio::time::{Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -129,7 +128,7 @@ impl Talk<'_> {
         let limits = self.limits;
         let mut liveness = Liveness::new(limits.ping_interval, limits.pong_timeout, start);
         let mut hello_due = peer.owes_hello().then(|| start + limits.hello_timeout);
-        let mut timer = pin!(sleep_until(next_deadline(&liveness, hello_due).into()));
+        let mut timer = pin!(sleep_until(next_deadline(&liveness, hello_due)));
         let mut unflushed = false;
         loop {
             match poll_fn(|cx| self.poll_event(cx, timer.as_mut(), &mut unflushed)).await {
@@ -163,7 +162,7 @@ impl Talk<'_> {
                         }
                     }
                     let deadline = next_deadline(&liveness, hello_due);
-                    timer.as_mut().reset(deadline.into());
+                    timer.as_mut().reset(deadline);
                 }
                 Event::Ended(ended) => return ended,
             }

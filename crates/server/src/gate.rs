@@ -6,14 +6,15 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
+use tokio::time::Instant;
 
 use crate::clients::{Admission, Clients, Refused};
 use crate::forwarded::{client_address, is_forwarded, is_trusted};
-use crate::http::asks_for_websocket;
+use crate::http::{Shared, asks_for_websocket};
 use crate::live::{Live, Settings};
 use crate::meter::Meter;
 use crate::metrics::Metrics;
@@ -65,11 +66,11 @@ pub(crate) struct Client {
 }
 
 impl Gate {
-    pub(crate) fn new(live: Arc<Live>, clients: Arc<Clients>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(shared: &Shared) -> Self {
         Self {
-            live,
-            clients,
-            metrics,
+            live: Arc::clone(&shared.live),
+            clients: Arc::clone(&shared.clients),
+            metrics: Arc::clone(&shared.metrics),
             start: Instant::now(),
             warnings: SharedTokenBucket::default(),
         }

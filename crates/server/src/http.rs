@@ -10,13 +10,15 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
 
 use crate::clients::Clients;
 use crate::close_reason::CloseReason;
+use crate::config::Config;
 use crate::connection::{self, Visit};
 use crate::gate::Client;
-use crate::live::Live;
+use crate::live::{Live, Settings};
 use crate::metrics::{self, Metrics, Protocol, Snapshot, TlsSnapshot};
 use crate::outbound::Outbound;
 use crate::page::{self, PageFile};
@@ -42,6 +44,20 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// All of a server that has no clients yet.
+    pub(crate) fn new(config: &Config, settings: Settings, tls: Option<Arc<LiveTls>>) -> Self {
+        Self {
+            switchboard: Arc::new(Switchboard::new(config.policy.clone())),
+            text_switchboard: Arc::new(TextSwitchboard::new(config.text_policy.clone())),
+            places: Arc::new(Places::new(settings.limits.max_connections)),
+            live: Arc::new(Live::new(settings)),
+            metrics: Arc::new(Metrics::new()),
+            clients: Arc::new(Clients::new(Instant::now())),
+            stopping: Arc::new(Stopping::default()),
+            tls,
+        }
+    }
+
     /// What there is now.
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot {

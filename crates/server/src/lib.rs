@@ -45,7 +45,11 @@ mod rate;
 mod readiness;
 mod refusal;
 mod server;
+#[cfg(test)]
+mod simulation;
 mod sockets;
+#[cfg(any(test, fuzzing))]
+pub mod stage;
 mod stall;
 mod switchboard;
 mod text_switchboard;
@@ -59,6 +63,8 @@ pub use limits::Limits;
 pub use live::{Handle, Reloaded};
 pub use network::{InvalidNetwork, Network};
 pub use origin::{AllowedOrigin, InvalidOrigin, Origin};
+#[cfg(any(test, fuzzing))]
+pub use outbound::Waiting;
 pub use server::Server;
 pub use sockets::Sockets;
 pub use tls::{

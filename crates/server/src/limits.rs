@@ -161,11 +161,11 @@ mod tests {
         }
         for name in names(&Policy::default()) {
             let is_limit = name.starts_with("max_");
-            let named = PAGE.contains(&format!("`policy.{name}`"));
+            let named = PAGE.contains(&format!("`limits.{name}`"));
             assert!(named || !is_limit, "{name}");
         }
         for name in names(&text::Policy::default()) {
-            assert!(PAGE.contains(&format!("`text_policy.{name}`")), "{name}");
+            assert!(PAGE.contains(&format!("`text_limits.{name}`")), "{name}");
         }
     }
 

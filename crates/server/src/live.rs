@@ -100,6 +100,11 @@ impl Handle {
         self.shared.tls.clone()
     }
 
+    /// What is counted and what there is, in the OpenMetrics text format; the same as `/metrics` answers.
+    pub fn metrics(&self) -> String {
+        metrics::exposition(&self.shared)
+    }
+
     /// Takes new settings while serving. Policies and the numbers of connections count at once, all else for
     /// connections and requests that come from now on. Nobody is disconnected.
     ///
@@ -119,13 +124,6 @@ impl Handle {
         self.shared.text_switchboard.set_policy(config.text_policy);
         tracing::info!("took new settings");
         Ok(Reloaded { needs_restart })
-    }
-}
-
-impl Handle {
-    /// What is counted and what there is, in the OpenMetrics text format; the same as `/metrics` answers.
-    pub fn metrics(&self) -> String {
-        metrics::exposition(&self.shared)
     }
 }
 

@@ -1,6 +1,8 @@
 //! When to ping a silent peer, and when to give up on it. No I/O; time comes in.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Follows one peer. The owner calls [`on_received`](Self::on_received) for every frame of the peer,
 /// and [`on_deadline`](Self::on_deadline) once [`deadline`](Self::deadline) has come.

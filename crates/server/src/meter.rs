@@ -1,7 +1,8 @@
 //! Counts the messages of one connection against what it and its address may send.
 
 use std::sync::Arc;
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use crate::clients::Admission;
 use crate::close_reason::CloseReason;

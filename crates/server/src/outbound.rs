@@ -193,6 +193,27 @@ impl State {
     }
 }
 
+/// What waits in a queue.
+#[cfg(any(test, fuzzing))]
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting {
+    /// How many messages.
+    pub messages: usize,
+    /// Their bytes together.
+    pub bytes: usize,
+}
+
+#[cfg(any(test, fuzzing))]
+impl Outbound {
+    pub(crate) fn waiting(&self) -> Waiting {
+        let state = self.lock();
+        Waiting {
+            messages: state.waiting.len(),
+            bytes: state.bytes,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

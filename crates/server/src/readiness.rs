@@ -53,11 +53,11 @@ fn why_not(shared: &Shared) -> Option<NotReady> {
     if shared.stopping.has_begun() {
         Some(NotReady::Stopping)
     } else if shared.places.are_taken() {
-        Some(NotReady::Full("max_connections"))
+        Some(NotReady::Full("limits.max_connections"))
     } else if shared.switchboard.is_full() {
-        Some(NotReady::Full("policy.max_peers"))
+        Some(NotReady::Full("limits.max_peers"))
     } else if shared.text_switchboard.is_full() {
-        Some(NotReady::Full("text_policy.max_peers"))
+        Some(NotReady::Full("text_limits.max_peers"))
     } else {
         None
     }

@@ -4,9 +4,9 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::{Door, Front, accept_all};
@@ -17,13 +17,8 @@ use crate::error::StartError;
 use crate::gate::Gate;
 use crate::http::{Shared, router, text_router};
 use crate::listen::{self, reachable};
-use crate::live::{Handle, Listens, Live, Settings};
-use crate::metrics::Metrics;
-use crate::places::Places;
-use crate::readiness::Stopping;
+use crate::live::{Handle, Listens, Settings};
 use crate::sockets::{Sockets, take_or_listen};
-use crate::switchboard::Switchboard;
-use crate::text_switchboard::TextSwitchboard;
 use crate::tls::{self, LiveTls};
 
 /// A server that listens. Its clients are served by [`run`](Self::run).
@@ -70,16 +65,7 @@ impl Server {
             take_or_listen(sockets.signalling, &config.host, config.port).await?;
         let listens = Arc::new(Listens::of(&config));
         let limits = Arc::clone(&settings.limits);
-        let shared = Shared {
-            switchboard: Arc::new(Switchboard::new(config.policy)),
-            text_switchboard: Arc::new(TextSwitchboard::new(config.text_policy)),
-            live: Arc::new(Live::new(settings)),
-            metrics: Arc::new(Metrics::new()),
-            clients: Arc::new(Clients::new(Instant::now())),
-            places: Arc::new(Places::new(limits.max_connections)),
-            stopping: Arc::new(Stopping::default()),
-            tls: tls.clone(),
-        };
+        let shared = Shared::new(&config, settings, tls.clone());
         let mut doors = vec![Door {
             listener,
             router: router(shared.clone()),
@@ -92,14 +78,9 @@ impl Server {
             let router = text_router(shared.clone());
             doors.push(Door { listener, router });
         }
-        let gate = Gate::new(
-            Arc::clone(&shared.live),
-            Arc::clone(&shared.clients),
-            Arc::clone(&shared.metrics),
-        );
         let front = Front {
             tls,
-            gate: Some(Arc::new(gate)),
+            gate: Some(Arc::new(Gate::new(&shared))),
             metrics: Arc::clone(&shared.metrics),
             handshake_timeout: limits.handshake_timeout,
             // Peers that do not read are found by what waits for them.
@@ -187,23 +168,28 @@ impl Server {
         }
         drop(doors);
         tracing::info!("stopping");
-        front.stopping.cancel();
-        let all_gone = async {
-            // A client may have been on its way into the switchboard when the others were told.
-            while shared.places.taken() > 0 {
-                shared.switchboard.close_all(&CloseReason::ShuttingDown);
-                shared
-                    .text_switchboard
-                    .close_all(&CloseReason::ShuttingDown);
-                tokio::time::sleep(SHUTDOWN_POLL).await;
-            }
-        };
-        let patience = shared.live.now().limits.shutdown_timeout;
-        if timeout(patience, all_gone).await.is_err() {
-            tracing::warn!("some clients did not close in time");
-        }
-        front.abandoned.cancel();
+        end(&front, &shared).await;
     }
+}
+
+/// Tells everyone that the server stops, and waits a moment for them to go.
+pub(crate) async fn end(front: &Front, shared: &Shared) {
+    front.stopping.cancel();
+    let all_gone = async {
+        // A client may have been on its way into the switchboard when the others were told.
+        while shared.places.taken() > 0 {
+            shared.switchboard.close_all(&CloseReason::ShuttingDown);
+            shared
+                .text_switchboard
+                .close_all(&CloseReason::ShuttingDown);
+            tokio::time::sleep(SHUTDOWN_POLL).await;
+        }
+    };
+    let patience = shared.live.now().limits.shutdown_timeout;
+    if timeout(patience, all_gone).await.is_err() {
+        tracing::warn!("some clients did not close in time");
+    }
+    front.abandoned.cancel();
 }
 
 /// How often a stopping server looks whether everyone is gone.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use wigwag_hub::{Hub, Outbox, Policy};
-use wigwag_protocol::json::{ClientMessage, PeerId, ServerMessage};
+use wigwag_protocol::json::{ClientMessage, PassedOn, PeerId, ServerMessage};
 
 use crate::close_reason::CloseReason;
 use crate::metrics::JsonSnapshot;
@@ -28,7 +28,11 @@ struct Inner {
 }
 
 #[derive(Debug, Default)]
-struct Queues(HashMap<PeerId, Arc<Outbound>>);
+struct Queues {
+    of_peers: HashMap<PeerId, Arc<Outbound>>,
+    /// A `peer` message that is being handled, if its text can be passed on as it is.
+    in_hand: Option<Message>,
+}
 
 impl Switchboard {
     pub(crate) fn new(policy: Policy) -> Self {
@@ -49,7 +53,10 @@ impl Switchboard {
         let outbound = Arc::new(outbound);
         let mut inner = self.lock();
         let id = inner.hub.connect()?;
-        inner.queues.0.insert(id.clone(), Arc::clone(&outbound));
+        inner
+            .queues
+            .of_peers
+            .insert(id.clone(), Arc::clone(&outbound));
         let welcome = ServerMessage::Welcome {
             peer_id: id.clone(),
         };
@@ -59,16 +66,24 @@ impl Switchboard {
         Ok((Peer { switchboard, id }, outbound))
     }
 
-    fn handle(&self, from: &PeerId, message: ClientMessage) -> Result<(), CloseReason> {
+    fn handle(
+        &self,
+        from: &PeerId,
+        message: ClientMessage,
+        verbatim: Option<Message>,
+    ) -> Result<(), CloseReason> {
         let mut inner = self.lock();
         let Inner { hub, queues } = &mut *inner;
-        Ok(hub.handle(from, message, queues)?)
+        queues.in_hand = verbatim;
+        let handled = hub.handle(from, message, queues);
+        queues.in_hand = None;
+        Ok(handled?)
     }
 
     fn disconnect(&self, peer: &PeerId) {
         let mut inner = self.lock();
         let Inner { hub, queues } = &mut *inner;
-        queues.0.remove(peer);
+        queues.of_peers.remove(peer);
         hub.disconnect(peer, queues);
     }
 
@@ -77,7 +92,7 @@ impl Switchboard {
     pub(crate) fn close_all(&self, reason: &CloseReason) {
         let inner = self.lock();
         #[expect(clippy::iter_over_hash_type, reason = "nobody can tell the order")]
-        for queue in inner.queues.0.values() {
+        for queue in inner.queues.of_peers.values() {
             queue.close(reason.clone());
         }
     }
@@ -136,9 +151,15 @@ impl Participant for Peer {
             tracing::debug!(peer = %self, "ignored a binary message");
             return Ok(Received::Malformed);
         };
+        if let Some(PassedOn { message, verbatim }) = PassedOn::from_json(&text) {
+            let message = ClientMessage::Peer(message);
+            let verbatim = verbatim.then_some(Message::Text(text));
+            self.switchboard.handle(&self.id, message, verbatim)?;
+            return Ok(Received::Understood);
+        }
         match ClientMessage::from_json(&text) {
             Ok(message) => {
-                self.switchboard.handle(&self.id, message)?;
+                self.switchboard.handle(&self.id, message, None)?;
                 Ok(Received::Understood)
             }
             Err(malformed) => {
@@ -152,9 +173,14 @@ impl Participant for Peer {
 
 impl Outbox for Queues {
     fn send(&mut self, to: &PeerId, message: ServerMessage) {
-        if let Some(queue) = self.0.get(to) {
-            queue.push(message.to_json().into());
-        }
+        let Some(queue) = self.of_peers.get(to) else {
+            return;
+        };
+        let in_hand = match &message {
+            ServerMessage::Peer(_) => self.in_hand.take(),
+            _ => None,
+        };
+        queue.push(in_hand.unwrap_or_else(|| message.to_json().into()));
     }
 
     fn broadcast<'a>(&mut self, to: impl Iterator<Item = &'a PeerId>, message: ServerMessage) {
@@ -163,7 +189,7 @@ impl Outbox for Queues {
             return;
         }
         let text = Utf8Bytes::from(message.to_json());
-        for queue in to.filter_map(|to| self.0.get(to)) {
+        for queue in to.filter_map(|to| self.of_peers.get(to)) {
             match &message {
                 ServerMessage::PeerStatusChanged(change) => {
                     queue.push_status(&change.peer_id, Message::Text(text.clone()));
@@ -171,5 +197,24 @@ impl Outbox for Queues {
                 _ => queue.push(Message::Text(text.clone())),
             }
         }
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+#[expect(clippy::iter_over_hash_type, reason = "nobody can tell the order")]
+impl Switchboard {
+    /// What waits for each peer.
+    pub(crate) fn queues(&self) -> Vec<crate::outbound::Waiting> {
+        let mut waiting = Vec::new();
+        for queue in self.lock().queues.of_peers.values() {
+            waiting.push(queue.waiting());
+        }
+        waiting
+    }
+
+    /// How many things it keeps: nothing, when nobody is connected.
+    pub(crate) fn remembered(&self) -> usize {
+        let Inner { hub, queues } = &*self.lock();
+        hub.peer_count() + hub.producer_count() + hub.session_count() + queues.of_peers.len()
     }
 }

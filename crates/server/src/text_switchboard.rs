@@ -192,3 +192,22 @@ impl Outbox for Delivery<'_> {
         }
     }
 }
+
+#[cfg(any(test, fuzzing))]
+#[expect(clippy::iter_over_hash_type, reason = "nobody can tell the order")]
+impl TextSwitchboard {
+    /// What waits for each connection.
+    pub(crate) fn queues(&self) -> Vec<crate::outbound::Waiting> {
+        let mut waiting = Vec::new();
+        for queue in self.lock().queues.values() {
+            waiting.push(queue.waiting());
+        }
+        waiting
+    }
+
+    /// How many things it keeps: nothing, when nobody is connected.
+    pub(crate) fn remembered(&self) -> usize {
+        let Inner { hub, queues } = &*self.lock();
+        hub.peer_count() + hub.room_count() + queues.len()
+    }
+}

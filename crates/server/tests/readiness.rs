@@ -28,7 +28,7 @@ fn a_server_is_ready_until_it_is_full() {
     });
     assert_eq!(ready(&server), says("200", "ready\n"));
     let only = server.peer();
-    let full = says("503", "full: policy.max_peers is reached\n");
+    let full = says("503", "full: limits.max_peers is reached\n");
     assert_eq!(ready(&server), full);
     assert!(server.get("/healthz", "").starts_with("HTTP/1.1 200"));
     drop(only);
@@ -48,7 +48,7 @@ fn peers_of_the_text_protocol_fill_it_too() {
         ..Config::default()
     });
     let _only = server.text_peer("a");
-    let full = says("503", "full: text_policy.max_peers is reached\n");
+    let full = says("503", "full: text_limits.max_peers is reached\n");
     assert_eq!(ready(&server), full);
 }
 
@@ -62,7 +62,7 @@ fn the_last_connection_may_see_that_there_are_no_more() {
         ..Config::default()
     });
     let _one = server.peer();
-    let full = says("503", "full: max_connections is reached\n");
+    let full = says("503", "full: limits.max_connections is reached\n");
     assert_eq!(ready(&server), full);
 }
 

@@ -69,6 +69,11 @@ impl Namespace {
         Ok(())
     }
 
+    /// Pulls the cable at this end: nothing goes out any more, nor comes in, and nobody is told.
+    pub fn pull_cable(&self) -> Result<()> {
+        self.ip(&["link", "set", "cable", "down"])
+    }
+
     /// The same command, to be run in this namespace.
     #[must_use]
     pub fn enter(&self, command: &Command) -> Command {

@@ -1,6 +1,7 @@
 //! The signalling server as a child process.
 
-use std::net::{Ipv4Addr, TcpStream};
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -32,6 +33,12 @@ impl SignallingServer {
         Self::start_on_free_port(command.to_owned(), None)
     }
 
+    /// Starts the server of `WIGWAG_SERVE` with more flags.
+    pub fn start_with(flags: &[&str]) -> Result<Self> {
+        let command = environment::required("WIGWAG_SERVE")?;
+        Self::start_program(&format!("{command} {}", flags.join(" ")))
+    }
+
     /// Starts it for wss.
     pub fn start_secure(certificate: &ServerCertificate) -> Result<Self> {
         Self::start_on_free_port(
@@ -55,6 +62,31 @@ impl SignallingServer {
             "ws"
         };
         format!("{scheme}://{host}:{}", self.port)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Its resident memory in bytes.
+    pub fn memory(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|line| line.split_whitespace().next());
+        Ok(kibibytes.context("the server is gone")?.parse::<u64>()? * 1024)
+    }
+
+    /// How long its threads were on a processor so far.
+    pub fn processor_time(&self) -> Result<Duration> {
+        let mut nanoseconds = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let times = fs::read_to_string(task?.path().join("schedstat"))?;
+            let first = times.split_whitespace().next().context("no times")?;
+            nanoseconds += first.parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
     }
 
     /// Kills the server without warning.

@@ -20,9 +20,11 @@ use wigwag_end_to_end::{Authority, DEADLINE, SignallingServer};
 /// Where the lines are, from the top of the project.
 const PAGES: &[&str] = &[
     "README.md",
+    "docs/benchmarks-signalling.md",
     "docs/benchmarks.md",
     "docs/how-it-works.md",
     "docs/limits-and-metrics.md",
+    "docs/operating.md",
     "docs/server.md",
     "docs/statistics.md",
     "docs/tls.md",

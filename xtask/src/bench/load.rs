@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -14,8 +15,13 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// A connection, with or without TLS.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 pub(crate) struct Peer {
-    pub(crate) socket: WebSocketStream<TcpStream>,
+    pub(crate) socket: WebSocketStream<Box<dyn Stream>>,
     pub(crate) id: String,
 }
 
@@ -24,9 +30,13 @@ impl Peer {
     pub(crate) async fn connect(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
+        Self::over(Box::new(stream), format!("ws://{address}/")).await
+    }
+
+    /// The same over a connection that is there already.
+    pub(crate) async fn over(stream: Box<dyn Stream>, url: String) -> Result<Self> {
         // Small buffers, so that thousands of these fit.
         let config = WebSocketConfig::default().read_buffer_size(2048);
-        let url = format!("ws://{address}/");
         let (socket, _) =
             tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await?;
         let mut peer = Self {

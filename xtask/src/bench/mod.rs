@@ -7,7 +7,6 @@ mod load;
 mod packet_path;
 mod server_process;
 mod signalling;
-mod stalled;
 mod table;
 
 use std::process::ExitCode;
@@ -17,10 +16,11 @@ use clap::Subcommand;
 
 use crate::commands::{cargo, say};
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Clone, Subcommand)]
 pub(crate) enum Bench {
-    /// The signalling server: processor time, memory and delay
-    Signalling,
+    Signalling(signalling::Signalling),
+    #[command(hide = true)]
+    SignallingLoad(signalling::SignallingLoad),
     /// The sink: from a join to the first frame that Chromium presents
     FirstFrame,
     FanOut(fan_out::FanOut),
@@ -34,7 +34,13 @@ pub(crate) fn run(bench: Bench) -> Result<ExitCode> {
         Bench::FirstFrame => first_frame::run(),
         Bench::PacketPath => packet_path::run(),
         _ if cfg!(debug_assertions) => run_optimised(),
-        Bench::Signalling => signalling::run(),
+        #[cfg(feature = "signalling")]
+        Bench::Signalling(arguments) => signalling::run(&arguments),
+        #[cfg(feature = "signalling")]
+        Bench::SignallingLoad(load) => signalling::make_load(load),
+        // Only to be built: what measures is built with all features.
+        #[cfg(not(feature = "signalling"))]
+        Bench::Signalling(_) | Bench::SignallingLoad(_) => run_optimised(),
         Bench::FanOut(arguments) => fan_out::run(arguments),
     }
 }

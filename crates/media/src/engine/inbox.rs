@@ -168,6 +168,15 @@ impl Inbox {
         }
     }
 
+    /// Takes only the next frame, if it is wanted: there are commands left.
+    pub(super) fn take_frame(&self, wants_frame: bool, taken: &mut Taken) {
+        let mut waiting = self.lock();
+        if wants_frame {
+            taken.frame = waiting.frames.pop_front();
+        }
+        taken.more = !waiting.frames.is_empty();
+    }
+
     /// Forgets the frames of a publication that is closed.
     pub(super) fn forget(&self, publication: PublicationKey) {
         let mut waiting = self.lock();

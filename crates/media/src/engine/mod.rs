@@ -30,6 +30,7 @@ mod port;
 mod publication;
 mod received;
 mod shard;
+mod socket;
 mod statistics;
 mod stun;
 mod stun_servers;

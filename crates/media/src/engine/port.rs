@@ -1,21 +1,13 @@
-//! The UDP sockets of a shard: one for each address family, and batches both ways.
+//! The UDP sockets of a shard: one for each address family.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
-use mio::Interest;
-use mio::net::UdpSocket;
-use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
-use socket2::{Domain, Protocol, Socket, Type};
-
-use super::batch::{Batch, Segments};
 use super::received::{RECEIVE_BUFFERS, Received};
+use super::socket::Port;
 use super::statistics::{Counters, count};
-
-/// Asked of the system for each direction: a key frame for hundreds of viewers at once, or their reports.
-/// The system may give less.
-const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
 
 /// Datagrams that are read from a socket between two turns of sending. What is thrown away costs about a
 /// microsecond each, so that a flood takes half a millisecond of each turn.
@@ -39,21 +31,12 @@ pub(super) struct Ports {
     counters: Arc<Counters>,
 }
 
-struct Port {
-    socket: UdpSocket,
-    state: UdpSocketState,
-    local: SocketAddr,
-    batch: Batch,
-    /// Whether the system may have more: it says so only once.
-    readable: bool,
-}
-
 impl Ports {
     /// Opens the sockets, and has them watched under the tokens 0 and 1.
     pub(super) fn open(registry: &mio::Registry, counters: Arc<Counters>) -> io::Result<Self> {
         let v4 = Port::open(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
         // The same number is easier to read in a description; any other will do.
-        let number = v4.as_ref().map_or(0, |port| port.local.port());
+        let number = v4.as_ref().map_or(0, |port| port.local().port());
         let any = |number| SocketAddr::from((Ipv6Addr::UNSPECIFIED, number));
         let v6 = Port::open(any(number)).or_else(|_| Port::open(any(0)));
         let mut ports = match (v4, v6) {
@@ -62,7 +45,7 @@ impl Ports {
         };
         for (token, port) in ports.iter_mut().enumerate() {
             if let Some(port) = port {
-                registry.register(&mut port.socket, mio::Token(token), Interest::READABLE)?;
+                port.watch(registry, mio::Token(token))?;
             }
         }
         Ok(Self { ports, counters })
@@ -71,23 +54,24 @@ impl Ports {
     /// The socket with this token has something to read.
     pub(super) fn is_readable(&mut self, token: mio::Token) {
         if let Some(Some(port)) = self.ports.get_mut(token.0) {
-            port.readable = true;
+            port.is_readable();
         }
     }
 
     /// Whether there may be something to read without waiting.
     pub(super) fn may_have_more(&self) -> bool {
-        self.ports.iter().flatten().any(|port| port.readable)
+        self.ports.iter().flatten().any(|port| port.may_have_more())
     }
 
-    /// Reads from each socket until it has no more, or [`DATAGRAMS_AT_ONCE`] came or as many calls as that
-    /// would need were made, and shows what came.
+    /// Reads from each socket until it has no more, or `until`, or [`DATAGRAMS_AT_ONCE`] came or as many calls as that
+    /// would need were made, and shows what came. Reads at least once.
     ///
     /// What is not read in time, the system throws away, whosever it is. So when somebody sends a flood, all
-    /// of it has to be read; but not before the next frame is sent.
+    /// of it has to be read; but not before the next frame is sent. What joins take is as much, with far fewer datagrams.
     pub(super) fn receive(
         &mut self,
         received: &mut Received,
+        until: Instant,
         mut show: impl FnMut(&mut Self, &Received),
     ) {
         for place in 0..self.ports.len() {
@@ -103,6 +87,9 @@ impl Ports {
                 left = left.saturating_sub(came);
                 count(&self.counters.received, came);
                 show(self, received);
+                if Instant::now() >= until {
+                    break;
+                }
             }
         }
     }
@@ -116,17 +103,7 @@ impl Network for Ports {
         let Some(port) = port else {
             return count(&counters.not_sent, 1);
         };
-        let Port {
-            socket,
-            state,
-            batch,
-            ..
-        } = port;
-        let max_segments = state.max_gso_segments();
-        let waits = batch.push(source, destination, datagram, max_segments, |segments| {
-            send(socket, state, counters, &segments);
-        });
-        if !waits {
+        if !port.send(source, destination, datagram, counters) {
             count(&counters.not_sent, 1);
         }
     }
@@ -134,68 +111,13 @@ impl Network for Ports {
     fn flush(&mut self) {
         let Self { ports, counters } = self;
         for port in ports.iter_mut().flatten() {
-            let Port {
-                socket,
-                state,
-                batch,
-                ..
-            } = port;
-            batch.flush(|segments| send(socket, state, counters, &segments));
+            port.flush(counters);
         }
     }
+
     fn at(&self, address: IpAddr) -> Option<SocketAddr> {
         let port = self.ports[family(address)].as_ref()?;
-        Some(SocketAddr::new(address, port.local.port()))
-    }
-}
-
-impl Port {
-    fn open(address: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::DGRAM,
-            Some(Protocol::UDP),
-        )?;
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        // Less than asked for is no reason not to run.
-        let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
-        let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        let socket = UdpSocket::from_std(socket.into());
-        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
-        let local = socket.local_addr()?;
-        Ok(Self {
-            socket,
-            state,
-            local,
-            batch: Batch::new(),
-            readable: true,
-        })
-    }
-
-    /// Reads once; true if something came.
-    fn receive(&mut self, received: &mut Received) -> bool {
-        if !self.readable {
-            return false;
-        }
-        let (socket, state) = (&self.socket, &self.state);
-        let filled = received.fill(self.local, |buffers, metas| {
-            socket.try_io(|| state.recv(UdpSockRef::from(socket), buffers, metas))
-        });
-        match filled {
-            Ok(filled) => return filled > 0,
-            Err(error) => {
-                if error.kind() != io::ErrorKind::WouldBlock {
-                    tracing::trace!(%error, "a datagram could not be read");
-                }
-                // The next datagram that comes is told again.
-                self.readable = false;
-            }
-        }
-        false
+        Some(SocketAddr::new(address, port.local().port()))
     }
 }
 
@@ -213,69 +135,6 @@ fn is_sendable(destination: SocketAddr) -> bool {
     destination.port() != 0 && is_one_host && !destination.ip().is_unspecified()
 }
 
-/// Hands a batch to the system. What it does not take is lost.
-fn send(
-    socket: &UdpSocket,
-    state: &mut UdpSocketState,
-    counters: &Counters,
-    segments: &Segments<'_>,
-) {
-    let max_segments = state.max_gso_segments();
-    let all = segments.bytes;
-    let mut sent = 0;
-    let mut calls = 1;
-    let is_segmented = segments.count > 1;
-    let whole = call(
-        socket,
-        state,
-        segments,
-        all,
-        is_segmented.then_some(segments.segment),
-    );
-    match whole {
-        Ok(()) => sent = segments.count,
-        // A full socket: what is sent later is too late.
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-        Err(_) if is_segmented => {
-            // Some network cards cannot cut a buffer into datagrams; and some errors are of the address.
-            for datagram in all.chunks(segments.segment) {
-                calls += 1;
-                sent += usize::from(call(socket, state, segments, datagram, None).is_ok());
-            }
-        }
-        Err(_) => {}
-    }
-    // On errors the socket's state gives up segmentation for good. It is at fault only if the datagrams go
-    // out one by one; else the address was, as when an interface lost it.
-    if sent == 0
-        && state.max_gso_segments() < max_segments
-        && let Ok(anew) = UdpSocketState::new(UdpSockRef::from(socket))
-    {
-        *state = anew;
-    }
-    count(&counters.sent, sent);
-    count(&counters.send_calls, calls);
-    count(&counters.not_sent, segments.count - sent);
-}
-
-fn call(
-    socket: &UdpSocket,
-    state: &UdpSocketState,
-    path: &Segments<'_>,
-    contents: &[u8],
-    segment_size: Option<usize>,
-) -> io::Result<()> {
-    let source = path.source.ip();
-    let transmit = Transmit {
-        destination: path.destination,
-        ecn: None,
-        contents,
-        segment_size,
-        src_ip: (!source.is_unspecified()).then_some(source),
-    };
-    socket.try_io(|| state.try_send(UdpSockRef::from(socket), &transmit))
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::UdpSocket as StdSocket;
@@ -288,6 +147,10 @@ mod tests {
         let counters = Arc::new(Counters::default());
         let ports = Ports::open(poll.registry(), Arc::clone(&counters)).expect("sockets");
         (poll, ports, counters)
+    }
+
+    fn later() -> Instant {
+        Instant::now() + Duration::from_secs(60)
     }
 
     fn peer() -> StdSocket {
@@ -348,7 +211,7 @@ mod tests {
             for event in &events {
                 ports.is_readable(event.token());
             }
-            ports.receive(&mut received, |_, received| {
+            ports.receive(&mut received, later(), |_, received| {
                 for (source, destination, datagram) in received.datagrams() {
                     assert_eq!((source, destination), (from, to));
                     assert_eq!(datagram.len(), 100);
@@ -374,13 +237,35 @@ mod tests {
             }
             ports.is_readable(mio::Token(0));
             let mut turn = 0;
-            ports.receive(&mut received, |_, received| {
+            ports.receive(&mut received, later(), |_, received| {
                 turn += received.datagrams().count();
             });
             assert!((100..=DATAGRAMS_AT_ONCE).contains(&turn), "{turn}");
             came += turn;
         }
         assert_eq!(came, 2_000);
+    }
+
+    #[test]
+    fn a_turn_ends_in_time_and_the_rest_is_read_in_the_next() {
+        let (_poll, mut ports, _) = ports();
+        let peer = peer();
+        let to = here(&ports);
+        for _ in 0..100 {
+            peer.send_to(&[0; 20], to).expect("it is sent");
+        }
+        let mut received = Received::new();
+        let (mut came, mut turns) = (0, 0);
+        while ports.may_have_more() {
+            let mut turn = 0;
+            ports.receive(&mut received, Instant::now(), |_, received| {
+                turn += received.datagrams().count();
+            });
+            turns += 1;
+            came += turn;
+        }
+        assert_eq!(came, 100);
+        assert!(turns > 100 / DATAGRAMS_AT_ONCE + 1, "{turns}");
     }
 
     #[test]
@@ -410,11 +295,7 @@ mod tests {
             sum(&counters).datagrams_not_sent,
             senseless.len() as u64 + 2
         );
-        let state = |ports: &Ports| {
-            ports.ports[0]
-                .as_ref()
-                .map(|port| port.state.max_gso_segments())
-        };
+        let state = |ports: &Ports| ports.ports[0].as_ref().map(|port| port.max_segments());
         let (_poll, untouched, _) = self::ports();
         assert_eq!(state(&ports), state(&untouched), "segmentation goes on");
         ports.send(from, to, &[7; 10]);

@@ -9,7 +9,7 @@ use mio::{Events, Poll, Token, Waker};
 
 use super::EngineError;
 use super::candidates::HostAddresses;
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Taken};
 use super::port::{Network, Ports};
 use super::received::Received;
 use super::shard::Shard;
@@ -20,6 +20,13 @@ const WAKER: Token = Token(2);
 
 /// What the system tells in one go: two sockets and a waker.
 const MAX_EVENTS: usize = 4;
+
+/// What commands and datagrams each may take in one turn, before frames and deadlines are looked after again: those who watch must not
+/// notice a crowd that comes. A new session takes half a millisecond, and so does a datagram of its handshake.
+const TURN: Duration = Duration::from_millis(4);
+
+/// The same between two parts of a frame on its way.
+const TURN_WITHIN_FRAME: Duration = Duration::from_millis(1);
 
 /// Starts a shard; it runs until its inbox says stop.
 pub(super) fn start(number: usize, addresses: Vec<IpAddr>) -> Result<Arc<Inbox>, EngineError> {
@@ -46,36 +53,37 @@ pub(super) fn start(number: usize, addresses: Vec<IpAddr>) -> Result<Arc<Inbox>,
 fn run(mut poll: Poll, mut ports: Ports, mut shard: Shard, inbox: &Inbox) {
     let mut received = Received::new();
     let mut events = Events::with_capacity(MAX_EVENTS);
+    let mut taken = Taken::default();
     loop {
-        let taken = inbox.take(!shard.is_fanning_out());
-        let now = Instant::now();
-        for command in taken.commands {
-            shard.command(command, now, &mut ports);
+        // What was left in the last turn goes first.
+        if taken.commands.is_empty() {
+            taken = inbox.take(!shard.is_fanning_out());
+        } else {
+            inbox.take_frame(!shard.is_fanning_out(), &mut taken);
         }
-        for (publication, viewer) in &taken.refused {
-            shard.refuse(publication, *viewer, now, &mut ports);
+        let turn = if shard.is_fanning_out() {
+            TURN_WITHIN_FRAME
+        } else {
+            TURN
+        };
+        if obey(&mut taken, turn, &mut shard, &mut ports) && taken.stop {
+            return shard.stop(Instant::now(), &mut ports);
         }
-        for (publication, stream) in taken.missed {
-            shard.missed(publication, stream);
-        }
-        if taken.stop {
-            return shard.stop(now, &mut ports);
-        }
-        if let Some((publication, frame)) = taken.frame {
+        if let Some((publication, frame)) = taken.frame.take() {
             shard.begin_frame(publication, frame);
         }
         shard.fan_out(Instant::now(), &mut ports);
-        ports.receive(&mut received, |ports, received| {
-            let now = Instant::now();
+        ports.receive(&mut received, Instant::now() + turn, |ports, received| {
             for (source, destination, datagram) in received.datagrams() {
-                shard.receive(source, destination, datagram, now, ports);
+                shard.receive(source, destination, datagram, Instant::now(), ports);
             }
         });
         let now = Instant::now();
         shard.wake(now, &mut ports);
         ports.flush();
 
-        let goes_on = taken.more || shard.is_fanning_out() || ports.may_have_more();
+        let is_behind = taken.more || !taken.commands.is_empty();
+        let goes_on = is_behind || shard.is_fanning_out() || ports.may_have_more();
         let wait = if goes_on {
             Some(Duration::ZERO)
         } else {
@@ -94,4 +102,28 @@ fn run(mut poll: Poll, mut ports: Ports, mut shard: Shard, inbox: &Inbox) {
             ports.is_readable(event.token());
         }
     }
+}
+
+/// Does what was asked, as far as there is time; true if that was all.
+fn obey(taken: &mut Taken, turn: Duration, shard: &mut Shard, ports: &mut Ports) -> bool {
+    let begun = Instant::now();
+    let mut now = begun;
+    while let Some(command) = taken.commands.pop_front() {
+        shard.command(command, now, ports);
+        now = Instant::now();
+        if now.saturating_duration_since(begun) >= turn {
+            break;
+        }
+    }
+    if !taken.commands.is_empty() {
+        return false;
+    }
+    // These are about viewers of whom commands may have been before.
+    for (publication, viewer) in std::mem::take(&mut taken.refused) {
+        shard.refuse(&publication, viewer, now, ports);
+    }
+    for (publication, stream) in std::mem::take(&mut taken.missed) {
+        shard.missed(publication, stream);
+    }
+    true
 }

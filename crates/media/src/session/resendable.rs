@@ -1,9 +1,9 @@
 //! How many packets of a stream can be sent again.
 //!
 //! A packet takes some 440 bytes in the library, its payload not counted, which is shared. So how many are kept follows the rate, by
-//! large steps: those that were kept before a step cannot be sent again after it.
+//! large steps: those that were kept before a step cannot be sent again after it. A burst is no reason for one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use str0m::rtp::StreamTx;
 
@@ -11,6 +11,9 @@ use crate::demand::Bitrate;
 
 /// For how long a packet can be sent again: later it would come too late to be shown.
 const AGE: Duration = Duration::from_millis(500);
+
+/// For how long a rate must have been that high.
+const SUSTAINED: Duration = Duration::from_secs(3);
 
 /// So many are kept up to 2.8 Mbit/s.
 const FEWEST: usize = 128;
@@ -27,6 +30,8 @@ const SHARE: f32 = 0.15;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Resendable {
     packets: usize,
+    /// Since when these are too few, and how many it would have taken at the least.
+    too_few: Option<(Instant, usize)>,
 }
 
 impl Resendable {
@@ -34,6 +39,7 @@ impl Resendable {
     pub(super) fn new(any: bool) -> Self {
         Self {
             packets: if any { FEWEST } else { 0 },
+            too_few: None,
         }
     }
 
@@ -42,17 +48,24 @@ impl Resendable {
         stream.set_rtx_cache(self.packets, AGE, Some(SHARE));
     }
 
-    /// Takes the rate of the stream; true if the library is to keep more.
-    pub(super) fn follow(&mut self, rate: Bitrate) -> bool {
+    /// Takes the rate of the stream, several times in a second; true if the library is to keep more.
+    pub(super) fn follow(&mut self, rate: Bitrate, now: Instant) -> bool {
         let millis = u64::try_from(AGE.as_millis()).unwrap_or(u64::MAX);
         let sent = rate.saturating_mul(millis) / (8_000 * PACKET);
         let sent = usize::try_from(sent).unwrap_or(usize::MAX).min(MOST);
         // A quarter more is as good: the oldest are the least of use.
         if self.packets == 0 || sent * 4 <= self.packets * 5 {
+            self.too_few = None;
+            return false;
+        }
+        let (since, least) = self.too_few.unwrap_or((now, sent));
+        self.too_few = Some((since, least.min(sent)));
+        if now.saturating_duration_since(since) < SUSTAINED {
             return false;
         }
         let before = self.packets;
-        self.packets = sent.next_power_of_two().max(before);
+        self.packets = least.min(sent).next_power_of_two().max(before);
+        self.too_few = None;
         self.packets > before
     }
 }
@@ -61,13 +74,21 @@ impl Resendable {
 mod tests {
     use super::*;
 
+    const MBIT: Bitrate = 1_000_000;
+    const TENTH: Duration = Duration::from_millis(100);
+
     #[test]
     fn it_follows_the_rate_by_large_steps() {
-        const MBIT: Bitrate = 1_000_000;
+        let mut now = Instant::now();
         let mut resendable = Resendable::new(true);
         let mut at = |rate| {
             let before = resendable.packets;
-            assert_eq!(resendable.follow(rate), resendable.packets > before);
+            let mut steps = 0;
+            for _ in 0..40 {
+                steps += usize::from(resendable.follow(rate, now));
+                now += TENTH;
+            }
+            assert_eq!(steps, usize::from(resendable.packets > before));
             resendable.packets
         };
         assert_eq!([at(0), at(2 * MBIT), at(5 * MBIT / 2)], [FEWEST; 3]);
@@ -76,9 +97,23 @@ mod tests {
     }
 
     #[test]
+    fn a_burst_changes_nothing() {
+        let mut now = Instant::now();
+        let mut resendable = Resendable::new(true);
+        for number in 0..600 {
+            // As when a film begins again.
+            let rate = if number % 25 < 20 { 8 * MBIT } else { 2 * MBIT };
+            assert!(!resendable.follow(rate, now));
+            now += TENTH;
+        }
+    }
+
+    #[test]
     fn who_takes_nothing_again_needs_no_memory() {
         let mut resendable = Resendable::new(false);
-        assert!(!resendable.follow(Bitrate::MAX));
+        let now = Instant::now();
+        assert!(!resendable.follow(Bitrate::MAX, now));
+        assert!(!resendable.follow(Bitrate::MAX, now + 2 * SUSTAINED));
         assert_eq!(resendable.packets, 0);
     }
 }

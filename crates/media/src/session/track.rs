@@ -315,7 +315,7 @@ impl Track {
     pub(super) fn mark_rate(&mut self, rtc: &mut Rtc, now: Instant) {
         self.rate.mark(self.counted.bytes_sent, now);
         let rate = self.rate.bitrate(self.counted.bytes_sent, now);
-        if self.resendable.follow(rate)
+        if self.resendable.follow(rate, now)
             && let Some(stream) = rtc.direct_api().stream_tx_by_mid(self.mid, None)
         {
             self.resendable.prepare(stream);

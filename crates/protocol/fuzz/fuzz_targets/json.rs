@@ -3,11 +3,21 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wigwag_protocol::json::{ClientMessage, ServerMessage};
+use wigwag_protocol::json::{ClientMessage, PassedOn, ServerMessage};
 
 fuzz_target!(|text: &str| {
     if let Ok(message) = ClientMessage::from_json(text) {
         assert_eq!(ClientMessage::from_json(&message.to_json()), Ok(message));
+    }
+    if let Some(passed_on) = PassedOn::from_json(text) {
+        // Both readers read the same, and what is passed on as it is can be read by who gets it.
+        let message = passed_on.message;
+        let read = ClientMessage::from_json(text);
+        assert_eq!(read, Ok(ClientMessage::Peer(message.clone())));
+        if passed_on.verbatim {
+            let read = ServerMessage::from_json(text);
+            assert_eq!(read, Ok(ServerMessage::Peer(message)));
+        }
     }
     if let Ok(message) = ServerMessage::from_json(text) {
         assert_eq!(ServerMessage::from_json(&message.to_json()), Ok(message));

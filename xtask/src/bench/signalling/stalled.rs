@@ -1,31 +1,31 @@
 //! Listeners that stop reading, and what everybody else notices of it.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use super::load::Peer;
-use super::server_process::ServerProcess;
+use super::case::Candidate;
+use crate::bench::load::Peer;
+use crate::bench::server_process::ServerProcess;
 
 const STALLED: usize = 3;
 const CHANGES: usize = 2_500;
 const META_BYTES: usize = 16 * 1024;
 
 /// After this long a server stands still.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
-pub(crate) struct Stalled {
+pub(super) struct Stalled {
     /// The longest time from a connection to its session; none if the server stood still.
-    pub(crate) worst_session: Option<Duration>,
+    pub(super) worst_session: Option<Duration>,
     /// By how much the server's memory grew at most, in bytes.
-    pub(crate) grown: u64,
+    pub(super) grown: u64,
 }
 
-pub(crate) async fn measure(program: &Path, arguments: &[&str]) -> Result<Stalled> {
-    let server = ServerProcess::start(program, arguments)?;
+pub(super) async fn measure(candidate: Candidate<'_>) -> Result<Stalled> {
+    let server = candidate.start(None)?;
     let mut stalled = Vec::new();
     for _ in 0..STALLED {
         let mut peer = Peer::connect(server.address).await?;
