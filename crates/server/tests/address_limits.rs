@@ -75,7 +75,7 @@ fn who_comes_too_often_is_told_so_and_then_not_answered() {
     }));
     let mut peer = server.peer();
     let begin = Instant::now();
-    let mut statuses = Vec::new();
+    let mut statuses: Vec<String> = Vec::new();
     while statuses.last().is_none_or(|status| !status.is_empty()) {
         let answer = server.get("/healthz", "");
         statuses.push(status(&answer).to_owned());
