@@ -98,8 +98,15 @@ pub(crate) fn run(arguments: ServeArguments) -> Result<(), ServeError> {
     // Half of the processors: the kernel's part of the work is as large as ours, and measured on two
     // processors a second thread that is woken for every message costs more than it brings.
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    Builder::new_multi_thread()
-        .worker_threads((processors / 2).max(1))
+    let threads = (processors / 2).max(1);
+    // One thread that shares nothing needs none of what several need to share.
+    let mut runtime = if threads == 1 {
+        Builder::new_current_thread()
+    } else {
+        Builder::new_multi_thread()
+    };
+    runtime
+        .worker_threads(threads)
         .enable_all()
         .build()?
         .block_on(serve(arguments, effective, sockets, log))?;
