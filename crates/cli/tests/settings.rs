@@ -283,3 +283,34 @@ fn the_file_that_it_prints_is_the_packaged_one() {
     let packaged = include_str!("../../../packaging/wigwag.toml");
     assert_eq!(stdout(&output.expect("it runs")), packaged);
 }
+
+#[test]
+fn lists_come_from_all_three() {
+    let desk = Desk::new();
+    let file = desk.write(
+        "wigwag.toml",
+        "metrics_from = [\"192.0.2.0/24\", \"::1\"]\n",
+    );
+    let output = check()
+        .args(["--allowed-origin", "https://a.example"])
+        .args(["--allowed-origin", "null"])
+        .env("WIGWAG_CONFIG", file)
+        .env("WIGWAG_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1")
+        .output()
+        .expect("it runs");
+    for (key, items) in [
+        ("metrics_from", ["192.0.2.0/24", "::1"]),
+        ("allowed_origins", ["https://a.example", "null"]),
+        ("trusted_proxies", ["10.0.0.0/8", "192.0.2.1"]),
+    ] {
+        let (value, _) = shown(&output, key);
+        for item in items {
+            assert!(value.contains(item), "{key} = {value}");
+        }
+    }
+    let lines = wrong(&desk.check("trusted_proxies = [\"10.0.0.0/33\"]\n"), 1);
+    assert!(
+        lines[0].contains("line 1: trusted_proxies: \"10.0.0.0/33\" is neither"),
+        "{lines:?}"
+    );
+}

@@ -45,6 +45,14 @@ pub struct ServeArguments {
     #[arg(long, value_name = "TIME", value_parser = of("limits.ping_interval"), help_heading = CLIENTS)]
     keepalive_timeout: Option<String>,
 
+    /// Lets browsers connect from pages of this origin only, such as https://example.org; repeat it, or use commas
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',', value_parser = of("allowed_origins"), help_heading = CLIENTS)]
+    allowed_origin: Vec<String>,
+
+    /// Believes proxies in this network, such as 10.0.0.0/8, whose requests they bring; repeat it, or use commas
+    #[arg(long, value_name = "NETWORK", value_delimiter = ',', value_parser = of("trusted_proxies"), help_heading = CLIENTS)]
+    trusted_proxy: Vec<String>,
+
     /// Lets only producers call passive consumers; the reference lets any peer
     #[arg(long, help_heading = CLIENTS)]
     only_producers_call_consumers: bool,
@@ -86,7 +94,7 @@ const OPERATION: &str = "Operation";
 const INSTEAD: &str = "Instead of serving";
 
 /// Which flag is for which setting: (key, flag).
-const FLAGS: [(&str, &str); 10] = [
+const FLAGS: [(&str, &str); 12] = [
     ("host", "host"),
     ("port", "port"),
     ("text_port", "text-port"),
@@ -95,6 +103,8 @@ const FLAGS: [(&str, &str); 10] = [
     ("tls.acme.domains", "acme-domain"),
     ("tls.client_certificates.authority", "client-ca"),
     ("limits.ping_interval", "keepalive-timeout"),
+    ("allowed_origins", "allowed-origin"),
+    ("trusted_proxies", "trusted-proxy"),
     (
         "only_producers_call_consumers",
         "only-producers-call-consumers",
@@ -130,6 +140,8 @@ impl ServeArguments {
             list(&self.acme_domain),
             self.client_ca.clone(),
             self.keepalive_timeout.clone(),
+            list(&self.allowed_origin),
+            list(&self.trusted_proxy),
             switch(self.only_producers_call_consumers),
             self.log_format.clone(),
         ];
@@ -189,6 +201,8 @@ mod tests {
                 "cert" | "key" | "client-ca" => ("file.pem", "\"file.pem\""),
                 "acme-domain" => ("a,b", "[\"a\", \"b\"]"),
                 "keepalive-timeout" => ("5", "\"5s\""),
+                "allowed-origin" => ("https://example.org", "[\"https://example.org\"]"),
+                "trusted-proxy" => ("10.0.0.0/8", "[\"10.0.0.0/8\"]"),
                 "log-format" => ("json", "\"json\""),
                 "only-producers-call-consumers" => ("", "true"),
                 other => panic!("--{other} is not tried"),

@@ -91,7 +91,7 @@ fn demands_certificate(error: &(dyn Error + 'static)) -> bool {
 }
 
 fn converse(mut stream: impl Read + Write) -> Result<String, Box<dyn Error>> {
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
     let ended = stream.take(MAX_ANSWER).read_to_end(&mut answer);
     if answer.is_empty() {

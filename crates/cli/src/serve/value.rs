@@ -88,8 +88,7 @@ where
 
     fn read(given: &Given, _: Option<&Path>) -> Result<T, String> {
         let text = text(given).ok_or_else(|| expected("text", given))?;
-        text.parse()
-            .map_err(|error: T::Err| format!("{}: {error}", quoted(text)))
+        text.parse().map_err(|error: T::Err| error.to_string())
     }
 
     fn show(value: &T) -> Option<String> {

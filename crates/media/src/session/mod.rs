@@ -79,6 +79,9 @@ pub const SET_UP_TIMEOUT: Duration = Duration::from_secs(15);
 /// every three seconds (RFC 7675 allows five between them).
 pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Datagrams that there is room for while none wait: a picture's.
+const USUAL_TRANSMITS: usize = 16;
+
 /// A session with one viewer.
 pub struct Session {
     rtc: Rtc,
@@ -259,7 +262,11 @@ impl Session {
 
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        let mut transmit = self.transmits.pop_front()?;
+        let Some(mut transmit) = self.transmits.pop_front() else {
+            // The most that ever waited is far more than usual, and there are hundreds of sessions.
+            self.transmits.shrink_to(USUAL_TRANSMITS);
+            return None;
+        };
         self.path.direct(&mut transmit, self.now);
         Some(transmit)
     }

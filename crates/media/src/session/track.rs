@@ -18,7 +18,7 @@ use crate::frame_queue::FrameQueue;
 
 /// The library gets packets while it has fewer than this of the stream: its own queue cannot be purged, ours can,
 /// and it keeps the memory of the most that ever waited.
-const FEW_PACKETS: usize = 16;
+const FEW_PACKETS: usize = 8;
 
 /// A key frame that was asked for and did not come is asked for again after this.
 const ASK_AGAIN: Duration = Duration::from_millis(500);

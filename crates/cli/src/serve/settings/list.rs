@@ -1,8 +1,10 @@
 //! The list of all settings.
 
-use super::super::quantity::{Bytes, Count, Time};
+use wigwag_server::{AllowedOrigin, ForwardedHeader, Network};
+
+use super::super::quantity::{Bytes, Count, Delay, Time};
 use super::super::value::{
-    File, Format, Kind, List, LogFilter, Optional, Port, Switch, Text, Version,
+    File, Format, Kind, List, LogFilter, Optional, Parsed, Port, Switch, Text, Version,
 };
 use super::Setting;
 
@@ -45,6 +47,30 @@ pub(in super::super) static SETTINGS: &[Setting] = &[
         Switch,
         config.policy.only_producers_call_consumers,
         "Whether only producers may call passive consumers; the reference lets any peer."
+    ),
+    setting!(
+        "allowed_origins",
+        List<Parsed<AllowedOrigin>>,
+        config.allowed_origins,
+        "Pages from which browsers may connect, such as \"https://example.org\"; \"*\" is any. The own page always may."
+    ),
+    setting!(
+        "trusted_proxies",
+        List<Parsed<Network>>,
+        config.trusted_proxies,
+        "Networks of proxies that say truly whose requests they bring, such as \"10.0.0.0/8\"."
+    ),
+    setting!(
+        "forwarded_header",
+        Parsed<ForwardedHeader>,
+        config.forwarded_header,
+        "The header in which they say it: \"x-forwarded-for\", or \"forwarded\" (RFC 7239)."
+    ),
+    setting!(
+        "metrics_from",
+        List<Parsed<Network>>,
+        config.metrics_from,
+        "Networks whose clients may read /metrics."
     ),
     setting!(
         "log",
@@ -127,6 +153,60 @@ pub(in super::super) static SETTINGS: &[Setting] = &[
         "Connections at once, of whatever kind; more wait in the system's backlog."
     ),
     setting!(
+        "limits.max_connections_per_address",
+        Count,
+        config.limits.max_connections_per_address,
+        "Connections at once from one address, an IPv6 address with all of its /64."
+    ),
+    setting!(
+        "limits.address_connections_per_second",
+        Count<u32>,
+        config.limits.address_connections_per_second,
+        "New connections a second from one address, in the long run."
+    ),
+    setting!(
+        "limits.address_connection_burst",
+        Count<u32>,
+        config.limits.address_connection_burst,
+        "New connections from one address that may come at once."
+    ),
+    setting!(
+        "limits.max_addresses",
+        Count,
+        config.limits.max_addresses,
+        "Addresses that are remembered for these limits."
+    ),
+    setting!(
+        "limits.peer_messages_per_second",
+        Count<u32>,
+        config.limits.peer_messages_per_second,
+        "Messages a second from one client, in the long run."
+    ),
+    setting!(
+        "limits.peer_message_burst",
+        Count<u32>,
+        config.limits.peer_message_burst,
+        "Messages from one client that may come at once."
+    ),
+    setting!(
+        "limits.address_messages_per_second",
+        Count<u32>,
+        config.limits.address_messages_per_second,
+        "Messages a second from all clients of one address, in the long run."
+    ),
+    setting!(
+        "limits.address_message_burst",
+        Count<u32>,
+        config.limits.address_message_burst,
+        "Messages from all clients of one address that may come at once."
+    ),
+    setting!(
+        "limits.exempt_loopback",
+        Switch,
+        config.limits.exempt_loopback,
+        "Whether clients on this machine are free of the limits by address and of messages a second."
+    ),
+    setting!(
         "limits.max_message_bytes",
         Bytes,
         config.limits.max_message_bytes,
@@ -173,6 +253,12 @@ pub(in super::super) static SETTINGS: &[Setting] = &[
         Time,
         config.limits.close_timeout,
         "How long a client has to read the reason why it is closed."
+    ),
+    setting!(
+        "limits.shutdown_delay",
+        Delay,
+        config.limits.shutdown_delay,
+        "How long a server that is told to stop goes on, but for /readyz, so that load balancers notice first."
     ),
     setting!(
         "limits.shutdown_timeout",
