@@ -49,7 +49,7 @@ fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Demo(demo) => demo::run(&demo),
         Task::Test => test::run(),
-        Task::Bench(bench) => bench::run(bench),
+        Task::Bench(bench) => bench::run(&bench),
         Task::Soak(soak) => soak::run(soak),
     }
 }

@@ -40,20 +40,20 @@ pub(crate) enum Bench {
     PacketPath,
 }
 
-pub(crate) fn run(bench: Bench) -> Result<ExitCode> {
+pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
     match bench {
         // The load is a browser's, or counted.
         Bench::FirstFrame => first_frame::run(),
         Bench::PacketPath => packet_path::run(),
         _ if cfg!(debug_assertions) => run_optimised(),
         #[cfg(feature = "signalling")]
-        Bench::Signalling(arguments) => signalling::run(&arguments),
+        Bench::Signalling(arguments) => signalling::run(arguments),
         #[cfg(feature = "signalling")]
-        Bench::SignallingLoad(load) => signalling::make_load(load),
+        Bench::SignallingLoad(load) => signalling::make_load(load.clone()),
         // Only to be built: what measures is built with all features.
         #[cfg(not(feature = "signalling"))]
         Bench::Signalling(_) | Bench::SignallingLoad(_) => run_optimised(),
-        Bench::FanOut(arguments) => fan_out::run(arguments),
+        Bench::FanOut(arguments) => fan_out::run(*arguments),
     }
 }
 

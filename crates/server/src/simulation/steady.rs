@@ -106,7 +106,7 @@ impl Steady {
                 biased;
                 heard = self.wire.next_json() => match heard {
                     Ok(message) => self.hear(&message),
-                    Err(told) => return self.ended(told),
+                    Err(told) => return self.ended(told.as_ref()),
                 },
                 () = world.pause(rest) => {
                     if self.world.is_over() {
@@ -128,7 +128,7 @@ impl Steady {
         self.world.now() + Duration::from_millis(random.random_range(100..4_000))
     }
 
-    fn ended(&self, told: Option<(u16, String)>) {
+    fn ended(&self, told: Option<&(u16, String)>) {
         assert_ne!(
             self.world.epoch(),
             self.epoch,
@@ -136,7 +136,7 @@ impl Steady {
             self.name
         );
         if let Some((code, _)) = told {
-            assert_eq!(code, 1001);
+            assert_eq!(*code, 1001);
         }
     }
 
@@ -158,7 +158,7 @@ impl Steady {
             {
                 match timeout(rest, self.wire.next_json()).await {
                     Ok(Ok(message)) => self.hear(&message),
-                    Ok(Err(told)) => return self.ended(told),
+                    Ok(Err(told)) => return self.ended(told.as_ref()),
                     Err(_) => break,
                 }
             }
@@ -217,7 +217,7 @@ impl Steady {
     }
 
     async fn list(&mut self) {
-        self.asked = Some(self.asked.unwrap_or(self.world.now()));
+        self.asked = Some(self.asked.unwrap_or_else(|| self.world.now()));
         self.wire.send(r#"{"type":"list"}"#).await;
     }
 

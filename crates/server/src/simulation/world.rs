@@ -44,6 +44,7 @@ struct Running {
 
 impl World {
     pub(super) fn new(weather: Weather) -> Self {
+        #[allow(clippy::needless_update, reason = "limits may be added")]
         let limits = Limits {
             max_connections: 200,
             max_message_bytes: 16 * 1024,
