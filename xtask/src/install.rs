@@ -60,6 +60,10 @@ const PACKAGES_OF_THE_TESTS: &[(&str, &[&str])] = &[
         &["util-linux", "procps", "iproute2"],
     ),
     ("peers: a certificate authority (ACME)", &["pebble"]),
+    (
+        "tests: sockets that systemd hands over, its opinion of our unit, and a Debian to run our container's steps in",
+        &["systemd", "debootstrap"],
+    ),
     ("benchmarks: counting instructions", &["valgrind"]),
 ];
 
@@ -201,6 +205,54 @@ pub(crate) fn published_program(
             .arg(folder),
     )?;
     mark_done(folder)
+}
+
+/// The file system that our container image starts from, as an archive: a minimal Debian 12 from the mirror that this
+/// machine uses.
+pub(crate) fn container_base() -> Result<PathBuf> {
+    let folder = places::cache()?.join("container-base-bookworm-1");
+    let archive = folder.join("base.tar");
+    if is_done(&folder) {
+        return Ok(archive);
+    }
+    say("Installing a minimal Debian 12 into a folder (once)");
+    let root = folder.join("root");
+    must_run(&mut as_root("rm", &["-rf", &text(&folder)?])?)?;
+    fs::create_dir_all(&folder)?;
+    let mirror = debian_mirror()?;
+    let (root, out) = (text(&root)?, text(&archive)?);
+    let debootstrap = ["--variant=minbase", "bookworm", &root, &mirror];
+    must_run(&mut as_root("debootstrap", &debootstrap)?)?;
+    // What apt has downloaded and would download again is no part of an image.
+    let mut pack = vec![
+        "--create",
+        "--numeric-owner",
+        "--file",
+        &out,
+        "--directory",
+        &root,
+    ];
+    pack.extend([
+        "--exclude=./var/cache/apt/*",
+        "--exclude=./var/lib/apt/lists/*",
+        ".",
+    ]);
+    must_run(&mut as_root("tar", &pack)?)?;
+    must_run(&mut as_root("rm", &["-rf", &root])?)?;
+    must_run(&mut as_root("chmod", &["a+r", &out])?)?;
+    mark_done(&folder)?;
+    Ok(archive)
+}
+
+/// Where apt gets Debian from here.
+fn debian_mirror() -> Result<String> {
+    let mut apt = command("apt-get", &["indextargets", "--format", "$(REPO_URI)"]);
+    let output = apt
+        .args(["Codename: bookworm", "Component: main"])
+        .output()?;
+    let mirrors = String::from_utf8_lossy(&output.stdout).into_owned();
+    let debian = mirrors.lines().find(|mirror| !mirror.contains("security"));
+    Ok(debian.unwrap_or("http://deb.debian.org/debian").to_owned())
 }
 
 /// `PATH` with a folder in front.

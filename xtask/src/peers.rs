@@ -35,6 +35,24 @@ pub(crate) fn our_server() -> Result<PathBuf> {
     Ok(places::target().join("release/wigwag"))
 }
 
+/// The server alone, as our container image has it, but built faster.
+pub(crate) fn serve_only() -> Result<PathBuf> {
+    say("Building the wigwag command without GStreamer, for the container");
+    let target = places::target().join("serve-only");
+    let mut build = cargo(&[
+        "build",
+        "--locked",
+        "--no-default-features",
+        "--package",
+        "wigwag",
+        "--bin",
+        "wigwag",
+    ]);
+    // In a folder of its own: the program with all features is not to be built anew for it.
+    must_run(build.env("CARGO_TARGET_DIR", &target))?;
+    Ok(target.join("debug/wigwag"))
+}
+
 /// Our small program around the published `webrtcsink` and `webrtcsrc`.
 pub(crate) fn gst_plugin_webrtc() -> Result<PathBuf> {
     say("Building the peer program with the published webrtcsink and webrtcsrc (long only once)");

@@ -74,6 +74,8 @@ fn peers_of_ours(counts: &mut Counts, xtask: &Path) -> Result<()> {
     counts.check(&mut peers::find_our_element(&plugin)?)?;
     let reference = peers::reference_server()?;
     let gst_plugin_webrtc = peers::gst_plugin_webrtc()?;
+    let serve_only = peers::serve_only()?;
+    let container_base = install::container_base()?;
 
     say("Our webrtcsink, the published webrtcsink and webrtcsrc, and the reference's server");
     counts.suite(
@@ -85,6 +87,8 @@ fn peers_of_ours(counts: &mut Counts, xtask: &Path) -> Result<()> {
             "wigwag-end-to-end",
         ])
         .env("WIGWAG_SERVE", &serve)
+        .env("WIGWAG_SERVE_ONLY", &serve_only)
+        .env("WIGWAG_CONTAINER_BASE", &container_base)
         .env("WIGWAG_REFERENCE_SERVER", &reference)
         .env("WIGWAG_PEER_GST_WEBRTC", &gst_plugin_webrtc)
         .env("WIGWAG_PLUGIN", &plugin),

@@ -18,13 +18,14 @@ pub use load::LoadArguments;
 pub use publish::PublishArguments;
 pub use serve::ServeArguments;
 
-/// Runs `serve`, and turns what goes wrong into one line and the exit code 1.
+/// Runs `serve`, and turns what goes wrong into a line each and the exit code 1; 2 for a command line that makes no
+/// sense.
 pub fn run_serve(arguments: ServeArguments) -> ExitCode {
-    match logging::start("info").and_then(|()| serve::run(arguments)) {
+    match serve::run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
+            eprintln!("{error}");
+            error.exit_code()
         }
     }
 }

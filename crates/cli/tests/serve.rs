@@ -1,17 +1,14 @@
 //! `wigwag serve` as a process: what it prints, how it ends, and what it survives.
 
+mod served;
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
-use tungstenite::{Message, WebSocket};
-
-const DEADLINE: Duration = Duration::from_secs(30);
-
-fn wigwag() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_wigwag"))
-}
+use served::{DEADLINE, Served, wigwag};
+use tungstenite::Message;
 
 fn serve(arguments: &[&str]) -> Output {
     let mut command = wigwag();
@@ -25,76 +22,6 @@ fn one_line_error(output: &Output) -> String {
     assert!(text.starts_with("error: "), "{text}");
     assert!(output.stdout.is_empty());
     text
-}
-
-/// A server process that is ended with the test.
-struct Served {
-    child: Child,
-    url: String,
-}
-
-impl Served {
-    fn start(mut command: Command) -> Self {
-        command.args(["--host", "127.0.0.1", "--port", "0"]);
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let stdout = child.stdout.take().expect("piped");
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).expect("a line");
-        let url = line
-            .trim()
-            .strip_prefix("signalling at ")
-            .unwrap_or_else(|| panic!("not served: {line:?}"))
-            .to_owned();
-        Self { child, url }
-    }
-
-    fn address(&self) -> &str {
-        let (_, rest) = self.url.split_once("://").expect("a URL");
-        rest.trim_end_matches('/')
-    }
-
-    fn peer(&self) -> WebSocket<TcpStream> {
-        let stream = TcpStream::connect(self.address()).expect("accepted");
-        stream
-            .set_read_timeout(Some(DEADLINE))
-            .expect("a socket option");
-        let (mut socket, _) = tungstenite::client(&self.url, stream).expect("an upgrade");
-        assert!(matches!(socket.read(), Ok(Message::Text(_))), "welcomed");
-        socket
-    }
-
-    fn terminate(&mut self) -> std::process::ExitStatus {
-        let pid = self.child.id().to_string();
-        let killed = Command::new("kill").args(["-TERM", &pid]).status();
-        assert!(killed.expect("kill runs").success());
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                return status;
-            }
-            assert!(start.elapsed() < DEADLINE, "it does not end");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    fn log(mut self) -> String {
-        self.terminate();
-        let mut log = String::new();
-        let mut stderr = self.child.stderr.take().expect("piped");
-        stderr.read_to_string(&mut log).expect("text");
-        log
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]

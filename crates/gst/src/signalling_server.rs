@@ -30,7 +30,7 @@ impl SignallingServer {
         let config = Config {
             host: settings.host.clone(),
             port: settings.port,
-            tls: tls_files(certificate, key, "signalling-server")?,
+            tls: tls_files(certificate, key, "signalling-server")?.map(Into::into),
             ..Config::default()
         };
         let (url, running) = Embedded::start(Server::bind(config), Server::url, Server::run)?;

@@ -51,6 +51,11 @@ impl Hub {
         self.policy = policy;
     }
 
+    /// Whether [`connect`](Self::connect) would fail.
+    pub fn is_full(&self) -> bool {
+        self.peers.len() >= self.policy.max_peers
+    }
+
     /// Peers connected now.
     pub fn peer_count(&self) -> usize {
         self.peers.len()
@@ -88,7 +93,7 @@ impl Hub {
     ///
     /// The hub is full.
     pub fn connect(&mut self) -> Result<PeerId, Full> {
-        if self.peers.len() >= self.policy.max_peers {
+        if self.is_full() {
             return Err(Full::Peers {
                 limit: self.policy.max_peers,
             });

@@ -298,9 +298,34 @@ fn peers_are_bounded() {
     let first = connect(&mut hub);
     connect(&mut hub);
     connect(&mut hub);
+    assert!(hub.is_full());
     assert_eq!(hub.connect(), Err(Full::Peers { limit: 3 }));
     disconnect(&mut hub, &first);
     connect(&mut hub);
+}
+
+#[test]
+fn a_policy_that_changes_counts_for_what_comes() {
+    let mut hub = hub(Policy::default());
+    connect(&mut hub);
+    connect(&mut hub);
+    hub.set_policy(Policy {
+        max_peers: 2,
+        ..Policy::default()
+    });
+    assert_eq!(hub.connect(), Err(Full::Peers { limit: 2 }));
+}
+
+#[test]
+fn roles_and_metas_are_counted() {
+    let mut hub = hub(Policy::default());
+    let peer = connect(&mut hub);
+    let status = r#"{"type":"setPeerStatus","roles":["consumer","listener"],"meta":"abc"}"#;
+    send(&mut hub, &peer, status);
+    let counts = |hub: &Hub| (hub.consumer_count(), hub.listener_count(), hub.meta_bytes());
+    assert_eq!(counts(&hub), (1, 1, 5));
+    disconnect(&mut hub, &peer);
+    assert_eq!(counts(&hub), (0, 0, 0));
 }
 
 #[test]

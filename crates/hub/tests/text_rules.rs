@@ -116,7 +116,9 @@ fn the_partner_of_who_leaves_is_closed_and_its_id_is_free() {
     let mut hub = hub();
     let (a, b) = (peer(&mut hub, "a"), peer(&mut hub, "b"));
     send(&mut hub, a, "SESSION b");
+    assert_eq!(hub.session_count(), 1);
     assert_eq!(disconnect(&mut hub, b), [(a, Sent::Closed)]);
+    assert_eq!(hub.session_count(), 0);
     // It may still speak, and its owner will find it gone.
     assert_eq!(send(&mut hub, a, "hello?"), []);
     assert_eq!(disconnect(&mut hub, a), []);
@@ -131,7 +133,9 @@ fn who_calls_itself_hears_itself() {
     let a = peer(&mut hub, "a");
     assert_eq!(send(&mut hub, a, "SESSION a"), [(a, text("SESSION_OK"))]);
     assert_eq!(send(&mut hub, a, "x"), [(a, Sent::Relayed)]);
+    assert_eq!(hub.session_count(), 1);
     assert_eq!(disconnect(&mut hub, a), []);
+    assert_eq!(hub.session_count(), 0);
 }
 
 #[test]
@@ -189,9 +193,25 @@ fn peers_are_bounded() {
     });
     let first = peer(&mut hub, "a");
     hub.connect().expect("there is room");
+    assert!(hub.is_full());
     assert_eq!(hub.connect(), Err(Full::Peers { limit: 2 }));
     disconnect(&mut hub, first);
     hub.connect().expect("there is room again");
+}
+
+#[test]
+fn a_policy_that_changes_counts_for_what_comes() {
+    let mut hub = hub();
+    let (a, b) = (peer(&mut hub, "a"), peer(&mut hub, "b"));
+    hub.set_policy(Policy {
+        max_peers: 1,
+        max_rooms: 1,
+        ..Policy::default()
+    });
+    assert_eq!(hub.connect(), Err(Full::Peers { limit: 1 }));
+    send(&mut hub, a, "ROOM one");
+    let refused = try_send(&mut hub, b, "ROOM two");
+    assert_eq!(refused, Err(Violation::Full(Full::Rooms { limit: 1 })));
 }
 
 #[test]

@@ -10,8 +10,13 @@ use wigwag_hub::{Full, Violation, text};
 pub(crate) enum CloseReason {
     #[error("the server is shutting down")]
     ShuttingDown,
+    /// With the limit that was passed.
     #[error("does not read: {queued} messages were waiting")]
-    DoesNotRead { queued: usize },
+    DoesNotRead { queued: usize, limit: &'static str },
+    #[error("more than {per_second} messages a second")]
+    PeerMessageRate { per_second: u32 },
+    #[error("more than {per_second} messages a second from this address")]
+    AddressMessageRate { per_second: u32 },
     #[error("no answer to a ping for {} s", .0.as_secs())]
     NoPong(Duration),
     #[error("a message of more than {limit} bytes")]
@@ -44,10 +49,30 @@ impl CloseReason {
             | Self::Violation(Violation::Full(_))
             | Self::TextViolation(text::Violation::Full(_)) => CloseCode::Again,
             Self::DoesNotRead { .. }
+            | Self::PeerMessageRate { .. }
+            | Self::AddressMessageRate { .. }
             | Self::NoPong(_)
             | Self::NoHello(_)
             | Self::Violation(_)
             | Self::TextViolation(_) => CloseCode::Policy,
+        }
+    }
+
+    /// Its name in logs and metrics: the limit that was passed, or what else happened.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::ShuttingDown => "shutdown",
+            Self::DoesNotRead { limit, .. } => limit,
+            Self::PeerMessageRate { .. } => "peer_messages_per_second",
+            Self::AddressMessageRate { .. } => "address_messages_per_second",
+            Self::NoPong(_) => "pong_timeout",
+            Self::MessageTooLarge { .. } => "max_message_bytes",
+            Self::NoHello(_) => "hello_timeout",
+            Self::PartnerLeft => "partner_left",
+            Self::Violation(violation) => violation.name(),
+            Self::TextViolation(violation) => violation.name(),
+            Self::Full(full) => full.name(),
+            Self::TextFull(full) => full.name(),
         }
     }
 
@@ -66,6 +91,7 @@ impl CloseReason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::CLOSE_REASONS;
 
     /// The most that a control frame can carry beside the code (RFC 6455, 5.5).
     const MAX_TEXT_BYTES: usize = 123;
@@ -74,7 +100,16 @@ mod tests {
     fn every_reason_fits_into_a_close_frame() {
         let reasons = [
             CloseReason::ShuttingDown,
-            CloseReason::DoesNotRead { queued: usize::MAX },
+            CloseReason::DoesNotRead {
+                queued: usize::MAX,
+                limit: "max_queued_messages",
+            },
+            CloseReason::PeerMessageRate {
+                per_second: u32::MAX,
+            },
+            CloseReason::AddressMessageRate {
+                per_second: u32::MAX,
+            },
             CloseReason::NoPong(Duration::MAX),
             CloseReason::MessageTooLarge { limit: usize::MAX },
             CloseReason::Violation(Violation::TooManySessions { limit: usize::MAX }),
@@ -94,6 +129,7 @@ mod tests {
         ];
         for reason in reasons {
             assert!(reason.to_string().len() <= MAX_TEXT_BYTES, "{reason}");
+            assert!(CLOSE_REASONS.contains(&reason.name()), "{reason:?}");
             assert!([1000, 1001, 1002, 1008, 1009, 1013].contains(&u16::from(reason.frame().code)));
         }
     }

@@ -2,7 +2,10 @@
 
 use wigwag_hub::{Policy, text};
 
+use crate::forwarded::ForwardedHeader;
 use crate::limits::Limits;
+use crate::network::Network;
+use crate::origin::AllowedOrigin;
 use crate::tls::TlsConfig;
 
 /// How to run a [`Server`](crate::Server).
@@ -23,9 +26,19 @@ pub struct Config {
     pub policy: Policy,
     /// Limits of the text protocol.
     pub text_policy: text::Policy,
+    /// Pages from which browsers may connect; the server's own page always may. What is no browser does not
+    /// say where it comes from, and always may.
+    pub allowed_origins: Vec<AllowedOrigin>,
+    /// Proxies that say truly whose requests they bring. Logs and limits are then of the client's address.
+    pub trusted_proxies: Vec<Network>,
+    /// The header in which they say it.
+    pub forwarded_header: ForwardedHeader,
+    /// Clients that may read `/metrics`.
+    pub metrics_from: Vec<Network>,
 }
 
-/// The reference's address and port, without TLS.
+/// The reference's address and port, without TLS; for browsers on any page, with no proxy, and metrics for this
+/// machine only.
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -36,6 +49,10 @@ impl Default for Config {
             limits: Limits::default(),
             policy: Policy::default(),
             text_policy: text::Policy::default(),
+            allowed_origins: vec![AllowedOrigin::Any],
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::default(),
+            metrics_from: Network::loopback().into(),
         }
     }
 }

@@ -18,10 +18,13 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::close_reason::CloseReason;
+use crate::gate::Client;
 use crate::limits::Limits;
 use crate::liveness::{Due, Liveness};
+use crate::meter::Meter;
+use crate::metrics::{BY_PEER, Metrics, Protocol, ProtocolMetrics};
 use crate::outbound::{Next, Outbound};
-use crate::participant::Participant;
+use crate::participant::{Participant, Received};
 
 /// What is read at once. A candidate fits; longer messages get their room when they come. An idle
 /// connection holds this much.
@@ -32,12 +35,22 @@ const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
 type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
 
+/// Whose connection it is, and what is counted of it.
+pub(crate) struct Visit {
+    pub(crate) client: Client,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) protocol: Protocol,
+}
+
 /// Serves a connection whose HTTP upgrade is done, until it is gone. `connect` takes it into its protocol.
 pub(crate) async fn serve<P: Participant>(
     stream: Upgraded,
     connect: impl FnOnce() -> Result<(P, Arc<Outbound>), CloseReason>,
-    limits: Arc<Limits>,
+    visit: Visit,
 ) {
+    let limits = &visit.client.settings.limits;
+    let address = visit.client.address;
+    let metrics = visit.metrics.of(visit.protocol);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
@@ -47,8 +60,16 @@ pub(crate) async fn serve<P: Participant>(
     let mut socket = WebSocket::from_raw_socket(stream, Role::Server, Some(config)).await;
     let reason = match connect() {
         Ok((mut peer, outbound)) => {
-            tracing::info!(%peer, "connected");
-            let ended = talk(&mut socket, &mut peer, &outbound, &limits).await;
+            tracing::info!(%peer, %address, "connected");
+            metrics.connected.add(1);
+            let meter = visit.client.meter(Instant::now());
+            let talk = Talk {
+                socket: &mut socket,
+                outbound: &outbound,
+                limits,
+                metrics,
+            };
+            let ended = talk.run(&mut peer, meter).await;
             let name = peer.to_string();
             // Before the close is answered: who sees the answer can rely on the others knowing.
             drop(peer);
@@ -62,18 +83,24 @@ pub(crate) async fn serve<P: Participant>(
                     Some(reason)
                 }
                 Ended::ByUs(reason) => {
-                    tracing::warn!(peer = %name, %reason, "closed");
+                    let limit = reason.name();
+                    tracing::warn!(peer = %name, %address, limit, %reason, "closed");
                     Some(reason)
                 }
             }
         }
         Err(reason) => {
-            tracing::warn!(%reason, "refused a connection");
+            tracing::warn!(%address, limit = reason.name(), %reason, "refused a connection");
             Some(reason)
         }
     };
+    let name = reason.as_ref().map_or(BY_PEER, CloseReason::name);
+    metrics.closed.count(name);
     // A peer that does not read the reason does not hold the connection for long.
-    let _ = timeout(limits.close_timeout, close(&mut socket, reason)).await;
+    let closed = timeout(limits.close_timeout, close(&mut socket, reason)).await;
+    if closed.is_err() {
+        visit.metrics.close_timeouts.add(1);
+    }
 }
 
 enum Ended {
@@ -87,119 +114,124 @@ enum Event {
     Ended(Ended),
 }
 
-async fn talk<P: Participant>(
-    socket: &mut WebSocket,
-    peer: &mut P,
-    outbound: &Outbound,
-    limits: &Limits,
-) -> Ended {
-    let start = Instant::now();
-    let mut liveness = Liveness::new(limits.ping_interval, limits.pong_timeout, start);
-    let mut hello_due = peer.owes_hello().then(|| start + limits.hello_timeout);
-    let mut timer = pin!(sleep_until(next_deadline(&liveness, hello_due)));
-    let mut unflushed = false;
-    loop {
-        let event =
-            poll_fn(|cx| poll_event(cx, socket, outbound, timer.as_mut(), &mut unflushed, limits));
-        match event.await {
-            Event::Received(message) => {
-                liveness.on_received(Instant::now());
-                match message {
-                    Message::Text(_) | Message::Binary(_) => {
-                        if let Err(reason) = peer.receive(message) {
-                            return Ended::ByUs(reason);
-                        }
-                    }
-                    Message::Close(_) => return Ended::ByPeer,
-                    Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
-                }
-            }
-            Event::Deadline => {
-                let now = Instant::now();
-                hello_due = hello_due.filter(|_| peer.owes_hello());
-                if hello_due.is_some_and(|due| due <= now) {
-                    return Ended::ByUs(CloseReason::NoHello(limits.hello_timeout));
-                }
-                match liveness.on_deadline(now) {
-                    Due::Nothing => {}
-                    Due::Ping => {
-                        // If the socket takes no more, there is a ping's worth waiting already.
-                        if socket
-                            .start_send_unpin(Message::Ping(Vec::new().into()))
-                            .is_err()
-                        {
-                            return Ended::ByPeer;
-                        }
-                        unflushed = true;
-                    }
-                    Due::GiveUp => {
-                        return Ended::ByUs(CloseReason::NoPong(limits.pong_timeout));
-                    }
-                }
-                let deadline = next_deadline(&liveness, hello_due);
-                timer.as_mut().reset(deadline);
-            }
-            Event::Ended(ended) => return ended,
-        }
-    }
+/// A connection that is up.
+struct Talk<'a> {
+    socket: &'a mut WebSocket,
+    outbound: &'a Outbound,
+    limits: &'a Limits,
+    metrics: &'a ProtocolMetrics,
 }
 
-/// Writes what waits and reads what came. Writing goes first, so that a peer has heard what happened
-/// before its ping is answered.
-fn poll_event(
-    cx: &mut Context<'_>,
-    socket: &mut WebSocket,
-    outbound: &Outbound,
-    timer: Pin<&mut Sleep>,
-    unflushed: &mut bool,
-    limits: &Limits,
-) -> Poll<Event> {
-    if let Poll::Ready(ended) = poll_write(cx, socket, outbound, unflushed) {
-        return Poll::Ready(Event::Ended(ended));
-    }
-    match socket.poll_next_unpin(cx) {
-        Poll::Ready(Some(Ok(message))) => return Poll::Ready(Event::Received(message)),
-        Poll::Ready(Some(Err(error))) => {
-            return Poll::Ready(Event::Ended(why_unreadable(&error, limits)));
-        }
-        Poll::Ready(None) => return Poll::Ready(Event::Ended(Ended::ByPeer)),
-        Poll::Pending => {}
-    }
-    timer.poll(cx).map(|()| Event::Deadline)
-}
-
-/// Moves messages from the queue to the socket as far as it takes them. Ready only at an end.
-fn poll_write(
-    cx: &mut Context<'_>,
-    socket: &mut WebSocket,
-    outbound: &Outbound,
-    unflushed: &mut bool,
-) -> Poll<Ended> {
-    loop {
-        let writable = match socket.poll_ready_unpin(cx) {
-            Poll::Ready(Ok(())) => true,
-            Poll::Ready(Err(_)) => return Poll::Ready(Ended::ByPeer),
-            Poll::Pending => false,
-        };
-        match outbound.poll_next(cx, writable) {
-            Poll::Ready(Next::Close(reason)) => return Poll::Ready(Ended::ByUs(reason)),
-            Poll::Ready(Next::Message(message)) => {
-                if socket.start_send_unpin(message).is_err() {
-                    return Poll::Ready(Ended::ByPeer);
+impl Talk<'_> {
+    async fn run<P: Participant>(mut self, peer: &mut P, mut meter: Meter) -> Ended {
+        let start = Instant::now();
+        let limits = self.limits;
+        let mut liveness = Liveness::new(limits.ping_interval, limits.pong_timeout, start);
+        let mut hello_due = peer.owes_hello().then(|| start + limits.hello_timeout);
+        let mut timer = pin!(sleep_until(next_deadline(&liveness, hello_due)));
+        let mut unflushed = false;
+        loop {
+            match poll_fn(|cx| self.poll_event(cx, timer.as_mut(), &mut unflushed)).await {
+                Event::Received(Message::Close(_)) => return Ended::ByPeer,
+                Event::Received(message) => {
+                    let now = Instant::now();
+                    liveness.on_received(now);
+                    let taken = meter.count(now).and_then(|()| self.receive(peer, message));
+                    if let Err(reason) = taken {
+                        return Ended::ByUs(reason);
+                    }
                 }
-                *unflushed = true;
+                Event::Deadline => {
+                    let now = Instant::now();
+                    hello_due = hello_due.filter(|_| peer.owes_hello());
+                    if hello_due.is_some_and(|due| due <= now) {
+                        return Ended::ByUs(CloseReason::NoHello(limits.hello_timeout));
+                    }
+                    match liveness.on_deadline(now) {
+                        Due::Nothing => {}
+                        Due::Ping => {
+                            // If the socket takes no more, there is a ping's worth waiting already.
+                            let ping = Message::Ping(Vec::new().into());
+                            if self.socket.start_send_unpin(ping).is_err() {
+                                return Ended::ByPeer;
+                            }
+                            unflushed = true;
+                        }
+                        Due::GiveUp => {
+                            return Ended::ByUs(CloseReason::NoPong(limits.pong_timeout));
+                        }
+                    }
+                    let deadline = next_deadline(&liveness, hello_due);
+                    timer.as_mut().reset(deadline);
+                }
+                Event::Ended(ended) => return ended,
             }
-            Poll::Pending => break,
         }
     }
-    if *unflushed {
-        match socket.poll_flush_unpin(cx) {
-            Poll::Ready(Ok(())) => *unflushed = false,
-            Poll::Ready(Err(_)) => return Poll::Ready(Ended::ByPeer),
+
+    /// Hands a message to the protocol; the WebSocket's own are done with already.
+    fn receive<P: Participant>(&self, peer: &mut P, message: Message) -> Result<(), CloseReason> {
+        if !matches!(message, Message::Text(_) | Message::Binary(_)) {
+            return Ok(());
+        }
+        self.metrics.count_received(message.len());
+        if peer.receive(message)? == Received::Malformed {
+            self.metrics.malformed.add(1);
+        }
+        Ok(())
+    }
+
+    /// Writes what waits and reads what came. Writing goes first, so that a peer has heard what happened
+    /// before its ping is answered.
+    fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        timer: Pin<&mut Sleep>,
+        unflushed: &mut bool,
+    ) -> Poll<Event> {
+        if let Poll::Ready(ended) = self.poll_write(cx, unflushed) {
+            return Poll::Ready(Event::Ended(ended));
+        }
+        match self.socket.poll_next_unpin(cx) {
+            Poll::Ready(Some(Ok(message))) => return Poll::Ready(Event::Received(message)),
+            Poll::Ready(Some(Err(error))) => {
+                return Poll::Ready(Event::Ended(why_unreadable(&error, self.limits)));
+            }
+            Poll::Ready(None) => return Poll::Ready(Event::Ended(Ended::ByPeer)),
             Poll::Pending => {}
         }
+        timer.poll(cx).map(|()| Event::Deadline)
     }
-    Poll::Pending
+
+    /// Moves messages from the queue to the socket as far as it takes them. Ready only at an end.
+    fn poll_write(&mut self, cx: &mut Context<'_>, unflushed: &mut bool) -> Poll<Ended> {
+        loop {
+            let writable = match self.socket.poll_ready_unpin(cx) {
+                Poll::Ready(Ok(())) => true,
+                Poll::Ready(Err(_)) => return Poll::Ready(Ended::ByPeer),
+                Poll::Pending => false,
+            };
+            match self.outbound.poll_next(cx, writable) {
+                Poll::Ready(Next::Close(reason)) => return Poll::Ready(Ended::ByUs(reason)),
+                Poll::Ready(Next::Message(message)) => {
+                    self.metrics.count_sent(message.len());
+                    if self.socket.start_send_unpin(message).is_err() {
+                        return Poll::Ready(Ended::ByPeer);
+                    }
+                    *unflushed = true;
+                }
+                Poll::Pending => break,
+            }
+        }
+        if *unflushed {
+            match self.socket.poll_flush_unpin(cx) {
+                Poll::Ready(Ok(())) => *unflushed = false,
+                Poll::Ready(Err(_)) => return Poll::Ready(Ended::ByPeer),
+                Poll::Pending => {}
+            }
+        }
+        Poll::Pending
+    }
 }
 
 /// Hearing from the peer only ever moves it later, so the timer may be left as it is until it fires.

@@ -26,6 +26,12 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// A limit is zero that must not be: nobody could connect, or stay.
+    #[error("the limit {name} must be more than 0")]
+    Limit {
+        /// The field of [`Limits`](crate::Limits).
+        name: &'static str,
+    },
     /// A socket that listens already cannot be taken over.
     #[error("cannot use the socket that was handed over: {0}")]
     Socket(#[source] io::Error),

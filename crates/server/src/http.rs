@@ -7,18 +7,28 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, CONNECTION, ETAG, IF_NONE_MATCH, UPGRADE};
 use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hyper::upgrade::Upgraded;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
 
-use crate::connection;
-use crate::live::Live;
+use crate::clients::Clients;
+use crate::close_reason::CloseReason;
+use crate::config::Config;
+use crate::connection::{self, Visit};
+use crate::gate::Client;
+use crate::live::{Live, Settings};
+use crate::metrics::{self, Metrics, Protocol, Snapshot, TlsSnapshot};
 use crate::outbound::Outbound;
 use crate::page::{self, PageFile};
-use crate::places::Place;
+use crate::participant::Participant;
+use crate::places::{Place, Places};
+use crate::readiness::{self, Stopping};
+use crate::refusal::Refusal;
 use crate::switchboard::Switchboard;
 use crate::text_switchboard::TextSwitchboard;
+use crate::tls::LiveTls;
 
 /// Both protocols, for whoever comes.
 #[derive(Clone, Debug)]
@@ -26,15 +36,53 @@ pub(crate) struct Shared {
     pub(crate) switchboard: Arc<Switchboard>,
     pub(crate) text_switchboard: Arc<TextSwitchboard>,
     pub(crate) live: Arc<Live>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clients: Arc<Clients>,
+    pub(crate) places: Arc<Places>,
+    pub(crate) stopping: Arc<Stopping>,
+    pub(crate) tls: Option<Arc<LiveTls>>,
+}
+
+impl Shared {
+    /// All of a server that has no clients yet.
+    pub(crate) fn new(config: &Config, settings: Settings, tls: Option<Arc<LiveTls>>) -> Self {
+        Self {
+            switchboard: Arc::new(Switchboard::new(config.policy.clone())),
+            text_switchboard: Arc::new(TextSwitchboard::new(config.text_policy.clone())),
+            places: Arc::new(Places::new(settings.limits.max_connections)),
+            live: Arc::new(Live::new(settings)),
+            metrics: Arc::new(Metrics::new()),
+            clients: Arc::new(Clients::new(Instant::now())),
+            stopping: Arc::new(Stopping::default()),
+            tls,
+        }
+    }
+
+    /// What there is now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            connections: self.places.taken(),
+            addresses: self.clients.len(),
+            json: self.switchboard.snapshot(),
+            text: self.text_switchboard.snapshot(),
+            tls: self.tls.as_ref().map(|tls| TlsSnapshot {
+                handshakes_failed: tls.handshakes_failed(),
+                certificate_expires: tls.certificate_expires(),
+            }),
+        }
+    }
 }
 
 /// What the main port answers.
 pub(crate) fn router(shared: Shared) -> Router {
+    let only_for_some = from_fn_with_state(shared.clone(), only_who_may_see_metrics);
+    let metrics = metrics::router(shared.clone()).route_layer(only_for_some);
     health()
         .route("/text", get(text_protocol))
         .route("/text/", get(text_protocol))
         .fallback(page_or_protocol)
         .with_state(shared)
+        .merge(metrics)
 }
 
 /// What the port of the text protocol answers.
@@ -42,11 +90,12 @@ pub(crate) fn text_router(shared: Shared) -> Router {
     health().fallback(text_protocol).with_state(shared)
 }
 
-/// The second is the path and the answer of the original server of the text protocol.
+/// The second path is that of the original server of the text protocol.
 fn health() -> Router<Shared> {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/health", get(|| async { "OK\n" }))
+        .route("/readyz", get(readiness::answer))
 }
 
 async fn text_protocol(State(shared): State<Shared>, request: Request) -> Response {
@@ -55,21 +104,17 @@ async fn text_protocol(State(shared): State<Shared>, request: Request) -> Respon
         let hint = "the text protocol is spoken here, over a WebSocket\n";
         return (StatusCode::UPGRADE_REQUIRED, head, hint).into_response();
     }
-    let limits = Arc::clone(&shared.live.now().limits);
-    upgrade(request, |stream| {
-        let outbound = Outbound::new(&limits);
-        let connect = || shared.text_switchboard.connect(outbound);
-        connection::serve(stream, connect, limits)
+    let switchboard = Arc::clone(&shared.text_switchboard);
+    upgrade(request, &shared.metrics, Protocol::Text, |outbound| {
+        switchboard.connect(outbound)
     })
 }
 
 async fn page_or_protocol(State(shared): State<Shared>, request: Request) -> Response {
     if asks_for_websocket(request.headers()) {
-        let limits = Arc::clone(&shared.live.now().limits);
-        return upgrade(request, |stream| {
-            let outbound = Outbound::new(&limits);
-            let connect = || shared.switchboard.connect(outbound);
-            connection::serve(stream, connect, limits)
+        let switchboard = Arc::clone(&shared.switchboard);
+        return upgrade(request, &shared.metrics, Protocol::Json, |outbound| {
+            switchboard.connect(outbound)
         });
     }
     let Some(file) = page::find(request.uri().path()) else {
@@ -111,29 +156,55 @@ fn has_it_already(headers: &HeaderMap, file: &PageFile) -> bool {
         .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == file.etag())
 }
 
-fn asks_for_websocket(headers: &HeaderMap) -> bool {
+/// Whether a request wants to become a WebSocket.
+pub(crate) fn asks_for_websocket(headers: &HeaderMap) -> bool {
     headers
         .get(UPGRADE)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// Answers a WebSocket handshake, and lets `serve` have the connection afterwards.
-fn upgrade<F>(request: Request, serve: impl FnOnce(Upgraded) -> F + Send + 'static) -> Response
-where
-    F: Future<Output = ()> + Send,
-{
+async fn only_who_may_see_metrics(
+    State(shared): State<Shared>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let client = request.extensions().get::<Client>();
+    if client.is_some_and(|client| client.may_see_metrics(request.headers())) {
+        return next.run(request).await;
+    }
+    shared.metrics.refused.count(Refusal::Metrics.name());
+    Refusal::Metrics.into_response()
+}
+
+/// Answers a WebSocket handshake, and serves the connection afterwards. `connect` takes it into its protocol.
+fn upgrade<P: Participant + 'static>(
+    request: Request,
+    metrics: &Arc<Metrics>,
+    protocol: Protocol,
+    connect: impl FnOnce(Outbound) -> Result<(P, Arc<Outbound>), CloseReason> + Send + 'static,
+) -> Response {
     // Checks the headers (RFC 6455, 4.2.1). No sub-protocol is ever chosen, as in the reference.
     let (mut parts, _) = request.into_parts();
     let on_upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
+    let client = parts.extensions.remove::<Client>();
     // It goes along: the connection is counted until it is gone.
     let place = parts.extensions.remove::<Place>();
     let response = create_response(&Request::from_parts(parts, ()));
-    let (Ok(response), Some(on_upgrade)) = (response, on_upgrade) else {
+    let (Ok(response), Some(on_upgrade), Some(client)) = (response, on_upgrade, client) else {
         return (StatusCode::BAD_REQUEST, "not a WebSocket handshake\n").into_response();
     };
+    let metrics = Arc::clone(metrics);
     tokio::spawn(async move {
         match on_upgrade.await {
-            Ok(stream) => serve(stream).await,
+            Ok(stream) => {
+                let outbound = Outbound::new(&client.settings.limits, Arc::clone(&metrics));
+                let visit = Visit {
+                    client,
+                    metrics,
+                    protocol,
+                };
+                connection::serve(stream, || connect(outbound), visit).await;
+            }
             Err(error) => tracing::debug!(%error, "a client left during its upgrade"),
         }
         drop(place);

@@ -21,19 +21,29 @@
 //! ```
 
 mod accept;
+mod clients;
 mod close_reason;
 mod config;
 mod connection;
 mod error;
+mod forwarded;
+mod gate;
 mod http;
 mod limits;
 mod listen;
 mod live;
 mod liveness;
+mod meter;
+mod metrics;
+mod network;
+mod origin;
 mod outbound;
 pub mod page;
 mod participant;
 mod places;
+mod rate;
+mod readiness;
+mod refusal;
 mod server;
 #[cfg(test)]
 mod simulation;
@@ -48,8 +58,11 @@ mod web;
 
 pub use config::Config;
 pub use error::{StartError, TlsError};
+pub use forwarded::{ForwardedHeader, InvalidForwardedHeader};
 pub use limits::Limits;
 pub use live::{Handle, Reloaded};
+pub use network::{InvalidNetwork, Network};
+pub use origin::{AllowedOrigin, InvalidOrigin, Origin};
 #[cfg(any(test, fuzzing))]
 pub use outbound::Waiting;
 pub use server::Server;

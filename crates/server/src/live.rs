@@ -7,9 +7,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::config::Config;
 use crate::error::StartError;
+use crate::forwarded::ForwardedHeader;
 use crate::http::Shared;
 use crate::limits::Limits;
-use crate::places::Places;
+use crate::metrics;
+use crate::network::Network;
+use crate::origin::AllowedOrigin;
 use crate::tls::{self, LiveTls};
 
 /// The settings in force, for those who come now.
@@ -20,13 +23,22 @@ pub(crate) struct Live(RwLock<Arc<Settings>>);
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) limits: Arc<Limits>,
+    pub(crate) allowed_origins: Vec<AllowedOrigin>,
+    pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) forwarded_header: ForwardedHeader,
+    pub(crate) metrics_from: Vec<Network>,
 }
 
 impl Settings {
     /// Checks and takes what a running server can be told.
     pub(crate) fn of(config: &Config) -> Result<Self, StartError> {
+        config.limits.check()?;
         Ok(Self {
             limits: Arc::new(config.limits.clone()),
+            allowed_origins: config.allowed_origins.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            forwarded_header: config.forwarded_header,
+            metrics_from: config.metrics_from.clone(),
         })
     }
 }
@@ -51,10 +63,8 @@ impl Live {
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub(crate) shared: Shared,
-    pub(crate) places: Arc<Places>,
     /// What can only be chosen at the start.
     pub(crate) listens: Arc<Listens>,
-    pub(crate) tls: Option<Arc<LiveTls>>,
 }
 
 /// Where a server was told to listen.
@@ -87,11 +97,16 @@ pub struct Reloaded {
 impl Handle {
     /// The server's TLS, for as long as it runs; none if it serves plain text.
     pub fn tls(&self) -> Option<Arc<LiveTls>> {
-        self.tls.clone()
+        self.shared.tls.clone()
     }
 
-    /// Takes new settings while serving. Limits of connections count for those that come from now on, save
-    /// how many there may be, which counts at once, as do the policies. Nobody is disconnected.
+    /// What is counted and what there is, in the OpenMetrics text format; the same as `/metrics` answers.
+    pub fn metrics(&self) -> String {
+        metrics::exposition(&self.shared)
+    }
+
+    /// Takes new settings while serving. Policies and the numbers of connections count at once, all else for
+    /// connections and requests that come from now on. Nobody is disconnected.
     ///
     /// # Errors
     ///
@@ -100,10 +115,10 @@ impl Handle {
         let settings = Settings::of(&config)?;
         let mut needs_restart = self.listens.which_differ(&config);
         // All that can fail comes before the first change.
-        if !tls::reconfigure(self.tls.as_ref(), config.tls.as_ref())? {
+        if !tls::reconfigure(self.shared.tls.as_ref(), config.tls.as_ref())? {
             needs_restart.push("tls");
         }
-        self.places.set_limit(config.limits.max_connections);
+        self.shared.places.set_limit(config.limits.max_connections);
         self.shared.live.change(settings);
         self.shared.switchboard.set_policy(config.policy);
         self.shared.text_switchboard.set_policy(config.text_policy);

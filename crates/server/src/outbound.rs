@@ -5,7 +5,7 @@
 //! that does not read costs no memory from the moment it is given up.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use tokio_tungstenite::tungstenite::Message;
@@ -13,6 +13,7 @@ use wigwag_protocol::json::PeerId;
 
 use crate::close_reason::CloseReason;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 
 /// From this many waiting messages on, a newer status of a peer takes the place of an older one.
 const COALESCE_FROM: usize = 32;
@@ -21,6 +22,7 @@ const COALESCE_FROM: usize = 32;
 pub(crate) struct Outbound {
     max_bytes: usize,
     max_messages: usize,
+    metrics: Arc<Metrics>,
     state: Mutex<State>,
 }
 
@@ -49,10 +51,11 @@ struct State {
 }
 
 impl Outbound {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, metrics: Arc<Metrics>) -> Self {
         Self {
             max_bytes: limits.max_queued_bytes,
             max_messages: limits.max_queued_messages,
+            metrics,
             state: Mutex::default(),
         }
     }
@@ -121,14 +124,22 @@ impl Outbound {
         let bytes = state.bytes + message.len();
         // However long a message is, it may wait alone: its reader may be as quick as can be.
         let too_many_bytes = bytes > self.max_bytes && state.bytes > 0;
-        if too_many_bytes || state.waiting.len() >= self.max_messages {
+        let limit = if too_many_bytes {
+            Some("max_queued_bytes")
+        } else {
+            (state.waiting.len() >= self.max_messages).then_some("max_queued_messages")
+        };
+        if let Some(limit) = limit {
             state.close(CloseReason::DoesNotRead {
                 queued: state.waiting.len(),
+                limit,
             });
             return;
         }
         state.bytes = bytes;
         state.waiting.push_back(Some(message));
+        self.metrics.queue_messages.rise_to(state.waiting.len());
+        self.metrics.queue_bytes.rise_to(bytes);
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -208,11 +219,12 @@ mod tests {
     use super::*;
 
     fn outbound(max_queued_bytes: usize, max_queued_messages: usize) -> Outbound {
-        Outbound::new(&Limits {
+        let limits = Limits {
             max_queued_bytes,
             max_queued_messages,
             ..Limits::default()
-        })
+        };
+        Outbound::new(&limits, Arc::new(Metrics::new()))
     }
 
     fn next(outbound: &Outbound) -> Option<Next> {
@@ -242,7 +254,10 @@ mod tests {
         for _ in 0..4 {
             outbound.push("a".into());
         }
-        let reason = CloseReason::DoesNotRead { queued: 3 };
+        let reason = CloseReason::DoesNotRead {
+            queued: 3,
+            limit: "max_queued_messages",
+        };
         assert_eq!(next(&outbound), Some(Next::Close(reason)));
         assert!(
             outbound.lock().waiting.is_empty(),
@@ -258,7 +273,12 @@ mod tests {
         assert_eq!(next(&outbound), message("123456789"));
         outbound.push("123456789".into());
         outbound.push("0".into());
-        assert!(matches!(next(&outbound), Some(Next::Close(_))));
+        let reason = CloseReason::DoesNotRead {
+            queued: 2,
+            limit: "max_queued_bytes",
+        };
+        assert_eq!(next(&outbound), Some(Next::Close(reason)));
+        assert_eq!(outbound.metrics.queue_bytes.get(), 10);
     }
 
     #[test]
@@ -272,7 +292,7 @@ mod tests {
     fn the_first_reason_counts() {
         let outbound = outbound(10, 10);
         outbound.close(CloseReason::ShuttingDown);
-        outbound.close(CloseReason::DoesNotRead { queued: 0 });
+        outbound.close(CloseReason::PartnerLeft);
         outbound.push("a".into());
         assert_eq!(
             next(&outbound),

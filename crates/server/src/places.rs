@@ -30,11 +30,15 @@ impl Places {
         }
     }
 
-    /// Takes a place, once there is one.
-    pub(crate) async fn take(self: &Arc<Self>) -> Place {
+    /// Waits until there is a place.
+    pub(crate) async fn one_free(&self) {
         while self.are_taken() {
             self.changed.notified().await;
         }
+    }
+
+    /// Takes a place, of which there is one for who has waited for it.
+    pub(crate) fn take(self: &Arc<Self>) -> Place {
         self.taken.fetch_add(1, Ordering::Relaxed);
         Place(Arc::new(Taken(Arc::clone(self))))
     }
@@ -82,19 +86,12 @@ mod tests {
         future.poll(&mut Context::from_waker(Waker::noop()))
     }
 
-    fn take(places: &Arc<Places>) -> Option<Place> {
-        match poll(pin!(places.take())) {
-            Poll::Ready(place) => Some(place),
-            Poll::Pending => None,
-        }
-    }
-
     #[test]
     fn the_next_waits_until_the_last_clone_of_a_place_is_gone() {
         let places = Arc::new(Places::new(1));
-        let first = take(&places).expect("there is room");
+        let first = places.take();
         let clone = first.clone();
-        let mut second = pin!(places.take());
+        let mut second = pin!(places.one_free());
         assert!(poll(second.as_mut()).is_pending());
         drop(first);
         assert!(poll(second.as_mut()).is_pending());
@@ -106,24 +103,23 @@ mod tests {
     #[test]
     fn the_limit_changes_while_places_are_taken() {
         let places = Arc::new(Places::new(1));
-        let first = take(&places).expect("there is room");
-        let mut waits = pin!(places.take());
+        let first = places.take();
+        let mut waits = pin!(places.one_free());
         assert!(poll(waits.as_mut()).is_pending());
         places.set_limit(2);
-        let Poll::Ready(second) = poll(waits.as_mut()) else {
-            panic!("there is room now")
-        };
+        assert!(poll(waits.as_mut()).is_ready());
+        let second = places.take();
         places.set_limit(1);
         drop(first);
-        assert!(take(&places).is_none(), "one is one too many still");
+        assert!(places.are_taken(), "one is one too many still");
         drop(second);
-        assert!(take(&places).is_some());
+        assert!(poll(pin!(places.one_free())).is_ready());
     }
 
     #[test]
     fn whoever_closes_waits_for_all() {
         let places = Arc::new(Places::new(2));
-        let (first, second) = (take(&places), take(&places));
+        let (first, second) = (places.take(), places.take());
         let mut empty = pin!(places.all_free());
         drop(first);
         assert!(poll(empty.as_mut()).is_pending());

@@ -2,22 +2,23 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::{Door, Front, accept_all};
+use crate::clients::Clients;
 use crate::close_reason::CloseReason;
 use crate::config::Config;
 use crate::error::StartError;
+use crate::gate::Gate;
 use crate::http::{Shared, router, text_router};
 use crate::listen::{self, reachable};
-use crate::live::{Handle, Listens, Live, Settings};
-use crate::places::Places;
+use crate::live::{Handle, Listens, Settings};
 use crate::sockets::{Sockets, take_or_listen};
-use crate::switchboard::Switchboard;
-use crate::text_switchboard::TextSwitchboard;
 use crate::tls::{self, LiveTls};
 
 /// A server that listens. Its clients are served by [`run`](Self::run).
@@ -64,11 +65,7 @@ impl Server {
             take_or_listen(sockets.signalling, &config.host, config.port).await?;
         let listens = Arc::new(Listens::of(&config));
         let limits = Arc::clone(&settings.limits);
-        let shared = Shared {
-            switchboard: Arc::new(Switchboard::new(config.policy)),
-            text_switchboard: Arc::new(TextSwitchboard::new(config.text_policy)),
-            live: Arc::new(Live::new(settings)),
-        };
+        let shared = Shared::new(&config, settings, tls.clone());
         let mut doors = vec![Door {
             listener,
             router: router(shared.clone()),
@@ -82,7 +79,9 @@ impl Server {
             doors.push(Door { listener, router });
         }
         let front = Front {
-            tls: tls.clone(),
+            tls,
+            gate: Some(Arc::new(Gate::new(&shared))),
+            metrics: Arc::clone(&shared.metrics),
             handshake_timeout: limits.handshake_timeout,
             // Peers that do not read are found by what waits for them.
             stall_timeout: None,
@@ -94,12 +93,7 @@ impl Server {
             address,
             text_address,
             front,
-            handle: Handle {
-                shared,
-                places: Arc::new(Places::new(limits.max_connections)),
-                listens,
-                tls,
-            },
+            handle: Handle { shared, listens },
         })
     }
 
@@ -143,7 +137,7 @@ impl Server {
         let Self {
             doors,
             front,
-            handle: Handle { shared, places, .. },
+            handle: Handle { shared, .. },
             address,
             text_address,
         } = self;
@@ -156,23 +150,34 @@ impl Server {
             handshake_timeout: shared.live.now().limits.handshake_timeout,
             ..front.clone()
         };
-        tokio::select! {
-            () = accept_all(&doors, &places, front_now) => {}
-            () = tls::keep(front.tls.as_ref()) => {}
-            () = stop => {}
+        {
+            let accepting = accept_all(&doors, &shared.places, &shared.metrics, front_now);
+            let forgetting = forget_addresses(&shared.clients);
+            let tls = tls::keep(front.tls.as_ref());
+            let mut serving = pin!(async { tokio::join!(accepting, forgetting, tls) });
+            tokio::select! {
+                _ = serving.as_mut() => {}
+                () = stop => {}
+            }
+            shared.stopping.begin();
+            let delay = shared.live.now().limits.shutdown_delay;
+            if !delay.is_zero() {
+                tracing::info!(?delay, "not ready for newcomers any more");
+                let _ = timeout(delay, serving).await;
+            }
         }
         drop(doors);
         tracing::info!("stopping");
-        end(&front, &shared, &places).await;
+        end(&front, &shared).await;
     }
 }
 
 /// Tells everyone that the server stops, and waits a moment for them to go.
-pub(crate) async fn end(front: &Front, shared: &Shared, places: &Places) {
+pub(crate) async fn end(front: &Front, shared: &Shared) {
     front.stopping.cancel();
     let all_gone = async {
         // A client may have been on its way into the switchboard when the others were told.
-        while places.taken() > 0 {
+        while shared.places.taken() > 0 {
             shared.switchboard.close_all(&CloseReason::ShuttingDown);
             shared
                 .text_switchboard
@@ -188,4 +193,14 @@ pub(crate) async fn end(front: &Front, shared: &Shared, places: &Places) {
 }
 
 /// How often a stopping server looks whether everyone is gone.
-const SHUTDOWN_POLL: std::time::Duration = std::time::Duration::from_millis(10);
+const SHUTDOWN_POLL: Duration = Duration::from_millis(10);
+
+/// How often addresses that have nothing any more are forgotten.
+const FORGET_INTERVAL: Duration = Duration::from_secs(10);
+
+async fn forget_addresses(clients: &Clients) {
+    loop {
+        tokio::time::sleep(FORGET_INTERVAL).await;
+        clients.forget_idle(Instant::now());
+    }
+}

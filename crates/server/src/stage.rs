@@ -1,22 +1,21 @@
 //! A server without ports, for simulations and for the fuzzer: connections are streams in memory, in whatever time
 //! the runtime has. It is part of the library only when one of these is built.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use axum::Router;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
-use crate::accept::{Front, serve_stream};
+use crate::accept::{Arrival, Front, serve_stream};
 use crate::config::Config;
 use crate::error::StartError;
+use crate::gate::Gate;
 use crate::http::{Shared, router};
-use crate::live::{Live, Settings};
+use crate::live::Settings;
 use crate::outbound::Waiting;
-use crate::places::Places;
 use crate::server;
-use crate::switchboard::Switchboard;
-use crate::text_switchboard::TextSwitchboard;
 
 /// All of a server but the listening.
 #[derive(Clone)]
@@ -24,7 +23,6 @@ pub struct Stage {
     front: Front,
     router: Router,
     shared: Shared,
-    places: Arc<Places>,
 }
 
 impl Stage {
@@ -36,13 +34,11 @@ impl Stage {
     pub fn new(config: &Config) -> Result<Self, StartError> {
         let settings = Settings::of(config)?;
         let limits = Arc::clone(&settings.limits);
-        let shared = Shared {
-            switchboard: Arc::new(Switchboard::new(config.policy.clone())),
-            text_switchboard: Arc::new(TextSwitchboard::new(config.text_policy.clone())),
-            live: Arc::new(Live::new(settings)),
-        };
+        let shared = Shared::new(config, settings, None);
         let front = Front {
             tls: None,
+            gate: Some(Arc::new(Gate::new(&shared))),
+            metrics: Arc::clone(&shared.metrics),
             handshake_timeout: limits.handshake_timeout,
             stall_timeout: None,
             stopping: CancellationToken::new(),
@@ -52,18 +48,22 @@ impl Stage {
             front,
             router: router(shared.clone()),
             shared,
-            places: Arc::new(Places::new(limits.max_connections)),
         })
     }
 
     /// Serves a connection by a task of its own, as soon as there is room for it.
     pub async fn accept(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let place = self.places.take().await;
+        self.shared.places.one_free().await;
+        let gate = self.front.gate.as_ref();
+        let arrival = Arrival {
+            place: self.shared.places.take(),
+            visitor: gate.and_then(|gate| gate.arrive(Ipv4Addr::LOCALHOST.into())),
+        };
         let (front, router) = (self.front.clone(), self.router.clone());
         tokio::spawn(async move {
             let abandoned = front.abandoned.clone();
             tokio::select! {
-                () = serve_stream(stream, None, place, router, front) => {}
+                () = serve_stream(stream, None, arrival, router, front) => {}
                 () = abandoned.cancelled() => {}
             }
         });
@@ -71,12 +71,12 @@ impl Stage {
 
     /// Stops as a server does that is told to.
     pub async fn stop(&self) {
-        server::end(&self.front, &self.shared, &self.places).await;
+        server::end(&self.front, &self.shared).await;
     }
 
     /// Connections at the moment, of whatever kind.
     pub fn connections(&self) -> usize {
-        self.places.taken()
+        self.shared.places.taken()
     }
 
     /// How many things are kept of peers: nothing, when nobody is connected.

@@ -12,8 +12,9 @@ use wigwag_hub::{Hub, Outbox, Policy};
 use wigwag_protocol::json::{ClientMessage, PassedOn, PeerId, ServerMessage};
 
 use crate::close_reason::CloseReason;
+use crate::metrics::JsonSnapshot;
 use crate::outbound::Outbound;
-use crate::participant::Participant;
+use crate::participant::{Participant, Received};
 
 #[derive(Debug)]
 pub(crate) struct Switchboard {
@@ -101,6 +102,24 @@ impl Switchboard {
         self.lock().hub.set_policy(policy);
     }
 
+    /// Whether a newcomer would be refused.
+    pub(crate) fn is_full(&self) -> bool {
+        self.lock().hub.is_full()
+    }
+
+    /// What there is now.
+    pub(crate) fn snapshot(&self) -> JsonSnapshot {
+        let hub = &self.lock().hub;
+        JsonSnapshot {
+            peers: hub.peer_count(),
+            producers: hub.producer_count(),
+            consumers: hub.consumer_count(),
+            listeners: hub.listener_count(),
+            sessions: hub.session_count(),
+            meta_bytes: hub.meta_bytes(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A panic in the hub is a bug, but must not take down those who are connected.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -127,22 +146,26 @@ impl fmt::Display for Peer {
 }
 
 impl Participant for Peer {
-    fn receive(&mut self, message: Message) -> Result<(), CloseReason> {
+    fn receive(&mut self, message: Message) -> Result<Received, CloseReason> {
         let Message::Text(text) = message else {
             tracing::debug!(peer = %self, "ignored a binary message");
-            return Ok(());
+            return Ok(Received::Malformed);
         };
         if let Some(PassedOn { message, verbatim }) = PassedOn::from_json(&text) {
             let message = ClientMessage::Peer(message);
             let verbatim = verbatim.then_some(Message::Text(text));
-            return self.switchboard.handle(&self.id, message, verbatim);
+            self.switchboard.handle(&self.id, message, verbatim)?;
+            return Ok(Received::Understood);
         }
         match ClientMessage::from_json(&text) {
-            Ok(message) => self.switchboard.handle(&self.id, message, None),
+            Ok(message) => {
+                self.switchboard.handle(&self.id, message, None)?;
+                Ok(Received::Understood)
+            }
             Err(malformed) => {
                 // Dropped without an answer, as ever: GStreamer clients stop at an error.
                 tracing::warn!(peer = %self, %malformed, "dropped a text");
-                Ok(())
+                Ok(Received::Malformed)
             }
         }
     }

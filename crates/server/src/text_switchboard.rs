@@ -9,8 +9,9 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use wigwag_hub::text::{ConnectionId, Hub, Incoming, Outbox, PeerId, Policy, ServerMessage};
 
 use crate::close_reason::CloseReason;
+use crate::metrics::TextSnapshot;
 use crate::outbound::Outbound;
-use crate::participant::Participant;
+use crate::participant::{Participant, Received};
 
 #[derive(Debug)]
 pub(crate) struct TextSwitchboard {
@@ -66,6 +67,21 @@ impl TextSwitchboard {
         self.lock().hub.set_policy(policy);
     }
 
+    /// Whether a newcomer would be refused.
+    pub(crate) fn is_full(&self) -> bool {
+        self.lock().hub.is_full()
+    }
+
+    /// What there is now.
+    pub(crate) fn snapshot(&self) -> TextSnapshot {
+        let hub = &self.lock().hub;
+        TextSnapshot {
+            peers: hub.peer_count(),
+            sessions: hub.session_count(),
+            rooms: hub.room_count(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A panic in the hub is a bug, but must not take down those who are connected.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -82,7 +98,7 @@ pub(crate) struct TextPeer {
 }
 
 impl Participant for TextPeer {
-    fn receive(&mut self, message: Message) -> Result<(), CloseReason> {
+    fn receive(&mut self, message: Message) -> Result<Received, CloseReason> {
         let incoming = match &message {
             Message::Text(text) => Incoming::Text(text),
             _ => Incoming::Binary,
@@ -92,8 +108,10 @@ impl Participant for TextPeer {
         let mut delivery = Delivery {
             queues,
             in_hand: &message,
+            received: Received::Understood,
         };
         hub.handle(self.connection, incoming, &mut delivery)?;
+        let received = delivery.received;
         if self.id.is_none()
             && let Some(id) = hub.peer_id(self.connection)
         {
@@ -101,7 +119,7 @@ impl Participant for TextPeer {
             drop(inner);
             tracing::info!(connection = %self.connection, peer = %self, "registered");
         }
-        Ok(())
+        Ok(received)
     }
 
     fn owes_hello(&self) -> bool {
@@ -117,6 +135,7 @@ impl Drop for TextPeer {
         let mut delivery = Delivery {
             queues,
             in_hand: &Message::Binary(Vec::new().into()),
+            received: Received::Understood,
         };
         hub.disconnect(self.connection, &mut delivery);
     }
@@ -137,10 +156,14 @@ struct Delivery<'a> {
     queues: &'a HashMap<ConnectionId, Arc<Outbound>>,
     /// The message that is being handled.
     in_hand: &'a Message,
+    received: Received,
 }
 
 impl Outbox for Delivery<'_> {
     fn send(&mut self, to: ConnectionId, message: ServerMessage<'_>) {
+        if let ServerMessage::Error(_) = message {
+            self.received = Received::Malformed;
+        }
         if let Some(queue) = self.queues.get(&to) {
             queue.push(Message::text(message.to_string()));
         }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 
 /// Reads a variable that `cargo xtask test` sets.
-pub(crate) fn required(name: &str) -> Result<String> {
+pub fn required(name: &str) -> Result<String> {
     std::env::var(name)
         .ok()
         .filter(|value| !value.trim().is_empty())

@@ -5,7 +5,8 @@
 //! stands for it.
 
 mod certificate;
-mod environment;
+pub mod container;
+pub mod environment;
 pub mod gst_plugin_webrtc;
 mod namespace;
 mod output;

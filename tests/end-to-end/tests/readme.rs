@@ -23,6 +23,8 @@ const PAGES: &[&str] = &[
     "docs/benchmarks-signalling.md",
     "docs/benchmarks.md",
     "docs/how-it-works.md",
+    "docs/limits-and-metrics.md",
+    "docs/operating.md",
     "docs/server.md",
     "docs/statistics.md",
     "docs/tls.md",

@@ -3,9 +3,21 @@
 
 pub(crate) mod fan_out;
 mod first_frame;
+#[cfg_attr(
+    not(feature = "signalling"),
+    allow(dead_code, reason = "a part is for that")
+)]
 mod load;
 mod packet_path;
+#[cfg_attr(
+    not(feature = "signalling"),
+    allow(dead_code, reason = "a part is for that")
+)]
 mod server_process;
+#[cfg_attr(
+    not(feature = "signalling"),
+    allow(dead_code, reason = "a part is for that")
+)]
 mod signalling;
 mod table;
 

@@ -82,6 +82,11 @@ impl Hub {
         self.policy = policy;
     }
 
+    /// Whether [`connect`](Self::connect) would fail.
+    pub fn is_full(&self) -> bool {
+        self.connections.len() >= self.policy.max_peers
+    }
+
     /// Connections now, registered or not.
     pub fn peer_count(&self) -> usize {
         self.connections.len()
@@ -108,7 +113,7 @@ impl Hub {
     ///
     /// The hub is full.
     pub fn connect(&mut self) -> Result<ConnectionId, Full> {
-        if self.connections.len() >= self.policy.max_peers {
+        if self.is_full() {
             return Err(Full::Peers {
                 limit: self.policy.max_peers,
             });

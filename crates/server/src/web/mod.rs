@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accept::{Door, Front, accept_all};
 use crate::error::StartError;
 use crate::listen::{listen, reachable, without_brackets};
+use crate::metrics::Metrics;
 use crate::places::Places;
 use crate::tls::{self, LiveTls, TlsFiles};
 use directory::Directory;
@@ -130,6 +131,9 @@ impl WebServer {
         };
         let front = Front {
             tls,
+            // Whoever sees the page may see it as often as they like.
+            gate: None,
+            metrics: Arc::new(Metrics::new()),
             handshake_timeout: limits.handshake_timeout,
             stall_timeout: Some(limits.stall_timeout),
             stopping: CancellationToken::new(),
@@ -177,7 +181,7 @@ impl WebServer {
         let places = Arc::new(Places::new(limits.max_connections));
         tracing::info!(%address, tls = front.tls.is_some(), "serving the page");
         tokio::select! {
-            () = accept_all(std::slice::from_ref(&door), &places, || front.clone()) => {}
+            () = accept_all(std::slice::from_ref(&door), &places, &front.metrics, || front.clone()) => {}
             () = tls::keep(front.tls.as_ref()) => {}
             () = stop => {}
         }

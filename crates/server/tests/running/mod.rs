@@ -5,12 +5,15 @@
     reason = "a module of several test files, each of which uses a part"
 )]
 
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::sync::oneshot;
+use tungstenite::client::IntoClientRequest;
+use tungstenite::http::HeaderName;
 use tungstenite::{Message, WebSocket};
 use wigwag_server::{Config, Handle, Server};
 
@@ -75,6 +78,33 @@ impl Running {
         }
     }
 
+    /// The answer to a GET, head and all; `head` is more of the request's.
+    pub fn get(&self, path: &str, head: &str) -> String {
+        let mut stream = self.connect();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{head}\r\n");
+        let mut answer = String::new();
+        // A server that says no may not read what it is asked.
+        let _ = stream.write_all(request.as_bytes());
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    }
+
+    /// Whether a metric has a value by now, or soon.
+    #[track_caller]
+    pub fn wait_for_metric(&self, sample: &str, value: u64) {
+        let expected = format!("{sample} {value}");
+        let begin = Instant::now();
+        loop {
+            let metrics = self.handle.metrics();
+            if metrics.lines().any(|line| line == expected) {
+                return;
+            }
+            assert!(begin.elapsed() < DEADLINE, "no {expected} in\n{metrics}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     pub fn connect(&self) -> TcpStream {
         Self::connect_to(self.address)
     }
@@ -90,8 +120,13 @@ impl Running {
 
     /// A WebSocket that was welcomed, and its id.
     pub fn peer(&self) -> Peer {
+        self.peer_by("")
+    }
+
+    /// The same with more lines in the head of its handshake.
+    pub fn peer_by(&self, head: &str) -> Peer {
         let mut peer = Peer {
-            socket: self.websocket("/"),
+            socket: self.websocket_by("/", head),
             id: String::new(),
         };
         let welcome = peer.receive();
@@ -123,8 +158,20 @@ impl Running {
     }
 
     pub fn websocket(&self, path: &str) -> WebSocket<TcpStream> {
+        self.websocket_by(path, "")
+    }
+
+    fn websocket_by(&self, path: &str, head: &str) -> WebSocket<TcpStream> {
         let url = format!("ws://{}{path}", self.address);
-        let (socket, _) = tungstenite::client(url, self.connect()).expect("an upgrade");
+        let mut request = url.into_client_request().expect("a request");
+        for line in head.lines() {
+            let (name, value) = line.split_once(": ").expect("a name and a value");
+            let name: HeaderName = name.parse().expect("a name");
+            request
+                .headers_mut()
+                .append(name, value.parse().expect("a value"));
+        }
+        let (socket, _) = tungstenite::client(request, self.connect()).expect("an upgrade");
         socket
     }
 }

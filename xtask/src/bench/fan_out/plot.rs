@@ -40,14 +40,7 @@ impl Plot {
         let points = || self.lines.iter().flat_map(|line| &line.points);
         let most_across = points().map(|(across, _)| *across).fold(2.0, f64::max);
         let most_up = points().map(|(_, up)| *up).fold(1.0, f64::max);
-        let step = (most_up / f64::from(STEPS)).max(1.0);
-        // A round number: 1, 2 or 5 with noughts.
-        let size = 10f64.powf(step.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].map(|round| round * size);
-        let step = step
-            .into_iter()
-            .find(|round| round * f64::from(STEPS) >= most_up);
-        let step = step.unwrap_or(10.0 * size);
+        let step = round((most_up / f64::from(STEPS)).max(1.0));
         let top = step * f64::from(STEPS);
         let x = |across: f64| {
             let share = match self.across {
@@ -76,7 +69,7 @@ impl Plot {
         }
         let (across, mut marks): (_, Vec<f64>) = match self.across {
             Across::Evenly(name) => {
-                let step = (most_across / 6.0).max(1.0).round();
+                let step = round((most_across / 6.0).max(1.0));
                 (
                     name,
                     (0..=6).map(|number| step * f64::from(number)).collect(),
@@ -139,4 +132,12 @@ impl Plot {
         svg.push_str("</svg>\n");
         svg
     }
+}
+
+/// The next round number: 1, 2 or 5 with noughts. For numbers from 1 on.
+fn round(least: f64) -> f64 {
+    let size = 10f64.powf(least.log10().floor());
+    let rounds = [1.0, 2.0, 5.0].map(|round| round * size);
+    let next = rounds.into_iter().find(|round| *round >= least);
+    next.unwrap_or(10.0 * size)
 }

@@ -83,7 +83,7 @@ impl Report {
         ];
         lines.retain(|line| !line.points.is_empty());
         Plot {
-            title: "Processor time of the server for a message from peer to peer, in microseconds",
+            title: "Processor time of the server for a relayed message, in microseconds",
             across: Across::Evenly("peers that are connected"),
             lines,
         }

@@ -1,0 +1,326 @@
+//! What each address has at the moment, and what it may have: connections, new ones, messages.
+//!
+//! An IPv6 address counts with all of its /64, which one client has to itself (RFC 6177). The addresses
+//! known are as many as have something: one that has no connection, and has not had one for so long that
+//! its buckets are full, is forgotten. Looking is done when a connection comes or goes and by
+//! [`Clients::forget_idle`], never for a message.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::limits::Limits;
+use crate::rate::{Rate, SharedTokenBucket, TokenBucket};
+use crate::refusal::Refusal;
+
+/// How often a full map is looked through for room, at the most: looking takes a while.
+const SWEEP_PAUSE: Duration = Duration::from_millis(100);
+
+/// All addresses.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    start: Instant,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    addresses: HashMap<IpAddr, Address>,
+    /// When all were looked through for the last time.
+    swept: Duration,
+}
+
+#[derive(Debug)]
+struct Address {
+    connections: usize,
+    arrivals: TokenBucket,
+    refusals: TokenBucket,
+    messages: Arc<SharedTokenBucket>,
+}
+
+/// A connection of an address. It counts until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    clients: Arc<Clients>,
+    address: IpAddr,
+    messages: Arc<SharedTokenBucket>,
+}
+
+impl Clients {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            start: now,
+            known: Mutex::default(),
+        }
+    }
+
+    /// Takes a new connection from an address.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        address: IpAddr,
+        limits: &Limits,
+        now: Instant,
+    ) -> Result<Admission, Refused> {
+        let address = counted_as(address);
+        let now = now.saturating_duration_since(self.start);
+        let mut known = self.lock();
+        let is_full = |known: &Known| known.addresses.len() >= limits.max_addresses;
+        if is_full(&known) && !known.addresses.contains_key(&address) {
+            if now >= known.swept + SWEEP_PAUSE {
+                known.forget_idle(now);
+            }
+            if is_full(&known) {
+                return Err(Refused::answered(Refusal::Addresses {
+                    limit: limits.max_addresses,
+                }));
+            }
+        }
+        let known = known.addresses.entry(address).or_insert_with(Address::new);
+        known.admit(limits, now).map_err(|refusal| Refused {
+            answered: known.refusals.take(arrival_rate(limits), now).is_ok(),
+            refusal,
+        })?;
+        Ok(Admission {
+            clients: Arc::clone(self),
+            address,
+            messages: Arc::clone(&known.messages),
+        })
+    }
+
+    /// Forgets who has nothing any more.
+    pub(crate) fn forget_idle(&self, now: Instant) {
+        let now = now.saturating_duration_since(self.start);
+        self.lock().forget_idle(now);
+    }
+
+    /// How many are known.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().addresses.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // Nothing here leaves a half-made state behind, even if it panicked.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why somebody does not get in, and whether it is worth an answer: who comes again and again gets none.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) refusal: Refusal,
+    pub(crate) answered: bool,
+}
+
+impl Refused {
+    fn answered(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            answered: true,
+        }
+    }
+}
+
+impl Address {
+    fn new() -> Self {
+        Self {
+            connections: 0,
+            arrivals: TokenBucket::default(),
+            refusals: TokenBucket::default(),
+            messages: Arc::default(),
+        }
+    }
+
+    fn admit(&mut self, limits: &Limits, now: Duration) -> Result<(), Refusal> {
+        if self.connections >= limits.max_connections_per_address {
+            return Err(Refusal::ConnectionsPerAddress {
+                limit: limits.max_connections_per_address,
+            });
+        }
+        self.arrivals
+            .take(arrival_rate(limits), now)
+            .map_err(|retry_after| Refusal::ArrivalRate { retry_after })?;
+        self.connections += 1;
+        Ok(())
+    }
+
+    fn is_idle(&self, now: Duration) -> bool {
+        self.connections == 0
+            && self.arrivals.is_full(now)
+            && self.refusals.is_full(now)
+            && self.messages.is_full(now)
+    }
+}
+
+impl Admission {
+    /// Counts a message of the address, or says how long it takes until there may be one.
+    pub(crate) fn count_message(&self, rate: Rate, now: Instant) -> Result<(), Duration> {
+        let now = now.saturating_duration_since(self.clients.start);
+        self.messages.take(rate, now)
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        let mut known = self.clients.lock();
+        if let Some(known) = known.addresses.get_mut(&self.address) {
+            known.connections -= 1;
+        }
+    }
+}
+
+fn arrival_rate(limits: &Limits) -> Rate {
+    Rate::new(
+        limits.address_connections_per_second,
+        limits.address_connection_burst,
+    )
+}
+
+impl Known {
+    fn forget_idle(&mut self, now: Duration) {
+        self.swept = now;
+        let addresses = &mut self.addresses;
+        addresses.retain(|_, address| !address.is_idle(now));
+        // A map never gives memory back of itself.
+        if addresses.capacity() / 4 > addresses.len() {
+            addresses.shrink_to(2 * addresses.len());
+        }
+    }
+}
+
+/// The address that stands for all that one client may have.
+fn counted_as(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn limits() -> Limits {
+        Limits {
+            max_connections_per_address: 3,
+            address_connections_per_second: 10,
+            address_connection_burst: 5,
+            max_addresses: 4,
+            ..Limits::default()
+        }
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn connections_of_an_address_are_bounded_and_others_have_their_own() {
+        let now = Instant::now();
+        let clients = Arc::new(Clients::new(now));
+        let here = address("192.0.2.1");
+        let mut held: Vec<_> = (0..3)
+            .map(|_| clients.admit(here, &limits(), now).expect("there is room"))
+            .collect();
+        let refused = clients
+            .admit(here, &limits(), now)
+            .expect_err("one too many");
+        let refusal = Refusal::ConnectionsPerAddress { limit: 3 };
+        assert_eq!(refused, Refused::answered(refusal));
+        let there = clients.admit(address("192.0.2.2"), &limits(), now);
+        there.expect("it has its own");
+        held.pop();
+        let again = clients.admit(here, &limits(), now);
+        again.expect("there is room again");
+    }
+
+    #[test]
+    fn all_addresses_of_a_client_of_ipv6_count_together() {
+        let now = Instant::now();
+        let clients = Arc::new(Clients::new(now));
+        let of = |text| clients.admit(address(text), &limits(), now);
+        let _held = ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:0:8000::1"]
+            .map(|text| of(text).expect("there is room"));
+        assert!(of("2001:db8::2").is_err());
+        assert!(of("2001:db8:0:1::1").is_ok());
+    }
+
+    #[test]
+    fn an_ipv4_address_is_the_same_however_it_is_written() {
+        let now = Instant::now();
+        let clients = Arc::new(Clients::new(now));
+        let of = |text| clients.admit(address(text), &limits(), now);
+        let _held = ["192.0.2.1", "::ffff:192.0.2.1"].map(|text| of(text).expect("there is room"));
+        assert_eq!(clients.len(), 1);
+    }
+
+    #[test]
+    fn new_connections_are_bounded_and_who_keeps_coming_is_not_answered() {
+        let now = Instant::now();
+        let clients = Arc::new(Clients::new(now));
+        let here = address("192.0.2.1");
+        for _ in 0..5 {
+            drop(
+                clients
+                    .admit(here, &limits(), now)
+                    .expect("within the burst"),
+            );
+        }
+        let retry_after = SECOND / 10;
+        for answered in [true, true, true, true, true, false, false] {
+            let refused = clients.admit(here, &limits(), now).expect_err("too many");
+            let refusal = Refusal::ArrivalRate { retry_after };
+            assert_eq!(refused, Refused { refusal, answered });
+        }
+        let later = clients.admit(here, &limits(), now + retry_after);
+        later.expect("it has waited");
+    }
+
+    #[test]
+    fn addresses_are_bounded_and_forgotten() {
+        let now = Instant::now();
+        let clients = Arc::new(Clients::new(now));
+        let of = |last: u8, now| clients.admit([192, 0, 2, last].into(), &limits(), now);
+        let stays = of(0, now).expect("there is room");
+        for last in 1..4 {
+            drop(of(last, now).expect("there is room"));
+        }
+        let refused = of(9, now).expect_err("all are fresh in mind");
+        assert_eq!(refused.refusal, Refusal::Addresses { limit: 4 });
+        // Once their buckets are full there is nothing to remember.
+        let mut held = vec![stays];
+        for last in 10..13 {
+            held.push(of(last, now + SECOND).expect("there is room"));
+        }
+        assert_eq!(clients.len(), 4);
+        drop(held);
+        clients.forget_idle(now + 3 * SECOND);
+        assert_eq!(clients.len(), 0);
+    }
+
+    #[test]
+    fn messages_of_all_connections_of_an_address_count_together() {
+        let now = Instant::now();
+        let clients = Arc::new(Clients::new(now));
+        let [first, second] =
+            [(); 2].map(|()| clients.admit(address("::9"), &limits(), now).expect("room"));
+        let rate = Rate::new(10, 4);
+        for admission in [&first, &second, &first, &second] {
+            admission
+                .count_message(rate, now)
+                .expect("within the burst");
+        }
+        assert_eq!(second.count_message(rate, now), Err(SECOND / 10));
+        // It is remembered when they are gone: coming again makes no difference.
+        drop((first, second));
+        clients.forget_idle(now);
+        assert_eq!(clients.len(), 1);
+    }
+}

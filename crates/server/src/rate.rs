@@ -1,0 +1,178 @@
+//! How often something may happen: token buckets. No I/O; time comes in.
+//!
+//! A bucket holds so many tokens as may be used at once, and is filled again at a steady rate. It is kept
+//! as the moment at which it will be full (the "generic cell rate algorithm" of ATM), so that taking a
+//! token is one comparison and one addition.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+/// How fast a bucket is filled, and how much it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rate {
+    nanos_per_token: u64,
+    /// From empty to full.
+    nanos_to_fill: u64,
+}
+
+impl Rate {
+    /// So many tokens a second, and so many at once; both are at least 1.
+    pub(crate) fn new(per_second: u32, burst: u32) -> Self {
+        let nanos_per_token = NANOS_PER_SECOND / u64::from(per_second.max(1));
+        Self {
+            nanos_per_token,
+            nanos_to_fill: nanos_per_token * u64::from(burst.max(1)),
+        }
+    }
+
+    /// When the bucket will be full, once a token is taken `now`; or how long it takes until there is one.
+    fn take(self, full_at: u64, now: u64) -> Result<u64, Duration> {
+        let full_at = full_at.max(now) + self.nanos_per_token;
+        match full_at.checked_sub(now + self.nanos_to_fill) {
+            None | Some(0) => Ok(full_at),
+            Some(missing) => Err(Duration::from_nanos(missing)),
+        }
+    }
+}
+
+/// A bucket with one owner. It is full at first. Times are since a moment of the owner's choice.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TokenBucket {
+    full_at: u64,
+}
+
+impl TokenBucket {
+    /// Takes a token, or says how long it takes until there is one.
+    pub(crate) fn take(&mut self, rate: Rate, now: Duration) -> Result<(), Duration> {
+        self.full_at = rate.take(self.full_at, nanos(now))?;
+        Ok(())
+    }
+
+    pub(crate) fn is_full(&self, now: Duration) -> bool {
+        self.full_at <= nanos(now)
+    }
+}
+
+/// The same for many owners at once, without a lock.
+#[derive(Debug, Default)]
+pub(crate) struct SharedTokenBucket {
+    full_at: AtomicU64,
+}
+
+impl SharedTokenBucket {
+    /// Takes a token, or says how long it takes until there is one.
+    pub(crate) fn take(&self, rate: Rate, now: Duration) -> Result<(), Duration> {
+        let now = nanos(now);
+        let mut full_at = self.full_at.load(Ordering::Relaxed);
+        loop {
+            let taken = rate.take(full_at, now)?;
+            match self.full_at.compare_exchange_weak(
+                full_at,
+                taken,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Ok(()),
+                Err(newer) => full_at = newer,
+            }
+        }
+    }
+
+    pub(crate) fn is_full(&self, now: Duration) -> bool {
+        self.full_at.load(Ordering::Relaxed) <= nanos(now)
+    }
+}
+
+/// Good for five centuries.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn as_many_as_it_holds_at_once_and_then_at_the_rate() {
+        let rate = Rate::new(10, 3);
+        let mut bucket = TokenBucket::default();
+        let start = Duration::from_secs(1);
+        for _ in 0..3 {
+            bucket.take(rate, start).expect("there is one");
+        }
+        let wait = bucket.take(rate, start).expect_err("it is empty");
+        assert_eq!(wait, Duration::from_millis(100));
+        bucket.take(rate, start + wait).expect("there is one again");
+        assert!(bucket.take(rate, start + wait).is_err());
+        assert!(!bucket.is_full(start + wait));
+        assert!(bucket.is_full(start + wait + 3 * wait));
+    }
+
+    #[test]
+    fn a_refusal_takes_nothing() {
+        let rate = Rate::new(1, 1);
+        let bucket = SharedTokenBucket::default();
+        bucket.take(rate, Duration::ZERO).expect("there is one");
+        for _ in 0..1_000 {
+            assert!(bucket.take(rate, Duration::ZERO).is_err());
+        }
+        let second = Duration::from_secs(1);
+        bucket.take(rate, second).expect("there is one again");
+    }
+
+    #[test]
+    fn rates_change_while_it_runs() {
+        let mut bucket = TokenBucket::default();
+        let slow = Rate::new(1, 1);
+        bucket.take(slow, Duration::ZERO).expect("there is one");
+        assert!(bucket.take(slow, Duration::ZERO).is_err());
+        let quick = Rate::new(1_000, 2_000);
+        bucket.take(quick, Duration::ZERO).expect("more fit in");
+    }
+
+    #[test]
+    fn threads_share_what_there_is() {
+        let bucket = SharedTokenBucket::default();
+        let rate = Rate::new(1, 1_000);
+        let taken: usize = std::thread::scope(|scope| {
+            let takes = || {
+                let all = (0..1_000).filter(|_| bucket.take(rate, Duration::ZERO).is_ok());
+                all.count()
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(takes)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("no panic"))
+                .sum()
+        });
+        assert_eq!(taken, 1_000);
+    }
+
+    proptest! {
+        /// In any stretch of time no more is taken than the bucket holds and what is filled in meanwhile,
+        /// and who keeps to the rate is never refused.
+        #[test]
+        fn it_never_gives_more_and_never_less(
+            per_second in 1_u32..10_000,
+            burst in 1_u32..1_000,
+            pauses in prop::collection::vec(0_u64..50_000_000, 1..500),
+        ) {
+            let rate = Rate::new(per_second, burst);
+            let (mut greedy, mut modest) = (TokenBucket::default(), TokenBucket::default());
+            let (mut now, mut modest_now) = (Duration::ZERO, Duration::ZERO);
+            let mut taken = 0_u64;
+            for pause in pauses {
+                now += Duration::from_nanos(pause);
+                taken += u64::from(greedy.take(rate, now).is_ok());
+                let filled = nanos(now) / rate.nanos_per_token;
+                prop_assert!(taken <= u64::from(burst) + filled);
+                modest_now += Duration::from_nanos(rate.nanos_per_token + pause);
+                prop_assert!(modest.take(rate, modest_now).is_ok());
+            }
+        }
+    }
+}
