@@ -201,7 +201,7 @@ mod tests {
                 "cert" | "key" | "client-ca" => ("file.pem", "\"file.pem\""),
                 "acme-domain" => ("a,b", "[\"a\", \"b\"]"),
                 "keepalive-timeout" => ("5", "\"5s\""),
-                "allowed-origin" => ("https://example.org", "[\"https://example.org\"]"),
+                "allowed-origin" => ("null", "[\"null\"]"),
                 "trusted-proxy" => ("10.0.0.0/8", "[\"10.0.0.0/8\"]"),
                 "log-format" => ("json", "\"json\""),
                 "only-producers-call-consumers" => ("", "true"),
