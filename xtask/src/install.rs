@@ -60,6 +60,7 @@ const PACKAGES_OF_THE_TESTS: &[(&str, &[&str])] = &[
         &["util-linux", "procps", "iproute2"],
     ),
     ("peers: a certificate authority (ACME)", &["pebble"]),
+    ("tests: a terminal without anybody in front", &["tmux"]),
     (
         "tests: sockets that systemd hands over, its opinion of our unit, and a Debian to run our container's steps in",
         &["systemd", "debootstrap"],

@@ -108,6 +108,8 @@ fn peers_of_ours(counts: &mut Counts, xtask: &Path) -> Result<()> {
     counts.check(&mut tool("mypy", &["."]))?;
     counts.suite(&mut tool("python", &["-m", "pytest"]))?;
 
+    admin_api(counts, &serve)?;
+
     let folder = places::root().join("tests/browser");
     let node = install::node()?;
     install::npm_packages(&folder, &node)?;
@@ -143,6 +145,21 @@ fn peers_of_ours(counts: &mut Counts, xtask: &Path) -> Result<()> {
     install::npm_packages(&page, &node)?;
     counts.check(&mut npm(&page, &["run", "lint"]))?;
     counts.suite(&mut npm(&page, &["test"]))
+}
+
+fn admin_api(counts: &mut Counts, serve: &str) -> Result<()> {
+    let folder = places::root().join("tests/admin-api");
+    let python = install::python(&folder, &["requirements.txt", "requirements-lint.txt"])?;
+    let tool = |name: &str, arguments: &[&str]| {
+        let mut tool = command(&python.join(name).to_string_lossy(), arguments);
+        tool.current_dir(&folder).env("WIGWAG_SERVE", serve);
+        tool
+    };
+    say("The admin API as its OpenAPI document promises it (schemathesis)");
+    counts.check(&mut tool("ruff", &["check", "."]))?;
+    counts.check(&mut tool("ruff", &["format", "--check", "."]))?;
+    counts.check(&mut tool("mypy", &["."]))?;
+    counts.suite(&mut tool("python", &["-m", "pytest"]))
 }
 
 fn soak(counts: &mut Counts) -> Result<()> {

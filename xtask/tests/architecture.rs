@@ -38,10 +38,16 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("gstreamer", &["gst-plugin-wigwag", "wigwag"]),
     ("gstreamer-app", &["gst-plugin-wigwag", "wigwag"]),
     ("hyper", &["wigwag-server", "wigwag"]),
-    // The command writes figures; of signalling it knows the types.
+    // The command writes figures, and reads the admin API; of signalling it knows the types. The server has JSON in the
+    // admin API only, as the next rule says.
     (
         "serde_json",
-        &["wigwag-protocol", "wigwag-client", "wigwag"],
+        &[
+            "wigwag-protocol",
+            "wigwag-client",
+            "wigwag-server",
+            "wigwag",
+        ],
     ),
     ("openssl", &["wigwag-media"]),
     ("str0m", &["wigwag-media"]),
@@ -123,6 +129,22 @@ fn libraries_stay_where_they_belong() {
                 assert!(owners.contains(&name), "{name} imports {import}");
             }
         }
+    }
+}
+
+/// Signalling is read and written by `protocol`; what is said to an operator is no signalling.
+#[test]
+fn the_server_has_json_in_its_admin_api_only() {
+    let sources_of_server = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/server/src");
+    for file in sources(&sources_of_server) {
+        let name = file.strip_prefix(&sources_of_server).expect("below it");
+        let text = fs::read_to_string(&file).expect("readable");
+        let has_json = text.contains("serde");
+        assert!(
+            !has_json || name.starts_with("admin"),
+            "{} has JSON",
+            name.display()
+        );
     }
 }
 

@@ -9,7 +9,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt};
 
 /// Ours first, then the reference's, so that its units and scripts keep their filter.
-#[cfg(any(feature = "gst", feature = "load"))]
+#[cfg(any(feature = "client", feature = "gst"))]
 const VARIABLES: [&str; 2] = ["WIGWAG_LOG", "WEBRTCSINK_SIGNALLING_SERVER_LOG"];
 
 /// How lines look.
@@ -42,7 +42,7 @@ impl LogHandle {
 /// # Errors
 ///
 /// The variable is set to something that is no filter.
-#[cfg(any(feature = "gst", feature = "load"))]
+#[cfg(any(feature = "client", feature = "gst"))]
 pub(crate) fn start(default_filter: &str) -> Result<(), Box<dyn Error>> {
     let chosen = VARIABLES
         .into_iter()

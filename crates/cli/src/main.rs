@@ -23,6 +23,12 @@ enum Command {
     /// Publishes a test picture, a file, a camera or a network stream.
     #[cfg(feature = "gst")]
     Publish(wigwag::PublishArguments),
+    /// Lists who sends at a signalling server.
+    #[cfg(feature = "list")]
+    List(wigwag::ListArguments),
+    /// Shows a signalling server at work, by its admin API.
+    #[cfg(feature = "monitor")]
+    Monitor(wigwag::MonitorArguments),
     /// Watches a sender as many viewers would, and tells what they got.
     #[cfg(feature = "load")]
     Load(wigwag::LoadArguments),
@@ -37,6 +43,14 @@ fn main() -> ExitCode {
         Ok(Arguments {
             command: Command::Publish(arguments),
         }) => wigwag::run_publish(&arguments),
+        #[cfg(feature = "list")]
+        Ok(Arguments {
+            command: Command::List(arguments),
+        }) => wigwag::run_list(&arguments),
+        #[cfg(feature = "monitor")]
+        Ok(Arguments {
+            command: Command::Monitor(arguments),
+        }) => wigwag::run_monitor(&arguments),
         #[cfg(feature = "load")]
         Ok(Arguments {
             command: Command::Load(arguments),

@@ -14,18 +14,20 @@ use crate::limits::{Full, Policy, Violation};
 use crate::outbox::Outbox;
 use crate::peer::Peer;
 use crate::registry::Registry;
-use crate::sessions::{Sessions, Side};
+use crate::sessions::{Session, Sessions, Side};
 
 /// Who is connected, and who talks to whom. The crate's page has the contract.
 #[derive(Debug)]
 pub struct Hub {
     policy: Policy,
     random: StdRng,
-    peers: HashMap<PeerId, Peer>,
+    pub(crate) peers: HashMap<PeerId, Peer>,
+    /// Every peer, in the order of connecting.
+    pub(crate) connected: Registry,
     producers: Registry,
     consumers: Registry,
     listeners: Registry,
-    sessions: Sessions,
+    pub(crate) sessions: Sessions,
     /// Of all peers together.
     meta_bytes: usize,
 }
@@ -38,6 +40,7 @@ impl Hub {
             policy,
             random: StdRng::from_seed(seed),
             peers: HashMap::new(),
+            connected: Registry::default(),
             producers: Registry::default(),
             consumers: Registry::default(),
             listeners: Registry::default(),
@@ -99,7 +102,9 @@ impl Hub {
             });
         }
         let id = PeerId::from(self.random_uuid());
-        self.peers.insert(id.clone(), Peer::default());
+        let mut peer = Peer::default();
+        self.connected.update(&id, &mut peer.as_connected, true);
+        self.peers.insert(id.clone(), peer);
         Ok(id)
     }
 
@@ -157,6 +162,7 @@ impl Hub {
         let Some(mut peer) = self.peers.remove(id) else {
             return;
         };
+        self.connected.update(id, &mut peer.as_connected, false);
         self.producers.update(id, &mut peer.as_producer, false);
         self.consumers.update(id, &mut peer.as_consumer, false);
         self.listeners.update(id, &mut peer.as_listener, false);
@@ -364,9 +370,17 @@ impl Hub {
         error: Option<String>,
         out: &mut O,
     ) {
-        let Some(session) = self.sessions.end(session_id) else {
+        let Some(session) = self.forget_session(session_id) else {
             return;
         };
+        if let Some(partner) = session.partner_of(by) {
+            self.tell_end(partner, session_id, error, out);
+        }
+    }
+
+    /// Takes a session out of all books, and tells nobody.
+    pub(crate) fn forget_session(&mut self, session_id: &SessionId) -> Option<Session> {
+        let session = self.sessions.end(session_id)?;
         if let Some(peer) = self.peers.get_mut(&session.producer) {
             peer.sessions.produced.remove(&session.number);
         }
@@ -376,10 +390,18 @@ impl Hub {
         if let Some(peer) = self.peers.get_mut(session.caller()) {
             peer.sessions.started -= 1;
         }
-        let Some(partner) = session.partner_of(by) else {
-            return;
-        };
-        let Some(told) = self.peers.get(partner) else {
+        Some(session)
+    }
+
+    /// Tells a peer, if it is there, that a session of its own is over.
+    pub(crate) fn tell_end<O: Outbox>(
+        &self,
+        to: &PeerId,
+        session_id: &SessionId,
+        error: Option<String>,
+        out: &mut O,
+    ) {
+        let Some(told) = self.peers.get(to) else {
             return;
         };
         let session_id = session_id.clone();
@@ -388,7 +410,7 @@ impl Hub {
         } else {
             ServerMessage::EndSession { session_id }
         };
-        out.send(partner, message);
+        out.send(to, message);
     }
 
     fn listed(&self, registry: &Registry) -> Vec<ListedPeer> {

@@ -25,8 +25,10 @@ mod peer;
 mod registry;
 mod sessions;
 pub mod text;
+mod view;
 
 pub use hub::Hub;
 pub use limits::{Full, Policy, Violation};
 pub use outbox::Outbox;
+pub use view::{PeerView, SessionView};
 pub use wigwag_protocol::json;

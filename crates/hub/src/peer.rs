@@ -15,6 +15,7 @@ pub(crate) struct Peer {
     pub(crate) spoke: bool,
     pub(crate) version: ProtocolVersion,
     pub(crate) sessions: SessionsOfPeer,
+    pub(crate) as_connected: Option<Place>,
     pub(crate) as_producer: Option<Place>,
     pub(crate) as_consumer: Option<Place>,
     pub(crate) as_listener: Option<Place>,

@@ -1,6 +1,7 @@
 //! Peers that share a role, in the order in which they took it.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use wigwag_protocol::json::PeerId;
 
@@ -18,6 +19,13 @@ pub(crate) struct Registry {
 impl Registry {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &PeerId> {
         self.peers.values()
+    }
+
+    /// Those behind a place, with their own; all of them behind none.
+    pub(crate) fn after(&self, place: Option<Place>) -> impl Iterator<Item = (Place, &PeerId)> {
+        let start = place.map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = self.peers.range((start, Bound::Unbounded));
+        behind.map(|(place, peer)| (*place, peer))
     }
 
     pub(crate) fn len(&self) -> usize {

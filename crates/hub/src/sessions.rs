@@ -1,6 +1,7 @@
 //! All sessions, and which peer takes part in which.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use wigwag_protocol::json::{PeerId, SessionId};
 
@@ -35,6 +36,7 @@ pub(crate) struct SessionsOfPeer {
 pub(crate) struct Sessions {
     next_number: SessionNumber,
     running: HashMap<SessionId, Session>,
+    in_order: BTreeMap<SessionNumber, SessionId>,
 }
 
 impl Session {
@@ -63,6 +65,21 @@ impl Sessions {
         self.running.len()
     }
 
+    /// Those that started after the one of a number; all of them if there is none.
+    pub(crate) fn after(
+        &self,
+        number: Option<SessionNumber>,
+    ) -> impl Iterator<Item = (&SessionId, &Session)> {
+        let start = number.map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = self.in_order.range((start, Bound::Unbounded));
+        behind.filter_map(|(_, id)| Some((id, self.running.get(id)?)))
+    }
+
+    /// With the id as this table has it.
+    pub(crate) fn find(&self, id: &str) -> Option<(&SessionId, &Session)> {
+        self.running.get_key_value(id)
+    }
+
     pub(crate) fn get(&self, id: &SessionId) -> Option<&Session> {
         self.running.get(id)
     }
@@ -82,11 +99,14 @@ impl Sessions {
             consumer,
             caller,
         };
+        self.in_order.insert(number, id.clone());
         self.running.insert(id, session);
         number
     }
 
     pub(crate) fn end(&mut self, id: &SessionId) -> Option<Session> {
-        self.running.remove(id)
+        let session = self.running.remove(id)?;
+        self.in_order.remove(&session.number);
+        Some(session)
     }
 }

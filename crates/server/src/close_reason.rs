@@ -1,5 +1,6 @@
 //! Why the server closes a WebSocket, as close code (RFC 6455, 7.4.1) and text.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -23,6 +24,9 @@ pub(crate) enum CloseReason {
     MessageTooLarge { limit: usize },
     #[error("no HELLO for {} s", .0.as_secs())]
     NoHello(Duration),
+    /// With what the operator says of it.
+    #[error("{}", .0.as_deref().unwrap_or("removed by the operator"))]
+    Removed(Option<Arc<str>>),
     #[error("its partner left")]
     PartnerLeft,
     #[error(transparent)]
@@ -53,6 +57,7 @@ impl CloseReason {
             | Self::AddressMessageRate { .. }
             | Self::NoPong(_)
             | Self::NoHello(_)
+            | Self::Removed(_)
             | Self::Violation(_)
             | Self::TextViolation(_) => CloseCode::Policy,
         }
@@ -69,6 +74,7 @@ impl CloseReason {
             Self::MessageTooLarge { .. } => "max_message_bytes",
             Self::NoHello(_) => "hello_timeout",
             Self::PartnerLeft => "partner_left",
+            Self::Removed(_) => "removed",
             Self::Violation(violation) => violation.name(),
             Self::TextViolation(violation) => violation.name(),
             Self::Full(full) => full.name(),
@@ -82,10 +88,24 @@ impl CloseReason {
             reason: match self {
                 // The original gives none, and nothing went wrong.
                 Self::PartnerLeft => "".into(),
-                _ => self.to_string().into(),
+                // As long as the operator made it; all others are known to fit.
+                _ => beginning(self.to_string(), MAX_TEXT_BYTES).into(),
             },
         }
     }
+}
+
+/// The most that a control frame can carry beside the code (RFC 6455, 5.5).
+const MAX_TEXT_BYTES: usize = 123;
+
+/// As many characters of a text as fit into so many bytes.
+fn beginning(mut text: String, max_bytes: usize) -> String {
+    let mut end = max_bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text
 }
 
 #[cfg(test)]
@@ -93,8 +113,15 @@ mod tests {
     use super::*;
     use crate::metrics::CLOSE_REASONS;
 
-    /// The most that a control frame can carry beside the code (RFC 6455, 5.5).
-    const MAX_TEXT_BYTES: usize = 123;
+    #[test]
+    fn what_the_operator_says_is_cut_between_characters() {
+        assert_eq!(
+            CloseReason::Removed(None).to_string(),
+            "removed by the operator"
+        );
+        let long = CloseReason::Removed(Some("\u{fc}".repeat(120).into()));
+        assert_eq!(long.frame().reason.as_str(), "\u{fc}".repeat(61));
+    }
 
     #[test]
     fn every_reason_fits_into_a_close_frame() {
@@ -119,6 +146,7 @@ mod tests {
             }),
             CloseReason::Full(Full::Peers { limit: usize::MAX }),
             CloseReason::NoHello(Duration::MAX),
+            CloseReason::Removed(None),
             CloseReason::PartnerLeft,
             CloseReason::TextViolation(text::Violation::InvalidProtocol),
             CloseReason::TextViolation(text::Violation::NameTooLong {

@@ -2,6 +2,7 @@
 
 use wigwag_hub::{Policy, text};
 
+use crate::admin::AdminConfig;
 use crate::forwarded::ForwardedHeader;
 use crate::limits::Limits;
 use crate::network::Network;
@@ -20,6 +21,8 @@ pub struct Config {
     pub text_port: Option<u16>,
     /// Serves `wss` and `https` instead of `ws` and `http`.
     pub tls: Option<TlsConfig>,
+    /// Serves the admin API on a port of its own.
+    pub admin: Option<AdminConfig>,
     /// Limits of connections.
     pub limits: Limits,
     /// Limits and choices of the JSON protocol.
@@ -46,6 +49,7 @@ impl Default for Config {
             port: 8443,
             text_port: None,
             tls: None,
+            admin: None,
             limits: Limits::default(),
             policy: Policy::default(),
             text_policy: text::Policy::default(),

@@ -26,6 +26,14 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// The admin API would be open to the network.
+    #[error(
+        "the admin API needs a token to be on {host}; without one it is on the loopback interface only"
+    )]
+    AdminWithoutToken {
+        /// The configured host.
+        host: String,
+    },
     /// A limit is zero that must not be: nobody could connect, or stay.
     #[error("the limit {name} must be more than 0")]
     Limit {

@@ -198,6 +198,7 @@ fn upgrade<P: Participant + 'static>(
         match on_upgrade.await {
             Ok(stream) => {
                 let outbound = Outbound::new(&client.settings.limits, Arc::clone(&metrics));
+                let outbound = outbound.to(client.address);
                 let visit = Visit {
                     client,
                     metrics,

@@ -9,6 +9,11 @@
 //! queue to its socket. So no task ever waits for another peer: one that stops reading fills its own
 //! queue, is disconnected with a reason, and nobody else notices.
 //!
+//! # Operation
+//!
+//! With [`Config::admin`] an operator sees who is connected, and removes peers and ends sessions, by JSON over HTTP on a
+//! port of its own.
+//!
 //! # Example
 //!
 //! ```no_run
@@ -21,6 +26,7 @@
 //! ```
 
 mod accept;
+mod admin;
 mod clients;
 mod close_reason;
 mod config;
@@ -56,6 +62,7 @@ mod text_switchboard;
 mod tls;
 mod web;
 
+pub use admin::{AdminConfig, InvalidSecret, Secret};
 pub use config::Config;
 pub use error::{StartError, TlsError};
 pub use forwarded::{ForwardedHeader, InvalidForwardedHeader};

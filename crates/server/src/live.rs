@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::admin::AdminConfig;
 use crate::config::Config;
 use crate::error::StartError;
 use crate::forwarded::ForwardedHeader;
@@ -73,6 +74,7 @@ pub(crate) struct Listens {
     host: String,
     port: u16,
     text_port: Option<u16>,
+    admin: Option<AdminConfig>,
 }
 
 impl Listens {
@@ -81,6 +83,7 @@ impl Listens {
             host: config.host.clone(),
             port: config.port,
             text_port: config.text_port,
+            admin: config.admin.clone(),
         }
     }
 }
@@ -134,6 +137,7 @@ impl Listens {
             ("host", self.host != wanted.host),
             ("port", self.port != wanted.port),
             ("text_port", self.text_port != wanted.text_port),
+            ("admin", self.admin != wanted.admin),
         ]
         .into_iter()
         .filter_map(|(name, differs)| differs.then_some(name))
@@ -154,9 +158,10 @@ mod tests {
             host: "localhost".to_owned(),
             port: 1,
             text_port: Some(2),
+            admin: Some(AdminConfig::default()),
             ..Config::default()
         };
         let named = listens.which_differ(&other);
-        assert_eq!(named, ["host", "port", "text_port"]);
+        assert_eq!(named, ["host", "port", "text_port", "admin"]);
     }
 }

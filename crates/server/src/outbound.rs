@@ -5,8 +5,10 @@
 //! that does not read costs no memory from the moment it is given up.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::SystemTime;
 
 use tokio_tungstenite::tungstenite::Message;
 use wigwag_protocol::json::PeerId;
@@ -23,6 +25,8 @@ pub(crate) struct Outbound {
     max_bytes: usize,
     max_messages: usize,
     metrics: Arc<Metrics>,
+    address: Option<IpAddr>,
+    since: SystemTime,
     state: Mutex<State>,
 }
 
@@ -56,8 +60,34 @@ impl Outbound {
             max_bytes: limits.max_queued_bytes,
             max_messages: limits.max_queued_messages,
             metrics,
+            address: None,
+            since: SystemTime::now(),
             state: Mutex::default(),
         }
+    }
+
+    /// The same for a peer at an address.
+    pub(crate) fn to(self, address: IpAddr) -> Self {
+        Self {
+            address: Some(address),
+            ..self
+        }
+    }
+
+    /// Where the peer is, as far as that is known.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// When the peer connected.
+    pub(crate) fn since(&self) -> SystemTime {
+        self.since
+    }
+
+    /// How many messages wait, and how many bytes they are.
+    pub(crate) fn depth(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.waiting.iter().flatten().count(), state.bytes)
     }
 
     /// Lets a message wait. If there is no room for it, the queue is closed.

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::{Door, Front, accept_all};
+use crate::admin::{AdminConfig, AdminDoor};
 use crate::clients::Clients;
 use crate::close_reason::CloseReason;
 use crate::config::Config;
@@ -26,6 +27,7 @@ pub struct Server {
     doors: Vec<Door>,
     address: SocketAddr,
     text_address: Option<SocketAddr>,
+    admin: Option<AdminDoor>,
     front: Front,
     handle: Handle,
 }
@@ -50,6 +52,9 @@ impl Server {
         config.tls.as_ref().map(LiveTls::open).transpose()?;
         Settings::of(config)?;
         let _addresses = listen::resolve(&config.host, config.port).await?;
+        if let Some(admin) = &config.admin {
+            AdminDoor::check(admin).await?;
+        }
         Ok(())
     }
 
@@ -88,10 +93,16 @@ impl Server {
             stopping: CancellationToken::new(),
             abandoned: CancellationToken::new(),
         };
+        let handed_over = sockets.admin.is_some().then(AdminConfig::default);
+        let admin = match config.admin.or(handed_over) {
+            Some(admin) => Some(AdminDoor::open(admin, sockets.admin, &front, &shared).await?),
+            None => None,
+        };
         Ok(Self {
             doors,
             address,
             text_address,
+            admin,
             front,
             handle: Handle { shared, listens },
         })
@@ -110,6 +121,16 @@ impl Server {
     /// Where it listens for the text protocol alone, if it was asked to.
     pub fn text_address(&self) -> Option<SocketAddr> {
         self.text_address
+    }
+
+    /// Where it listens for the admin API, if it was asked to.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(AdminDoor::address)
+    }
+
+    /// The address of the admin API for a program on this machine.
+    pub fn admin_url(&self) -> Option<String> {
+        self.admin.as_ref().map(AdminDoor::url)
     }
 
     /// The signalling address for a client on this machine.
@@ -136,6 +157,7 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self {
             doors,
+            admin,
             front,
             handle: Handle { shared, .. },
             address,
@@ -154,7 +176,13 @@ impl Server {
             let accepting = accept_all(&doors, &shared.places, &shared.metrics, front_now);
             let forgetting = forget_addresses(&shared.clients);
             let tls = tls::keep(front.tls.as_ref());
-            let mut serving = pin!(async { tokio::join!(accepting, forgetting, tls) });
+            let administering = async {
+                if let Some(admin) = &admin {
+                    admin.serve().await;
+                }
+            };
+            let mut serving =
+                pin!(async { tokio::join!(accepting, forgetting, tls, administering) });
             tokio::select! {
                 _ = serving.as_mut() => {}
                 () = stop => {}
@@ -166,7 +194,7 @@ impl Server {
                 let _ = timeout(delay, serving).await;
             }
         }
-        drop(doors);
+        drop((doors, admin));
         tracing::info!("stopping");
         end(&front, &shared).await;
     }

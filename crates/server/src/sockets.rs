@@ -19,6 +19,8 @@ pub struct Sockets {
     pub signalling: Option<StdTcpListener>,
     /// For the port of the text protocol alone; served also if the configuration names none.
     pub text: Option<StdTcpListener>,
+    /// For the admin API; served also if the configuration names none, on the loopback interface.
+    pub admin: Option<StdTcpListener>,
 }
 
 /// Takes over a socket, or listens anew, and says where.

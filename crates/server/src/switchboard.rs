@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use wigwag_hub::{Hub, Outbox, Policy};
-use wigwag_protocol::json::{ClientMessage, PassedOn, PeerId, ServerMessage};
+use wigwag_protocol::json::{ClientMessage, PassedOn, PeerId, ServerMessage, SessionId};
 
 use crate::close_reason::CloseReason;
 use crate::metrics::JsonSnapshot;
@@ -28,7 +28,7 @@ struct Inner {
 }
 
 #[derive(Debug, Default)]
-struct Queues {
+pub(crate) struct Queues {
     of_peers: HashMap<PeerId, Arc<Outbound>>,
     /// A `peer` message that is being handled, if its text can be passed on as it is.
     in_hand: Option<Message>,
@@ -95,6 +95,32 @@ impl Switchboard {
         for queue in inner.queues.of_peers.values() {
             queue.close(reason.clone());
         }
+    }
+
+    /// Shows the hub and the queues to somebody, who may copy as much as a page of a list holds: everyone waits.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Hub, &Queues) -> R) -> R {
+        let inner = self.lock();
+        look(&inner.hub, &inner.queues)
+    }
+
+    /// Closes the connection of a peer. For all others it has left already when this returns. Returns whether it was
+    /// there.
+    pub(crate) fn remove(&self, id: &str, reason: CloseReason) -> bool {
+        let mut inner = self.lock();
+        let Inner { hub, queues } = &mut *inner;
+        let Some((id, queue)) = queues.of_peers.remove_entry(id) else {
+            return false;
+        };
+        hub.disconnect(&id, queues);
+        queue.close(reason);
+        true
+    }
+
+    /// Ends a session, and tells both. Returns whether there was one.
+    pub(crate) fn end_session(&self, id: &str, reason: String) -> bool {
+        let mut inner = self.lock();
+        let Inner { hub, queues } = &mut *inner;
+        hub.terminate_session(&SessionId::from(id), Some(reason), queues)
     }
 
     /// Changes what is allowed from now on.
@@ -168,6 +194,13 @@ impl Participant for Peer {
                 Ok(Received::Malformed)
             }
         }
+    }
+}
+
+impl Queues {
+    /// What waits for a peer.
+    pub(crate) fn get(&self, peer: &PeerId) -> Option<Arc<Outbound>> {
+        self.of_peers.get(peer).cloned()
     }
 }
 

@@ -6,7 +6,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
-use wigwag_hub::text::{ConnectionId, Hub, Incoming, Outbox, PeerId, Policy, ServerMessage};
+use wigwag_hub::text::{
+    Activity, ConnectionId, Hub, Incoming, Outbox, PeerId, Policy, ServerMessage,
+};
 
 use crate::close_reason::CloseReason;
 use crate::metrics::TextSnapshot;
@@ -21,14 +23,16 @@ pub(crate) struct TextSwitchboard {
 #[derive(Debug)]
 struct Inner {
     hub: Hub,
-    queues: HashMap<ConnectionId, Arc<Outbound>>,
+    queues: Queues,
 }
+
+type Queues = HashMap<ConnectionId, Arc<Outbound>>;
 
 impl TextSwitchboard {
     pub(crate) fn new(policy: Policy) -> Self {
         let inner = Inner {
             hub: Hub::new(policy),
-            queues: HashMap::new(),
+            queues: Queues::new(),
         };
         Self {
             inner: Mutex::new(inner),
@@ -62,6 +66,37 @@ impl TextSwitchboard {
         }
     }
 
+    /// Shows the hub and the queues to somebody, who may copy as much as a page of a list holds: everyone waits.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Hub, &Queues) -> R) -> R {
+        let inner = self.lock();
+        look(&inner.hub, &inner.queues)
+    }
+
+    /// Closes a connection. For all others it has left already when this returns. Returns whether it was there.
+    pub(crate) fn remove(&self, connection: ConnectionId, reason: CloseReason) -> bool {
+        let mut inner = self.lock();
+        let Some(queue) = inner.queues.remove(&connection) else {
+            return false;
+        };
+        inner.forget(connection);
+        queue.close(reason);
+        true
+    }
+
+    /// Ends the session that a connection started, as if both partners had left. Returns whether there was one.
+    pub(crate) fn end_session(&self, caller: ConnectionId) -> bool {
+        let mut inner = self.lock();
+        let view = inner.hub.connection(caller);
+        let Some(Activity::Session { called: true, .. }) = view.map(|view| view.activity) else {
+            return false;
+        };
+        inner.forget(caller);
+        if let Some(queue) = inner.queues.get(&caller) {
+            queue.finish(CloseReason::PartnerLeft);
+        }
+        true
+    }
+
     /// Changes what is allowed from now on.
     pub(crate) fn set_policy(&self, policy: Policy) {
         self.lock().hub.set_policy(policy);
@@ -85,6 +120,18 @@ impl TextSwitchboard {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A panic in the hub is a bug, but must not take down those who are connected.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Lets a connection leave the hub.
+    fn forget(&mut self, connection: ConnectionId) {
+        let mut delivery = Delivery {
+            queues: &self.queues,
+            in_hand: &Message::Binary(Vec::new().into()),
+            received: Received::Understood,
+        };
+        self.hub.disconnect(connection, &mut delivery);
     }
 }
 
@@ -130,14 +177,8 @@ impl Participant for TextPeer {
 impl Drop for TextPeer {
     fn drop(&mut self) {
         let mut inner = self.switchboard.lock();
-        let Inner { hub, queues } = &mut *inner;
-        queues.remove(&self.connection);
-        let mut delivery = Delivery {
-            queues,
-            in_hand: &Message::Binary(Vec::new().into()),
-            received: Received::Understood,
-        };
-        hub.disconnect(self.connection, &mut delivery);
+        inner.queues.remove(&self.connection);
+        inner.forget(self.connection);
     }
 }
 
@@ -153,7 +194,7 @@ impl fmt::Display for TextPeer {
 
 /// Puts what the hub says into the queues.
 struct Delivery<'a> {
-    queues: &'a HashMap<ConnectionId, Arc<Outbound>>,
+    queues: &'a Queues,
     /// The message that is being handled.
     in_hand: &'a Message,
     received: Received,

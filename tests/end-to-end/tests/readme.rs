@@ -20,6 +20,7 @@ use wigwag_end_to_end::{Authority, DEADLINE, SignallingServer};
 /// Where the lines are, from the top of the project.
 const PAGES: &[&str] = &[
     "README.md",
+    "docs/admin-api.md",
     "docs/benchmarks-signalling.md",
     "docs/benchmarks.md",
     "docs/how-it-works.md",

@@ -7,9 +7,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use wigwag_client::Trust;
 use wigwag_media::viewer::{Counting, ReceiverSettings, VideoCodec};
 
-use super::target::Target;
+use crate::client::Target;
 
 /// More than the ports of one address are good for.
 const MAX_VIEWERS: usize = 10_000;
@@ -111,6 +112,13 @@ pub(super) enum Codec {
 }
 
 impl LoadArguments {
+    pub(super) fn trust(&self) -> Trust {
+        Trust {
+            cafile: self.cafile.clone(),
+            insecure_tls: self.insecure_tls,
+        }
+    }
+
     pub(super) fn settings(&self, viewer: usize) -> ReceiverSettings {
         ReceiverSettings {
             counting: if self.decrypt.includes(viewer) {

@@ -1,33 +1,20 @@
 //! A viewer at a server of the JSON protocol.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
 use tokio::time::{timeout, timeout_at};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use wigwag_protocol::json::{
     ClientMessage, ListedPeer, PeerId, PeerMessage, PeerMessageBody, ServerMessage,
     SessionDescription, SessionId,
 };
 
-use super::connect::{ByteStream, Way};
 use super::viewer::{Call, SETUP_TIMEOUT, Stop};
+use crate::client::{Connection, Way};
 
 /// Room for a message of our server's, which are up to 1 MiB and a little.
 const MAX_MESSAGE: usize = 2 * 1024 * 1024;
-/// Small, so that thousands of these fit.
-const READ_BUFFER: usize = 4 * 1024;
-/// For goodbyes.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Candidates that come before the offer; more are passed over.
 const MAX_EARLY_CANDIDATES: usize = 64;
-
-struct Connection {
-    socket: WebSocketStream<Box<dyn ByteStream>>,
-}
 
 /// The id of a producer by its name or id; of the first that is listed, if none is named.
 pub(super) async fn find_producer(
@@ -36,7 +23,7 @@ pub(super) async fn find_producer(
     wanted: Option<&str>,
 ) -> Result<String, String> {
     let listing = async {
-        let mut connection = Connection::open(way, address).await?;
+        let mut connection = Connection::open(way, address, MAX_MESSAGE).await?;
         connection.send(&ClientMessage::List).await?;
         loop {
             if let ServerMessage::List { producers } = connection.next().await? {
@@ -92,7 +79,7 @@ pub(super) async fn watch(
     stop: &mut Stop,
 ) -> Result<(), String> {
     let deadline = tokio::time::Instant::now() + SETUP_TIMEOUT;
-    let opening = timeout_at(deadline, Connection::open(way, address)).await;
+    let opening = timeout_at(deadline, Connection::open(way, address, MAX_MESSAGE)).await;
     let mut connection = opening.map_err(|_| "the server is silent".to_owned())??;
     let start = ClientMessage::StartSession {
         peer_id: PeerId::from(producer),
@@ -164,60 +151,6 @@ fn described(session_id: SessionId, sdp: String) -> ClientMessage {
         session_id,
         body: PeerMessageBody::Sdp(SessionDescription::Answer { sdp }),
     })
-}
-
-impl Connection {
-    /// Connects, and waits for the welcome.
-    async fn open(way: &Way, address: &str) -> Result<Self, String> {
-        let stream = way.open().await?;
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .max_frame_size(Some(MAX_MESSAGE))
-            .max_message_size(Some(MAX_MESSAGE));
-        let opened = client_async_with_config(address, stream, Some(config)).await;
-        let (socket, _) = opened.map_err(|error| format!("no WebSocket at {address}: {error}"))?;
-        let mut connection = Self { socket };
-        while !matches!(connection.next().await?, ServerMessage::Welcome { .. }) {}
-        Ok(connection)
-    }
-
-    async fn send(&mut self, message: &ClientMessage) -> Result<(), String> {
-        let text = Message::text(message.to_json());
-        self.socket.send(text).await.map_err(broken)
-    }
-
-    /// The next message that can be understood. Cancelling loses none.
-    async fn next(&mut self) -> Result<ServerMessage, String> {
-        loop {
-            let message = self.socket.next().await;
-            match message
-                .ok_or("the server closed the connection")?
-                .map_err(broken)?
-            {
-                Message::Text(text) => {
-                    // What a newer server says is no business of ours.
-                    if let Ok(message) = ServerMessage::from_json(&text) {
-                        return Ok(message);
-                    }
-                }
-                Message::Close(frame) => {
-                    let reason =
-                        frame.map_or_else(String::new, |frame| format!(": {}", frame.reason));
-                    return Err(format!("the server closed the connection{reason}"));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    async fn close(mut self) {
-        // Whether it is heard makes no difference.
-        let _ = timeout(CLOSE_TIMEOUT, self.socket.close(None)).await;
-    }
-}
-
-fn broken(error: impl std::fmt::Display) -> String {
-    format!("the connection to the server broke: {error}")
 }
 
 #[cfg(test)]

@@ -5,14 +5,12 @@
 //! (`wigwag_media::viewer`). What they got comes back as records, and is put together in `summary`.
 
 mod arguments;
-mod connect;
 mod json_protocol;
 mod output;
 mod processes;
 mod processor;
 mod record;
 mod summary;
-mod target;
 mod viewer;
 mod whep;
 mod worker;
@@ -21,11 +19,10 @@ use std::io::{self, Write};
 
 use tokio::runtime::Builder;
 
+use crate::client::{Protocol, Way};
 pub use arguments::LoadArguments;
-use connect::Way;
 use output::Bar;
 use summary::Summary;
-use target::Protocol;
 
 /// Runs the viewers; whether all of them watched to the end.
 pub(crate) fn run(arguments: &LoadArguments) -> Result<bool, String> {
@@ -61,7 +58,7 @@ pub(crate) fn run(arguments: &LoadArguments) -> Result<bool, String> {
 
 /// What all viewers need to know, and what would be wrong for all of them.
 async fn find(arguments: &mut LoadArguments) -> Result<(), String> {
-    let way = Way::new(arguments)?;
+    let way = Way::new(&arguments.target, &arguments.trust())?;
     match arguments.target.protocol {
         Protocol::Json => {
             let address = arguments.target.to_string();

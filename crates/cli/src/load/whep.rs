@@ -10,9 +10,8 @@ use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
-use super::connect::Way;
-use super::target::Target;
 use super::viewer::{Call, SETUP_TIMEOUT, Stop};
+use crate::client::{Target, Way};
 
 /// Descriptions of a hundred candidates take a tenth of it.
 const MAX_BODY: usize = 256 * 1024;

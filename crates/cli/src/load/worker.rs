@@ -11,12 +11,11 @@ use tokio::time::{interval, sleep_until, timeout};
 use wigwag_media::viewer::{Receivers, StreamReport};
 
 use super::arguments::LoadArguments;
-use super::connect::Way;
 use super::processor::ProcessorTime;
 use super::record::{ProcessRecord, Progress, Record, Steady};
-use super::target::Protocol;
 use super::viewer::{Call, Stop};
 use super::{json_protocol, whep};
+use crate::client::{Protocol, Way};
 
 /// How often progress is told.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
@@ -47,7 +46,7 @@ pub(super) async fn run(
     ended: impl Future<Output = ()>,
     mut tell: impl FnMut(Record) -> io::Result<()>,
 ) -> Result<(), String> {
-    let way = Way::new(arguments)?;
+    let way = Way::new(&arguments.target, &arguments.trust())?;
     let receivers = Receivers::start().map_err(|error| format!("no thread: {error}"))?;
     let receivers = Arc::new(receivers);
     let (stop, told) = watch::channel(false);

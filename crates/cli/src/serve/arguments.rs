@@ -25,6 +25,10 @@ pub struct ServeArguments {
     #[arg(long, value_name = "PORT", value_parser = of("text_port"), help_heading = LISTENING)]
     text_port: Option<String>,
 
+    /// TCP port for the admin API, on this machine only [default: none]
+    #[arg(long, value_name = "PORT", value_parser = of("admin.port"), help_heading = LISTENING)]
+    admin_port: Option<String>,
+
     /// Certificate and chain (PEM): serves wss and https
     #[arg(short, long, value_name = "FILE", help_heading = TLS)]
     cert: Option<String>,
@@ -94,10 +98,11 @@ const OPERATION: &str = "Operation";
 const INSTEAD: &str = "Instead of serving";
 
 /// Which flag is for which setting: (key, flag).
-const FLAGS: [(&str, &str); 12] = [
+const FLAGS: [(&str, &str); 13] = [
     ("host", "host"),
     ("port", "port"),
     ("text_port", "text-port"),
+    ("admin.port", "admin-port"),
     ("tls.certificate", "cert"),
     ("tls.key", "key"),
     ("tls.acme.domains", "acme-domain"),
@@ -135,6 +140,7 @@ impl ServeArguments {
             self.host.clone(),
             self.port.clone(),
             self.text_port.clone(),
+            self.admin_port.clone(),
             self.cert.clone(),
             self.key.clone(),
             list(&self.acme_domain),
@@ -197,7 +203,7 @@ mod tests {
         for (_, flag) in FLAGS {
             let (value, expected) = match flag {
                 "host" => ("::1", "\"::1\""),
-                "port" | "text-port" => ("1", "1"),
+                "port" | "text-port" | "admin-port" => ("1", "1"),
                 "cert" | "key" | "client-ca" => ("file.pem", "\"file.pem\""),
                 "acme-domain" => ("a,b", "[\"a\", \"b\"]"),
                 "keepalive-timeout" => ("5", "\"5s\""),

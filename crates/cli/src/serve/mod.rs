@@ -129,6 +129,9 @@ async fn serve(
     if let Some(url) = server.text_url() {
         let _ = writeln!(io::stdout(), "text protocol at {url}");
     }
+    if let Some(url) = server.admin_url() {
+        let _ = writeln!(io::stdout(), "admin API at {url}");
+    }
     let status = format!("serving at {}", server.url());
     service_manager::ready(&status);
     let reload = Reload {

@@ -26,12 +26,13 @@ pub(super) fn sockets() -> Result<Sockets, String> {
         let slot = match name {
             "text" => &mut sockets.text,
             "signalling" => &mut sockets.signalling,
+            "admin" => &mut sockets.admin,
             // Named after its unit, if at all.
             _ if count == 1 => &mut sockets.signalling,
             _ => {
                 return Err(format!(
                     "{count} sockets were handed over, and one is called \"{name}\": FileDescriptorName= is to say \
-                     \"signalling\" or \"text\""
+                     \"signalling\", \"text\" or \"admin\""
                 ));
             }
         };

@@ -24,9 +24,10 @@ const OTHER_NAMES: [(&str, &str); 1] = [
 ];
 
 /// Variables of the other commands, of the elements, and of tests.
-const OF_OTHERS: [&str; 5] = [
+const OF_OTHERS: [&str; 6] = [
     CONFIG_VARIABLE,
     "WIGWAG_ADDRESSES",
+    "WIGWAG_ADMIN_TOKEN",
     "WIGWAG_MAX_VIEWERS",
     "WIGWAG_PLUGIN",
     "WIGWAG_SERVE",
@@ -241,7 +242,8 @@ impl Reading {
 
     /// In the words of whoever gave the one thing.
     fn mistake(&self, unfit: &Unfit) -> Mistake {
-        let (Unfit::Missing(given, _) | Unfit::Both(given, _)) = *unfit;
+        let (Unfit::Missing(given, _) | Unfit::Both(given, _) | Unfit::Unusable(given, _)) = unfit;
+        let given = *given;
         let origin = self.origins.get(given).unwrap_or(&Origin::Default);
         let name = |key: &str| match origin {
             Origin::Flag { .. } => {
@@ -254,6 +256,7 @@ impl Reading {
         let reason = match unfit {
             Unfit::Missing(_, missing) => format!("is given, so {} is required", name(missing)),
             Unfit::Both(_, other) => format!("and {} cannot both be given", name(other)),
+            Unfit::Unusable(_, reason) => reason.clone(),
         };
         Mistake::Unfit {
             name: name(given),

@@ -1,6 +1,6 @@
 //! The rules of the text protocol.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use wigwag_protocol::text::{
     Command, Hello, IdleCommand, InvalidHello, PeerId, Refusal, RoomCommand, RoomName,
@@ -16,15 +16,29 @@ use super::rooms::{Member, Place, Rooms};
 pub struct Hub {
     policy: Policy,
     next_connection: u64,
-    connections: HashMap<ConnectionId, Status>,
+    pub(super) connections: BTreeMap<ConnectionId, Status>,
     ids: HashMap<PeerId, ConnectionId>,
-    rooms: Rooms,
+    pub(super) rooms: Rooms,
     sessions: usize,
 }
 
 /// A connection, registered or not. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(u64);
+
+impl ConnectionId {
+    /// Its place in the order of connecting.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// The connection of a number, which may be none or gone.
+impl From<u64> for ConnectionId {
+    fn from(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 impl std::fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -43,7 +57,7 @@ pub enum Incoming<'a> {
 
 /// What a connection is doing.
 #[derive(Clone, Debug)]
-enum Status {
+pub(super) enum Status {
     Unregistered,
     Idle {
         id: PeerId,
@@ -51,6 +65,8 @@ enum Status {
     InSession {
         id: PeerId,
         partner: ConnectionId,
+        /// Whether this one started it.
+        called: bool,
     },
     InRoom {
         id: PeerId,
@@ -60,7 +76,7 @@ enum Status {
 }
 
 impl Status {
-    fn id(&self) -> Option<&PeerId> {
+    pub(super) fn id(&self) -> Option<&PeerId> {
         match self {
             Self::Unregistered => None,
             Self::Idle { id } | Self::InSession { id, .. } | Self::InRoom { id, .. } => Some(id),
@@ -240,8 +256,12 @@ impl Hub {
             return Err(Refusal::PeerBusy(callee.to_owned()).into());
         };
         for (connection, id, partner) in [(called, callee, from), (from, id.clone(), called)] {
-            self.connections
-                .insert(connection, Status::InSession { id, partner });
+            let status = Status::InSession {
+                id,
+                partner,
+                called: connection == from,
+            };
+            self.connections.insert(connection, status);
         }
         self.sessions += 1;
         out.send(from, ServerMessage::SessionOk);

@@ -29,8 +29,10 @@ mod hub;
 mod limits;
 mod outbox;
 mod rooms;
+mod view;
 
 pub use hub::{ConnectionId, Hub, Incoming};
 pub use limits::{Full, Policy, Violation};
 pub use outbox::Outbox;
+pub use view::{Activity, ConnectionView, RoomView};
 pub use wigwag_protocol::text::{PeerId, Refusal, RoomName, ServerMessage};

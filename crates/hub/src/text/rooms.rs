@@ -1,6 +1,7 @@
 //! Rooms, and who is in each in the order of entering.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use wigwag_protocol::text::{PeerId, RoomName};
 
@@ -14,7 +15,7 @@ pub(super) type Place = u64;
 pub(super) struct Rooms {
     next_place: Place,
     /// None of them is empty.
-    rooms: HashMap<RoomName, BTreeMap<Place, Member>>,
+    rooms: BTreeMap<RoomName, BTreeMap<Place, Member>>,
 }
 
 #[derive(Debug)]
@@ -26,6 +27,20 @@ pub(super) struct Member {
 impl Rooms {
     pub(super) fn len(&self) -> usize {
         self.rooms.len()
+    }
+
+    /// The names that come after a text in the order of their bytes; all of them after none.
+    pub(super) fn after(
+        &self,
+        name: Option<&str>,
+    ) -> impl Iterator<Item = (&RoomName, &BTreeMap<Place, Member>)> {
+        let start = name.map_or(Bound::Unbounded, Bound::Excluded);
+        self.rooms.range::<str, _>((start, Bound::Unbounded))
+    }
+
+    /// With the name as this table has it.
+    pub(super) fn find(&self, name: &str) -> Option<(&RoomName, &BTreeMap<Place, Member>)> {
+        self.rooms.get_key_value(name)
     }
 
     /// Everyone in a room, the eldest first.

@@ -10,6 +10,7 @@ pub(crate) const CLOSE_REASONS: &[&str] = &[
     BY_PEER,
     "shutdown",
     "partner_left",
+    "removed",
     "max_message_bytes",
     "max_queued_bytes",
     "max_queued_messages",

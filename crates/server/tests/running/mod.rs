@@ -23,6 +23,7 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 pub struct Running {
     pub address: SocketAddr,
     pub text_address: Option<SocketAddr>,
+    pub admin_address: Option<SocketAddr>,
     pub handle: Handle,
     /// What it was started with.
     pub config: Config,
@@ -48,6 +49,7 @@ impl Running {
             .expect("it starts");
         let address = server.address();
         let text_address = server.text_address();
+        let admin_address = server.admin_address();
         let handle = server.handle();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = thread::spawn(move || {
@@ -58,6 +60,7 @@ impl Running {
         Self {
             address,
             text_address,
+            admin_address,
             handle,
             config,
             stop: Some(stop),

@@ -147,6 +147,22 @@ pub(in super::super) static SETTINGS: &[Setting] = &[
         "Whether a client without a certificate is refused."
     ),
     setting!(
+        "admin.port", Optional<Port>, admin.port,
+        "TCP port of the admin API; without one there is none.",
+        example: "8445"
+    ),
+    setting!(
+        "admin.host",
+        Text,
+        admin.host,
+        "Where the admin API listens; anywhere but on the loopback interface it needs a token."
+    ),
+    setting!(
+        "admin.token_file", Optional<File>, admin.token_file,
+        "A file that holds what whoever asks the admin API has to show: 16 or more letters and digits.",
+        example: "\"/etc/wigwag/admin-token\""
+    ),
+    setting!(
         "limits.max_connections",
         Count,
         config.limits.max_connections,

@@ -3,6 +3,7 @@
 //! [`SETTINGS`] is the one list. The file, the variables, the flags' meaning, `--check`, `--print-config` and
 //! `packaging/wigwag.toml` all follow from it.
 
+mod admin;
 mod list;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use wigwag_server::Config;
 use super::value::Given;
 use crate::logging::LogFormat;
 
+use admin::Admin;
 use tls::Tls;
 
 pub(super) use list::SETTINGS;
@@ -25,6 +27,7 @@ pub(super) struct Settings {
     /// What the server takes as it is.
     config: Config,
     tls: Tls,
+    admin: Admin,
     pub(super) log: String,
     pub(super) log_format: LogFormat,
 }
@@ -34,6 +37,7 @@ impl Default for Settings {
         Self {
             config: Config::default(),
             tls: Tls::default(),
+            admin: Admin::default(),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
         }
@@ -49,6 +53,7 @@ impl Settings {
     pub(super) fn config(&self) -> Result<Config, Unfit> {
         Ok(Config {
             tls: self.tls.config()?,
+            admin: self.admin.config()?,
             ..self.config.clone()
         })
     }
@@ -61,6 +66,8 @@ pub(super) enum Unfit {
     Missing(&'static str, &'static str),
     /// Both are set, and only one can be.
     Both(&'static str, &'static str),
+    /// What is set is of no use, for a reason.
+    Unusable(&'static str, String),
 }
 
 /// A setting.

@@ -9,44 +9,39 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use wigwag_client::Trust;
 
-use super::arguments::LoadArguments;
 use super::target::Target;
 
 /// TCP, or TLS over it.
-pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 
 /// How to reach a server.
 #[derive(Clone)]
-pub(super) struct Way {
+pub(crate) struct Way {
     target: Target,
     tls: Option<Arc<ClientConfig>>,
 }
 
 impl Way {
-    /// Fails if nobody can be trusted as the arguments say.
-    pub(super) fn new(arguments: &LoadArguments) -> Result<Self, String> {
-        let target = arguments.target.clone();
-        let trust = Trust {
-            cafile: arguments.cafile.clone(),
-            insecure_tls: arguments.insecure_tls,
-        };
+    /// Fails if nobody can be trusted as it is told.
+    pub(crate) fn new(target: &Target, trust: &Trust) -> Result<Self, String> {
+        let target = target.clone();
         let tls = target.is_secure.then(|| trust.client_config());
         let tls = tls.transpose().map_err(|error| error.to_string())?;
         Ok(Self { target, tls })
     }
 
     /// Without encryption.
-    #[cfg(test)]
-    pub(super) fn to(target: &Target) -> Self {
+    #[cfg(all(test, feature = "load"))]
+    pub(crate) fn to(target: &Target) -> Self {
         Self {
             target: target.clone(),
             tls: None,
         }
     }
 
-    pub(super) async fn open(&self) -> Result<Box<dyn ByteStream>, String> {
+    pub(crate) async fn open(&self) -> Result<Box<dyn ByteStream>, String> {
         let target = &self.target;
         let address = target.authority();
         let tcp = TcpStream::connect((target.host(), target.port()))

@@ -8,22 +8,22 @@ use hyper::http::uri::Authority;
 
 /// A signalling server or a WHEP endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) uri: Uri,
-    pub(super) protocol: Protocol,
-    pub(super) is_secure: bool,
+pub(crate) struct Target {
+    pub(crate) uri: Uri,
+    pub(crate) protocol: Protocol,
+    pub(crate) is_secure: bool,
 }
 
 /// How one asks for media there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocol {
+pub(crate) enum Protocol {
     Json,
     Whep,
 }
 
 impl Target {
     /// Without the brackets of an IPv6 address.
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         let host = self.uri.host().unwrap_or_default();
         let inner = host
             .strip_prefix('[')
@@ -31,18 +31,19 @@ impl Target {
         inner.unwrap_or(host)
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         let default = if self.is_secure { 443 } else { 80 };
         self.uri.port_u16().unwrap_or(default)
     }
 
     /// Host and port as they stand in the address, for people and for the Host header.
-    pub(super) fn authority(&self) -> &str {
+    pub(crate) fn authority(&self) -> &str {
         self.uri.authority().map_or("", Authority::as_str)
     }
 
     /// What is asked of the server, for HTTP.
-    pub(super) fn path(&self) -> &str {
+    #[cfg(any(test, feature = "load"))]
+    pub(crate) fn path(&self) -> &str {
         self.uri.path_and_query().map_or("/", |path| path.as_str())
     }
 }

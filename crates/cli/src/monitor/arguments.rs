@@ -1,0 +1,144 @@
+//! What `wigwag monitor` is told.
+
+use std::path::PathBuf;
+use std::time::Duration;
+use std::{env, fs};
+
+use clap::Args;
+use wigwag_client::Trust;
+
+use crate::client::{Protocol, Target};
+
+/// The server's own default.
+const ADMIN: &str = "http://127.0.0.1:8445";
+
+const TOKEN_VARIABLE: &str = "WIGWAG_ADMIN_TOKEN";
+
+/// Of a file with a token.
+const MAX_TOKEN_BYTES: usize = 4096;
+
+const EXPLANATION: &str = "\
+Keys: tab or 1 2 3 for peers, sessions and rooms; arrows, page keys, home and end; s for another order; k removes the
+peer or ends the session that is marked, once y was pressed; q ends.
+
+The token is read from --token-file, else from the variable WIGWAG_ADMIN_TOKEN; a server on this machine may want none.
+
+Exit codes: 0 the end, 1 an error, 2 a command line that makes no sense.";
+
+/// What `wigwag monitor` is told.
+#[derive(Args, Debug)]
+#[command(after_help = EXPLANATION)]
+pub struct MonitorArguments {
+    /// The admin API of the server: http or https
+    #[arg(long, value_name = "URL", default_value = ADMIN, value_parser = admin)]
+    pub(super) admin: Target,
+
+    /// A file that holds the token of the admin API
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+
+    /// Seconds from one look to the next
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    interval: u64,
+
+    /// Prints one picture as plain text, and ends
+    #[arg(long)]
+    pub(super) once: bool,
+
+    /// Authorities (PEM file) to trust with https, instead of the system's
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure_tls")]
+    cafile: Option<PathBuf>,
+
+    /// Takes whatever certificate the server shows
+    #[arg(long)]
+    insecure_tls: bool,
+}
+
+impl MonitorArguments {
+    pub(super) fn interval(&self) -> Duration {
+        Duration::from_secs(self.interval)
+    }
+
+    pub(super) fn trust(&self) -> Trust {
+        Trust {
+            cafile: self.cafile.clone(),
+            insecure_tls: self.insecure_tls,
+        }
+    }
+
+    /// The token, if there is one. What is wrong with it never shows it.
+    pub(super) fn token(&self) -> Result<Option<String>, String> {
+        let told = match &self.token_file {
+            Some(path) => {
+                let read = fs::read_to_string(path);
+                Some(read.map_err(|error| format!("cannot read {}: {error}", path.display()))?)
+            }
+            // A variable that is empty is none.
+            None => env::var(TOKEN_VARIABLE)
+                .ok()
+                .filter(|told| !told.is_empty()),
+        };
+        told.as_deref().map(str::trim).map(token).transpose()
+    }
+}
+
+fn token(text: &str) -> Result<String, String> {
+    let may_be_sent = (1..=MAX_TOKEN_BYTES).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let refusal = || "the token is empty, too long or more than one word".to_owned();
+    may_be_sent.then(|| text.to_owned()).ok_or_else(refusal)
+}
+
+fn admin(text: &str) -> Result<Target, String> {
+    let target: Target = text.parse()?;
+    match target.protocol {
+        Protocol::Whep => Ok(target),
+        Protocol::Json => Err("it begins with http:// or https://".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct CommandLine {
+        #[command(flatten)]
+        monitor: MonitorArguments,
+    }
+
+    fn read(line: &str) -> Option<MonitorArguments> {
+        let read = CommandLine::try_parse_from(line.split(' ')).ok()?;
+        Some(read.monitor)
+    }
+
+    #[test]
+    fn lines_that_make_no_sense_are_refused() {
+        assert!(read("monitor --admin http://127.0.0.1:1 --once").is_some());
+        for line in [
+            "monitor --admin ws://a",
+            "monitor --interval 0",
+            "monitor --cafile x --insecure-tls",
+        ] {
+            assert!(read(line).is_none(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_one_word_of_a_file() {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        let line = format!("monitor --token-file {}", file.path().display());
+        let arguments = read(&line).expect("a good line");
+        assert!(arguments.token().is_err(), "an empty file");
+        writeln!(file, "correct-horse-battery").expect("written");
+        let token = arguments.token().expect("one word");
+        assert_eq!(token.as_deref(), Some("correct-horse-battery"));
+        writeln!(file, "staple").expect("written");
+        let refusal = arguments.token().expect_err("two words");
+        assert!(!refusal.contains("horse"), "{refusal}");
+    }
+}

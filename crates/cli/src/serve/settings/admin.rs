@@ -1,0 +1,89 @@
+//! The settings of the admin API, and what the server makes of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use wigwag_server::{AdminConfig, Secret};
+
+use super::Unfit;
+
+/// The section `admin`.
+#[derive(Clone, Debug)]
+pub(super) struct Admin {
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+    pub(super) token_file: Option<PathBuf>,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self {
+            host: AdminConfig::default().host,
+            port: None,
+            token_file: None,
+        }
+    }
+}
+
+impl Admin {
+    /// None for a server without an admin API.
+    ///
+    /// # Errors
+    ///
+    /// There is a token but no port, or the token cannot be read or used.
+    pub(super) fn config(&self) -> Result<Option<AdminConfig>, Unfit> {
+        let Some(port) = self.port else {
+            return match self.token_file {
+                Some(_) => Err(Unfit::Missing("admin.token_file", "admin.port")),
+                None => Ok(None),
+            };
+        };
+        let token = self.token_file.as_deref().map(token).transpose()?;
+        Ok(Some(AdminConfig {
+            host: self.host.clone(),
+            port,
+            token,
+        }))
+    }
+}
+
+/// The token in a file. What is wrong with it never shows it.
+fn token(file: &Path) -> Result<Secret, Unfit> {
+    let unusable = |reason: String| {
+        let reason = format!("cannot be used: {}: {reason}", file.display());
+        Unfit::Unusable("admin.token_file", reason)
+    };
+    let text = fs::read_to_string(file).map_err(|error| unusable(error.to_string()))?;
+    Secret::new(text.trim()).map_err(|error| unusable(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_what_a_file_holds() {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        let mut admin = Admin {
+            token_file: Some(file.path().to_owned()),
+            ..Admin::default()
+        };
+        let missing = Unfit::Missing("admin.token_file", "admin.port");
+        assert_eq!(admin.config(), Err(missing));
+        admin.port = Some(1);
+        assert!(
+            matches!(admin.config(), Err(Unfit::Unusable(..))),
+            "it is empty"
+        );
+        writeln!(file, "correct-horse-battery").expect("written");
+        let token = admin
+            .config()
+            .map(|config| config.and_then(|config| config.token));
+        assert_eq!(token, Ok(Secret::new("correct-horse-battery").ok()));
+        admin.token_file = None;
+        let config = admin.config().expect("a port is enough");
+        assert_eq!(config.map(|config| config.token), Some(None));
+    }
+}

@@ -1,0 +1,217 @@
+//! Which page of a list is asked for.
+
+use axum::http::{StatusCode, Uri};
+use percent_encoding::percent_decode_str;
+
+use super::problem::Problem;
+
+/// Entries of a page, if nothing else is asked for.
+const DEFAULT_LIMIT: usize = 100;
+
+/// Entries of a page at the most: so long is a lock held.
+pub(super) const MAX_LIMIT: usize = 500;
+
+/// A page: so many entries at the most, from behind a mark on.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Paging {
+    pub(super) limit: usize,
+    pub(super) after: Option<String>,
+}
+
+/// Where a page of peers or of sessions ended: those of the JSON protocol come first, then those of the text protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// Behind the one of this number in the JSON protocol.
+    Json(u64),
+    /// Behind all of the JSON protocol and the one of this number in the text protocol.
+    Text(u64),
+}
+
+impl Paging {
+    /// Reads the query. What it does not know it refuses: a misspelt name would otherwise be a page that was not meant.
+    pub(super) fn read(uri: &Uri) -> Result<Self, Problem> {
+        let mut limit = None;
+        let mut after = None;
+        let query = uri.query().unwrap_or_default();
+        for (name, value) in query.split('&').filter(|part| !part.is_empty()).map(halves) {
+            let told = match name.as_str() {
+                "limit" => limit.replace(read_limit(&value)?).is_some(),
+                "after" => after.replace(value).is_some(),
+                _ => {
+                    return Err(Problem::new(
+                        StatusCode::BAD_REQUEST,
+                        "the query may have limit and after, nothing else",
+                    ));
+                }
+            };
+            if told {
+                return Err(Problem::new(
+                    StatusCode::BAD_REQUEST,
+                    "the query says the same twice",
+                ));
+            }
+        }
+        Ok(Self {
+            limit: limit.unwrap_or(DEFAULT_LIMIT),
+            after,
+        })
+    }
+
+    /// What the mark says, for lists that have one.
+    pub(super) fn mark(&self) -> Result<Option<Mark>, Problem> {
+        let Some(after) = &self.after else {
+            return Ok(None);
+        };
+        let read = Mark::read(after);
+        let problem = || {
+            Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "after is what a page gave as next",
+            )
+        };
+        read.map(Some).ok_or_else(problem)
+    }
+}
+
+impl Mark {
+    fn read(text: &str) -> Option<Self> {
+        match text.split_once('-')? {
+            ("json", number) => numeral(number).map(Self::Json),
+            ("text", number) => numeral(number).map(Self::Text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn number(self) -> u64 {
+        match self {
+            Self::Json(number) | Self::Text(number) => number,
+        }
+    }
+
+    pub(super) fn to_text(self) -> String {
+        match self {
+            Self::Json(number) => format!("json-{number}"),
+            Self::Text(number) => format!("text-{number}"),
+        }
+    }
+}
+
+/// A number that is written as this API writes numbers: in digits alone, and up to 19 of them.
+pub(super) fn numeral(text: &str) -> Option<u64> {
+    let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (is_digits && text.len() <= 19).then(|| text.parse().ok())?
+}
+
+/// Cuts a page from what may be one entry too many, and says where the next one begins.
+pub(super) fn cut<T>(mut entries: Vec<(Mark, T)>, limit: usize) -> (Vec<T>, Option<String>) {
+    let is_more = entries.len() > limit;
+    entries.truncate(limit);
+    let next = entries
+        .last()
+        .filter(|_| is_more)
+        .map(|(mark, _)| mark.to_text());
+    (entries.into_iter().map(|(_, entry)| entry).collect(), next)
+}
+
+fn halves(part: &str) -> (String, String) {
+    let (name, value) = part.split_once('=').unwrap_or((part, ""));
+    (decoded(name), decoded(value))
+}
+
+fn decoded(text: &str) -> String {
+    // Forms write a space as a plus.
+    let text = text.replace('+', " ");
+    percent_decode_str(&text).decode_utf8_lossy().into_owned()
+}
+
+fn read_limit(text: &str) -> Result<usize, Problem> {
+    let Some(limit) = numeral(text) else {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "limit is a number"));
+    };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            format!("limit is from 1 to {MAX_LIMIT}"),
+        ));
+    }
+    Ok(limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+
+    use super::*;
+
+    fn read(query: &str) -> Result<Paging, StatusCode> {
+        let uri = format!("/x?{query}").parse().expect("an address");
+        Paging::read(&uri).map_err(|problem| problem.into_response().status())
+    }
+
+    #[test]
+    fn a_page_has_a_size_and_a_beginning() {
+        let page = |limit, after: Option<&str>| {
+            let after = after.map(str::to_owned);
+            Ok(Paging { limit, after })
+        };
+        assert_eq!(read(""), page(DEFAULT_LIMIT, None));
+        assert_eq!(read("limit=500&after=json-7"), page(500, Some("json-7")));
+        assert_eq!(
+            read("after=a%20b%26+c"),
+            page(DEFAULT_LIMIT, Some("a b& c"))
+        );
+    }
+
+    #[test]
+    fn other_queries_are_refused() {
+        for query in [
+            "limit=",
+            "limit=x",
+            "limit=-1",
+            "limit=%2B1",
+            "limit=1&limit=2",
+            "size=3",
+            "=",
+        ] {
+            assert_eq!(read(query), Err(StatusCode::BAD_REQUEST), "{query}");
+        }
+        for query in ["limit=0", "limit=501", "limit=9999999999999999999"] {
+            assert_eq!(
+                read(query),
+                Err(StatusCode::UNPROCESSABLE_ENTITY),
+                "{query}"
+            );
+        }
+    }
+
+    #[test]
+    fn marks_are_read_as_they_are_written() {
+        for mark in [Mark::Json(0), Mark::Text(9_999_999_999_999_999_999)] {
+            assert_eq!(Mark::read(&mark.to_text()), Some(mark));
+        }
+        for text in [
+            "",
+            "json-",
+            "json-+1",
+            "json--1",
+            "text-x",
+            "9",
+            "text-18446744073709551616",
+        ] {
+            assert_eq!(Mark::read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_page_says_where_the_next_begins_only_if_there_is_one() {
+        let entries = |count: u64| {
+            (0..count)
+                .map(|number| (Mark::Json(number), number))
+                .collect()
+        };
+        assert_eq!(cut(entries(2), 2), (vec![0, 1], None));
+        assert_eq!(cut(entries(3), 2), (vec![0, 1], Some("json-1".to_owned())));
+        assert_eq!(cut(entries(0), 2), (vec![], None));
+    }
+}

@@ -1,0 +1,62 @@
+//! How the server is doing.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+
+use super::{Admin, json, moment};
+use crate::metrics::Protocol;
+
+#[derive(Serialize)]
+struct Status {
+    version: &'static str,
+    started_at: String,
+    uptime_seconds: f64,
+    json: JsonCounts,
+    text: TextCounts,
+    messages_received: u64,
+    messages_sent: u64,
+}
+
+#[derive(Serialize)]
+struct JsonCounts {
+    peers: usize,
+    producers: usize,
+    consumers: usize,
+    listeners: usize,
+    sessions: usize,
+}
+
+#[derive(Serialize)]
+struct TextCounts {
+    peers: usize,
+    sessions: usize,
+    rooms: usize,
+}
+
+pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Response {
+    let now = admin.shared.snapshot();
+    let metrics = &admin.shared.metrics;
+    let protocols = [Protocol::Json, Protocol::Text].map(|protocol| metrics.of(protocol));
+    json(&Status {
+        version: env!("CARGO_PKG_VERSION"),
+        started_at: moment(admin.started_at),
+        uptime_seconds: admin.started.elapsed().as_secs_f64(),
+        json: JsonCounts {
+            peers: now.json.peers,
+            producers: now.json.producers,
+            consumers: now.json.consumers,
+            listeners: now.json.listeners,
+            sessions: now.json.sessions,
+        },
+        text: TextCounts {
+            peers: now.text.peers,
+            sessions: now.text.sessions,
+            rooms: now.text.rooms,
+        },
+        messages_received: protocols.iter().map(|of| of.messages_received.get()).sum(),
+        messages_sent: protocols.iter().map(|of| of.messages_sent.get()).sum(),
+    })
+}
