@@ -45,7 +45,7 @@ pub struct ServeArguments {
     #[arg(long, value_name = "TIME", value_parser = of("limits.ping_interval"), help_heading = CLIENTS)]
     keepalive_timeout: Option<String>,
 
-    /// Lets browsers connect from pages of this origin only, such as https://example.org; repeat it, or use commas
+    /// Lets browsers connect from pages of this origin only, such as `https://example.org`; repeat it, or use commas
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',', value_parser = of("allowed_origins"), help_heading = CLIENTS)]
     allowed_origin: Vec<String>,
 

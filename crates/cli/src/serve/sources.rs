@@ -225,7 +225,7 @@ impl Reading {
 
     fn finish(mut self) -> Result<Effective, Vec<Mistake>> {
         let config = self.settings.config().map_err(|unfit| {
-            let mistake = self.mistake(unfit);
+            let mistake = self.mistake(&unfit);
             self.mistakes.push(mistake);
         });
         match config {
@@ -240,8 +240,8 @@ impl Reading {
     }
 
     /// In the words of whoever gave the one thing.
-    fn mistake(&self, unfit: Unfit) -> Mistake {
-        let (Unfit::Missing(given, _) | Unfit::Both(given, _)) = unfit;
+    fn mistake(&self, unfit: &Unfit) -> Mistake {
+        let (Unfit::Missing(given, _) | Unfit::Both(given, _)) = *unfit;
         let origin = self.origins.get(given).unwrap_or(&Origin::Default);
         let name = |key: &str| match origin {
             Origin::Flag { .. } => {
@@ -251,7 +251,7 @@ impl Reading {
             Origin::Environment { .. } => variable_of(key),
             Origin::File { .. } | Origin::Default => key.to_owned(),
         };
-        let reason = match &unfit {
+        let reason = match unfit {
             Unfit::Missing(_, missing) => format!("is given, so {} is required", name(missing)),
             Unfit::Both(_, other) => format!("and {} cannot both be given", name(other)),
         };

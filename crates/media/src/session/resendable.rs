@@ -9,16 +9,17 @@ use str0m::rtp::StreamTx;
 
 use crate::demand::Bitrate;
 
-/// For how long a packet can be sent again: later it would come too late to be shown.
-const AGE: Duration = Duration::from_millis(400);
+/// For how long a packet can be sent again: later it would come too late to be shown. Also what probes of a path are made
+/// of: with less, a narrow path is found out too slowly.
+const AGE: Duration = Duration::from_millis(500);
 
 /// For how long a rate must have been that high.
 const SUSTAINED: Duration = Duration::from_secs(3);
 
-/// So many are kept up to 2.6 Mbit/s; as many as GStreamer's `rtprtxsend` keeps at any rate, about.
-const FEWEST: usize = 96;
+/// So many are kept up to 2.3 Mbit/s; as many as GStreamer's `rtprtxsend` keeps at any rate, about.
+const FEWEST: usize = 104;
 
-/// Enough for 22 Mbit/s.
+/// Enough for 18 Mbit/s.
 const MOST: usize = 1_024;
 
 /// Bytes of a packet of video with its headers, about.
@@ -91,8 +92,8 @@ mod tests {
             assert_eq!(steps, usize::from(resendable.packets > before));
             resendable.packets
         };
-        assert_eq!([at(0), at(2 * MBIT), at(5 * MBIT / 2)], [FEWEST; 3]);
-        assert_eq!([at(5 * MBIT), at(MBIT), at(6 * MBIT)], [256; 3]);
+        assert_eq!([at(0), at(2 * MBIT), at(9 * MBIT / 4)], [FEWEST; 3]);
+        assert_eq!([at(4 * MBIT), at(MBIT), at(5 * MBIT)], [256; 3]);
         assert_eq!([at(16 * MBIT), at(Bitrate::MAX)], [MOST; 2]);
     }
 
