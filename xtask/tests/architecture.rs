@@ -66,7 +66,10 @@ const IMPURE: &[&str] = &[
     "tokio",
 ];
 /// The only files that may hold `unsafe`, each for FFI.
-const MAY_BE_UNSAFE: &[&str] = &["crates/media/src/dtls/retransmission.rs"];
+const MAY_BE_UNSAFE: &[&str] = &[
+    "crates/media/src/dtls/buffers.rs",
+    "crates/media/src/dtls/retransmission.rs",
+];
 
 const PURE: &[&str] = &["wigwag-protocol", "wigwag-hub"];
 
