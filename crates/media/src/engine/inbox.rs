@@ -79,7 +79,7 @@ pub(super) struct Taken {
     pub(super) refused: Vec<(Arc<Shared>, ViewerId)>,
     pub(super) missed: BTreeSet<(PublicationKey, StreamId)>,
     pub(super) frame: Option<(PublicationKey, Arc<Frame>)>,
-    /// Whether there are more frames.
+    /// Whether something still waits: nobody wakes the shard for that again.
     pub(super) more: bool,
     pub(super) stop: bool,
 }
@@ -174,7 +174,7 @@ impl Inbox {
         if wants_frame {
             taken.frame = waiting.frames.pop_front();
         }
-        taken.more = !waiting.frames.is_empty();
+        taken.more = !waiting.is_empty();
     }
 
     /// Forgets the frames of a publication that is closed.
@@ -253,6 +253,22 @@ mod tests {
     fn publication() -> Arc<Shared> {
         let admissions = [Arc::default(), Arc::default()];
         Arc::new(Shared::new(ONE, Box::new(|_| Ok(())), None, admissions, 1))
+    }
+
+    #[test]
+    fn what_waits_while_only_a_frame_is_taken_is_more() {
+        let (inbox, wakes) = inbox();
+        inbox.push_frame(ONE, &frame(0, true));
+        let mut taken = inbox.take(true);
+        assert!(!taken.more);
+        let (reply, _) = mpsc::channel();
+        inbox.ask_all(Command::Close(ONE, reply));
+        assert_eq!(wakes.load(Ordering::Relaxed), 2);
+        inbox.take_frame(true, &mut taken);
+        assert!(taken.more, "nobody wakes the shard for the command again");
+        assert_eq!(inbox.take(true).commands.len(), 1);
+        inbox.take_frame(true, &mut taken);
+        assert!(!taken.more);
     }
 
     #[test]
