@@ -169,7 +169,7 @@ fn a_server_that_goes_away_is_missed_until_it_is_back() {
     screen.shows_no("no connection");
     screen.press(&["C-c"]);
     screen.press(&["echo ended-with-$?", "Enter"]);
-    screen.shows("\nended-with-0\n");
+    screen.shows("ended-with-0\n");
 }
 
 #[test]
