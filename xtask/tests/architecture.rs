@@ -145,11 +145,7 @@ fn the_server_has_json_in_its_admin_api_only() {
         let has_json = text.contains("serde");
         // The peers of the simulation are part of its tests.
         let may = name.starts_with("admin") || name.starts_with("simulation");
-        assert!(
-            !has_json || may,
-            "{} has JSON",
-            name.display()
-        );
+        assert!(!has_json || may, "{} has JSON", name.display());
     }
 }
 
