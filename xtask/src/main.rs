@@ -27,8 +27,7 @@ struct Arguments {
 enum Task {
     /// Shows a test picture, a file or a camera in a browser on this machine, until Ctrl-C
     Demo(demo::Demo),
-    /// Installs what the tests need, then runs formatting, lints and every test
-    Test,
+    Test(test::Test),
     /// Measures beside the published peer, in the same run
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -48,7 +47,7 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Demo(demo) => demo::run(&demo),
-        Task::Test => test::run(),
+        Task::Test(test) => test::run(&test),
         Task::Bench(bench) => bench::run(&bench),
         Task::Soak(soak) => soak::run(soak),
     }

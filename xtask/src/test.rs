@@ -21,15 +21,44 @@ const FUZZED: [(&str, &str); 4] = [
     ("crates/server/fuzz", "frames"),
 ];
 
-pub(crate) fn run() -> Result<ExitCode> {
+/// Installs what the tests need, then runs formatting, lints and every test
+#[derive(clap::Args)]
+pub(crate) struct Test {
+    /// These parts alone
+    #[arg(value_enum)]
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Part {
+    /// The crates: formatting, lints, documentation, tests
+    Crates,
+    /// Our programs with those of others
+    Peers,
+    /// A while with each fuzz target
+    Fuzz,
+    /// Viewers that come, go and misbehave
+    Soak,
+}
+
+pub(crate) fn run(test: &Test) -> Result<ExitCode> {
     // Asked before the tests build it anew: then it would be that of a file which is gone.
     let xtask = env::current_exe()?;
     install::debian_packages()?;
     let mut counts = Counts::default();
-    rust(&mut counts)?;
-    peers_of_ours(&mut counts, &xtask)?;
-    fuzz(&mut counts)?;
-    soak(&mut counts)?;
+    let wanted = |part| test.parts.is_empty() || test.parts.contains(&part);
+    if wanted(Part::Crates) {
+        rust(&mut counts)?;
+    }
+    if wanted(Part::Peers) {
+        peers_of_ours(&mut counts, &xtask)?;
+    }
+    if wanted(Part::Fuzz) {
+        fuzz(&mut counts)?;
+    }
+    if wanted(Part::Soak) {
+        soak(&mut counts)?;
+    }
     Ok(if counts.summary() {
         ExitCode::SUCCESS
     } else {
