@@ -4,7 +4,7 @@ import { DEADLINE_MS } from "./hearing.mjs";
 /** @import { Tab } from "./tab.mjs" */
 
 const SECONDS = 5;
-const FRAMES_PER_SECOND = 8;
+const FRAMES_PER_SECOND = 25;
 const LUMA_DEVIATION = 5;
 
 /** Time for a busy machine to get to its pace, beside that to see it. */
