@@ -62,7 +62,9 @@ pub(crate) struct Client {
     pub(crate) settings: Arc<Settings>,
     /// None for who is exempt from what is counted by address.
     admission: Option<Arc<Admission>>,
-    by_trusted_proxy: bool,
+    /// Whether a trusted proxy has named this address.
+    named: bool,
+    gate: Arc<Gate>,
 }
 
 impl Gate {
@@ -83,7 +85,7 @@ impl Gate {
         let standing = if is_trusted(peer, &settings.trusted_proxies) {
             Standing::Proxy
         } else {
-            match self.admit(peer, &settings) {
+            match self.admit(peer, true, &settings) {
                 Ok(admission) => Standing::Client(admission),
                 Err(refused) => {
                     self.note(peer, refused.refusal);
@@ -102,13 +104,15 @@ impl Gate {
         })
     }
 
+    /// `is_known` is false where a proxy on this machine may stand for anybody: then the machine is not exempt.
     fn admit(
         &self,
         address: IpAddr,
+        is_known: bool,
         settings: &Settings,
     ) -> Result<Option<Arc<Admission>>, Refused> {
         let limits = &settings.limits;
-        if limits.exempt_loopback && address.is_loopback() {
+        if limits.exempt_loopback && is_known && address.is_loopback() {
             return Ok(None);
         }
         let admission = self.clients.admit(address, limits, Instant::now())?;
@@ -116,7 +120,7 @@ impl Gate {
     }
 
     /// Counts and logs a refusal.
-    pub(crate) fn note(&self, address: IpAddr, refusal: Refusal) {
+    fn note(&self, address: IpAddr, refusal: Refusal) {
         self.metrics.refused.count(refusal.name());
         let rate = Rate::new(WARNINGS_PER_SECOND, WARNING_BURST);
         let limit = refusal.name();
@@ -139,6 +143,11 @@ impl Visitor {
         }
     }
 
+    /// Whether it is only told why it is not served.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.standing, Standing::Refused(_))
+    }
+
     /// Finds out who asks, and whether that is allowed.
     pub(crate) fn request(&self, headers: &HeaderMap) -> Result<Client, Refusal> {
         if let Standing::Refused(refusal) = self.standing {
@@ -146,19 +155,20 @@ impl Visitor {
             return Err(refusal);
         }
         let settings = self.gate.live.now();
-        let by_trusted_proxy = is_trusted(self.peer, &settings.trusted_proxies);
-        let address = if by_trusted_proxy {
-            let header = settings.forwarded_header;
-            client_address(self.peer, headers, header, &settings.trusted_proxies)
-        } else {
-            self.peer
-        };
-        let admitted = self.admission(address, &settings).and_then(|admission| {
+        let trusted = &settings.trusted_proxies;
+        let named = is_trusted(self.peer, trusted)
+            .then(|| client_address(headers, settings.forwarded_header, trusted))
+            .flatten();
+        let address = named.unwrap_or(self.peer);
+        let is_known = named.is_some() || !is_forwarded(headers);
+        let admitted = self.admission(address, is_known, &settings);
+        let admitted = admitted.and_then(|admission| {
             let client = Client {
                 address,
                 settings,
                 admission,
-                by_trusted_proxy,
+                named: named.is_some(),
+                gate: Arc::clone(&self.gate),
             };
             client.may_ask(headers).map(|()| client)
         });
@@ -171,13 +181,14 @@ impl Visitor {
     fn admission(
         &self,
         address: IpAddr,
+        is_known: bool,
         settings: &Settings,
     ) -> Result<Option<Arc<Admission>>, Refusal> {
         match &self.standing {
             Standing::Client(admission) if address == self.peer => Ok(admission.clone()),
             _ => self
                 .gate
-                .admit(address, settings)
+                .admit(address, is_known, settings)
                 .map_err(|refused| refused.refusal),
         }
     }
@@ -203,11 +214,17 @@ impl Client {
         Ok(())
     }
 
-    /// Whether it may see the metrics. Behind a proxy that nobody declared, everyone has the proxy's address;
-    /// where that shows, nobody may.
+    /// Whether it may see the metrics. Behind a proxy that nobody declared, or that does not say who asks, everyone
+    /// has the proxy's address; where that shows, nobody may.
     pub(crate) fn may_see_metrics(&self, headers: &HeaderMap) -> bool {
         is_trusted(self.address, &self.settings.metrics_from)
-            && (self.by_trusted_proxy || !is_forwarded(headers))
+            && (self.named || !is_forwarded(headers))
+    }
+
+    /// Counts and logs that it does not get what it asks for.
+    pub(crate) fn refuse(&self, refusal: Refusal) -> Refusal {
+        self.gate.note(self.address, refusal);
+        refusal
     }
 
     /// To count its messages.
