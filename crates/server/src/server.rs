@@ -20,7 +20,7 @@ use crate::http::{Shared, router, text_router};
 use crate::listen::{self, reachable};
 use crate::live::{Handle, Listens, Settings};
 use crate::sockets::{Sockets, take_or_listen};
-use crate::tls::{self, LiveTls};
+use crate::tls::{self, LiveTls, TlsConfig};
 
 /// A server that listens. Its clients are served by [`run`](Self::run).
 pub struct Server {
@@ -43,19 +43,22 @@ impl Server {
         Self::bind_with(config, Sockets::default()).await
     }
 
-    /// Finds out whether a server could start as told, without listening: reads the certificate and looks up the host.
+    /// Finds out whether a server could start as told: reads the certificate and looks up the hosts. It listens nowhere
+    /// and writes nothing, so it can be asked by another user than the server's, or beside a server that runs, before
+    /// that is told to [`reload`](Handle::reload).
     ///
     /// # Errors
     ///
-    /// As of [`bind`](Self::bind), but for ports that are taken.
+    /// As of [`bind`](Self::bind), but for what only shows when it is done: ports that are taken or not allowed, and a
+    /// folder of ACME's that cannot be made or written to.
     pub async fn check(config: &Config) -> Result<(), StartError> {
-        config.tls.as_ref().map(LiveTls::open).transpose()?;
+        config.tls.as_ref().map(TlsConfig::check).transpose()?;
         Settings::of(config)?;
         let _addresses = listen::resolve(&config.host, config.port).await?;
         if let Some(admin) = &config.admin {
             AdminDoor::check(admin).await?;
         }
-        Ok(())
+        listen::check_apart(&wanted(config, &Sockets::default())).await
     }
 
     /// As [`bind`](Self::bind), with sockets that listen already.
@@ -66,6 +69,7 @@ impl Server {
     pub async fn bind_with(config: Config, sockets: Sockets) -> Result<Self, StartError> {
         let tls = config.tls.as_ref().map(LiveTls::open).transpose()?;
         let settings = Settings::of(&config)?;
+        listen::check_apart(&wanted(&config, &sockets)).await?;
         let (listener, address) =
             take_or_listen(sockets.signalling, &config.host, config.port).await?;
         let listens = Arc::new(Listens::of(&config));
@@ -198,6 +202,18 @@ impl Server {
         tracing::info!("stopping");
         end(&front, &shared).await;
     }
+}
+
+/// Where it is to listen, but for sockets that do so already.
+fn wanted<'a>(config: &'a Config, sockets: &Sockets) -> Vec<(&'a str, u16)> {
+    let host = config.host.as_str();
+    let signalling = sockets.signalling.is_none().then_some((host, config.port));
+    let text = config.text_port.map(|port| (host, port));
+    let admin = config.admin.as_ref();
+    let admin = admin.map(|admin| (admin.host.as_str(), admin.port));
+    let text = text.filter(|_| sockets.text.is_none());
+    let admin = admin.filter(|_| sockets.admin.is_none());
+    [signalling, text, admin].into_iter().flatten().collect()
 }
 
 /// Tells everyone that the server stops, and waits a moment for them to go.
