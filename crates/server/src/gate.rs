@@ -13,8 +13,10 @@ use axum::http::header::{HOST, ORIGIN};
 use tokio::time::Instant;
 
 use crate::clients::{Admission, Clients, Refused};
+use crate::config::Config;
 use crate::forwarded::{client_address, is_forwarded, is_trusted};
 use crate::http::{Shared, asks_for_websocket};
+use crate::limits::Limits;
 use crate::live::{Live, Settings};
 use crate::meter::Meter;
 use crate::metrics::Metrics;
@@ -26,11 +28,16 @@ use crate::refusal::Refusal;
 const WARNINGS_PER_SECOND: u32 = 1;
 const WARNING_BURST: u32 = 10;
 
+/// Addresses that a [`Gate::of_own`] remembers: more than come between two looks for those that have nothing any more.
+const MAX_ADDRESSES_OF_OWN: usize = 8_192;
+
 #[derive(Debug)]
 pub(crate) struct Gate {
     live: Arc<Live>,
     clients: Arc<Clients>,
     metrics: Arc<Metrics>,
+    /// Whether who is not let in is told so, as long as it does not come too often.
+    answers: bool,
     start: Instant,
     warnings: SharedTokenBucket,
 }
@@ -73,7 +80,35 @@ impl Gate {
             live: Arc::clone(&shared.live),
             clients: Arc::clone(&shared.clients),
             metrics: Arc::clone(&shared.metrics),
+            answers: true,
             start: Instant::now(),
+            warnings: SharedTokenBucket::default(),
+        }
+    }
+
+    /// For a port with few places: so many connections at once from one address, this machine excepted, and nothing else
+    /// is counted. Who has more is not told so, because that would take a place.
+    pub(crate) fn of_own(max_connections_per_address: usize) -> Self {
+        let config = Config {
+            limits: Limits {
+                max_connections_per_address,
+                max_addresses: MAX_ADDRESSES_OF_OWN,
+                address_connections_per_second: u32::MAX,
+                address_connection_burst: u32::MAX,
+                address_messages_per_second: u32::MAX,
+                address_message_burst: u32::MAX,
+                ..Limits::default()
+            },
+            ..Config::default()
+        };
+        let settings = Settings::of(&config).expect("nothing in it is zero");
+        let now = Instant::now();
+        Self {
+            live: Arc::new(Live::new(settings)),
+            clients: Arc::new(Clients::new(now)),
+            metrics: Arc::new(Metrics::new()),
+            answers: false,
+            start: now,
             warnings: SharedTokenBucket::default(),
         }
     }
@@ -89,7 +124,7 @@ impl Gate {
                 Ok(admission) => Standing::Client(admission),
                 Err(refused) => {
                     self.note(peer, refused.refusal);
-                    if !refused.answered {
+                    if !(refused.answered && self.answers) {
                         self.metrics.unanswered.add(1);
                         return None;
                     }
@@ -233,5 +268,25 @@ impl Client {
             None => Meter::free(),
             Some(admission) => Meter::new(Arc::clone(admission), &self.settings.limits, now),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_does_not_take_all_places_of_a_small_port() {
+        let gate = Arc::new(Gate::of_own(2));
+        let arrive = |address: &str| gate.arrive(address.parse().expect("an address"));
+        let held = ["192.0.2.1", "192.0.2.1"].map(|address| arrive(address).expect("room"));
+        for _ in 0..1_000 {
+            assert!(arrive("192.0.2.1").is_none());
+        }
+        let other = arrive("192.0.2.2").expect("it has its own");
+        let here: Vec<_> = (0..10).map(|_| arrive("127.0.0.1")).collect();
+        assert!(here.iter().all(Option::is_some));
+        drop((held, other));
+        assert!(arrive("192.0.2.1").is_some());
     }
 }
