@@ -219,25 +219,17 @@ fn wanted<'a>(config: &'a Config, sockets: &Sockets) -> Vec<(&'a str, u16)> {
 /// Tells everyone that the server stops, and waits a moment for them to go.
 pub(crate) async fn end(front: &Front, shared: &Shared) {
     front.stopping.cancel();
-    let all_gone = async {
-        // A client may have been on its way into the switchboard when the others were told.
-        while shared.places.taken() > 0 {
-            shared.switchboard.close_all(&CloseReason::ShuttingDown);
-            shared
-                .text_switchboard
-                .close_all(&CloseReason::ShuttingDown);
-            tokio::time::sleep(SHUTDOWN_POLL).await;
-        }
-    };
+    // Who is still on its way into a switchboard is told when it gets there.
+    shared.switchboard.close_all(&CloseReason::ShuttingDown);
+    shared
+        .text_switchboard
+        .close_all(&CloseReason::ShuttingDown);
     let patience = shared.live.now().limits.shutdown_timeout;
-    if timeout(patience, all_gone).await.is_err() {
+    if timeout(patience, shared.places.all_free()).await.is_err() {
         tracing::warn!("some clients did not close in time");
     }
     front.abandoned.cancel();
 }
-
-/// How often a stopping server looks whether everyone is gone.
-const SHUTDOWN_POLL: Duration = Duration::from_millis(10);
 
 /// How often addresses that have nothing any more are forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_secs(10);
@@ -246,5 +238,37 @@ async fn forget_addresses(clients: &Clients) {
     loop {
         tokio::time::sleep(FORGET_INTERVAL).await;
         clients.forget_idle(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbound::Outbound;
+
+    #[tokio::test]
+    async fn who_comes_when_all_were_told_is_told_as_well() {
+        let config = Config::default();
+        let settings = Settings::of(&config).expect("good ones");
+        let shared = Shared::new(&config, settings, None);
+        let queue = || Outbound::new(&config.limits, Arc::clone(&shared.metrics));
+        let connect = || Arc::clone(&shared.switchboard).connect(queue());
+        let connect_text = || Arc::clone(&shared.text_switchboard).connect(queue());
+        let held = (connect().expect("room"), connect_text().expect("room"));
+        let front = Front {
+            tls: None,
+            gate: None,
+            metrics: Arc::clone(&shared.metrics),
+            handshake_timeout: config.limits.handshake_timeout,
+            stall_timeout: None,
+            stopping: CancellationToken::new(),
+            abandoned: CancellationToken::new(),
+        };
+        end(&front, &shared).await;
+        let told = [connect().map(drop), connect_text().map(drop)];
+        assert_eq!(told, [(); 2].map(|()| Err(CloseReason::ShuttingDown)));
+        drop(held);
+        assert_eq!(shared.switchboard.remembered(), 0);
+        assert_eq!(shared.text_switchboard.remembered(), 0);
     }
 }
