@@ -75,8 +75,7 @@ impl Shared {
 
 /// What the main port answers.
 pub(crate) fn router(shared: Shared) -> Router {
-    let metrics =
-        metrics::router(shared.clone()).route_layer(from_fn(only_who_may_see_metrics));
+    let metrics = metrics::router(shared.clone()).route_layer(from_fn(only_who_may_see_metrics));
     health()
         .route("/text", get(text_protocol))
         .route("/text/", get(text_protocol))

@@ -73,8 +73,7 @@ impl Server {
         let (listener, address) =
             take_or_listen(sockets.signalling, &config.host, config.port).await?;
         let listens = Arc::new(Listens::of(&config));
-        let limits = Arc::clone(&settings.limits);
-        let shared = Shared::new(&config, settings, tls.clone());
+        let shared = Shared::new(&config, settings, tls);
         let mut doors = vec![Door {
             listener,
             router: router(shared.clone()),
@@ -87,16 +86,7 @@ impl Server {
             let router = text_router(shared.clone());
             doors.push(Door { listener, router });
         }
-        let front = Front {
-            tls,
-            gate: Some(Arc::new(Gate::new(&shared))),
-            metrics: Arc::clone(&shared.metrics),
-            handshake_timeout: limits.handshake_timeout,
-            // Peers that do not read are found by what waits for them.
-            stall_timeout: None,
-            stopping: CancellationToken::new(),
-            abandoned: CancellationToken::new(),
-        };
+        let front = front(&shared);
         let handed_over = sockets.admin.is_some().then(AdminConfig::default);
         let admin = match config.admin.or(handed_over) {
             Some(admin) => Some(AdminDoor::open(admin, sockets.admin, &front, &shared).await?),
@@ -216,6 +206,21 @@ fn wanted<'a>(config: &'a Config, sockets: &Sockets) -> Vec<(&'a str, u16)> {
     [signalling, text, admin].into_iter().flatten().collect()
 }
 
+/// What every connection of a server needs.
+pub(crate) fn front(shared: &Shared) -> Front {
+    let limits = &shared.live.now().limits;
+    Front {
+        tls: shared.tls.clone(),
+        gate: Some(Arc::new(Gate::new(shared))),
+        metrics: Arc::clone(&shared.metrics),
+        handshake_timeout: limits.handshake_timeout,
+        // Peers that do not read are found by what waits for them.
+        stall_timeout: None,
+        stopping: CancellationToken::new(),
+        abandoned: CancellationToken::new(),
+    }
+}
+
 /// Tells everyone that the server stops, and waits a moment for them to go.
 pub(crate) async fn end(front: &Front, shared: &Shared) {
     front.stopping.cancel();
@@ -255,16 +260,7 @@ mod tests {
         let connect = || Arc::clone(&shared.switchboard).connect(queue());
         let connect_text = || Arc::clone(&shared.text_switchboard).connect(queue());
         let held = (connect().expect("room"), connect_text().expect("room"));
-        let front = Front {
-            tls: None,
-            gate: None,
-            metrics: Arc::clone(&shared.metrics),
-            handshake_timeout: config.limits.handshake_timeout,
-            stall_timeout: None,
-            stopping: CancellationToken::new(),
-            abandoned: CancellationToken::new(),
-        };
-        end(&front, &shared).await;
+        end(&front(&shared), &shared).await;
         let told = [connect().map(drop), connect_text().map(drop)];
         assert_eq!(told, [(); 2].map(|()| Err(CloseReason::ShuttingDown)));
         drop(held);

@@ -89,7 +89,6 @@ impl Mark {
             Self::Json(number) | Self::Text(number) => number,
         }
     }
-
 }
 
 /// As it is read.
