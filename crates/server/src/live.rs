@@ -128,7 +128,8 @@ impl Handle {
     }
 
     /// Takes new settings while serving. Policies and the numbers of connections count at once, all else for
-    /// connections and requests that come from now on. Nobody is disconnected.
+    /// connections and requests that come from now on. Nobody is disconnected. What counts from the next start only is
+    /// not looked at; [`Server::check`](crate::Server::check) finds out beforehand whether there could be one.
     ///
     /// # Errors
     ///
