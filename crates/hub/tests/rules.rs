@@ -385,6 +385,32 @@ fn meta_is_bounded() {
 }
 
 #[test]
+fn a_meta_that_was_let_in_stays_under_a_stricter_policy() {
+    let mut hub = hub(Policy::default());
+    let peer = connect(&mut hub);
+    let status = |roles: &str, meta: &str| {
+        format!(r#"{{"type":"setPeerStatus","roles":{roles},"meta":"{meta}"}}"#)
+    };
+    send(&mut hub, &peer, &status("[]", "12345678"));
+    hub.set_policy(Policy {
+        max_meta_bytes: 5,
+        ..Policy::default()
+    });
+    send(&mut hub, &peer, &status(r#"["producer"]"#, "12345678"));
+    assert_eq!(hub.producer_count(), 1);
+    assert_eq!(
+        try_send(&mut hub, &peer, &status("[]", "123456789")),
+        Err(Violation::MetaTooLarge {
+            bytes: 11,
+            limit: 5
+        })
+    );
+    send(&mut hub, &peer, &status("[]", "123456"));
+    send(&mut hub, &peer, &status("[]", "123"));
+    assert_eq!(hub.meta_bytes(), 5);
+}
+
+#[test]
 fn meta_in_all_is_bounded() {
     let mut hub = hub(Policy {
         max_meta_bytes_in_all: 20,

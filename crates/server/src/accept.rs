@@ -185,6 +185,9 @@ async fn serve_http<S>(stream: S, arrival: Arrival, router: Router, front: Front
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let visitor = arrival.visitor.as_ref();
+    // Who is refused was counted when it came.
+    let counted = visitor.is_some_and(Visitor::is_refused);
     let asked = Arc::new(AtomicBool::new(false));
     let has_asked = Arc::clone(&asked);
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -215,7 +218,7 @@ where
     };
     if let Err(error) = ended {
         // Browsers keep connections for later, and it is no fault if there is nothing more to ask.
-        if error.is_timeout() && !has_asked.load(Ordering::Relaxed) {
+        if error.is_timeout() && !has_asked.load(Ordering::Relaxed) && !counted {
             front.metrics.refused.count(HANDSHAKE_TIMEOUT);
         }
         tracing::debug!(%error, "HTTP connection failed");

@@ -34,10 +34,20 @@ pub enum StartError {
         /// The configured host.
         host: String,
     },
+    /// A port is to be listened on twice.
+    #[error(
+        "port {port} is to be listened on twice: the ports for signalling, for the text protocol alone and for the admin \
+         API must differ"
+    )]
+    SamePort {
+        /// The port.
+        port: u16,
+    },
     /// A limit is zero that must not be: nobody could connect, or stay.
     #[error("the limit {name} must be more than 0")]
     Limit {
-        /// The field of [`Limits`](crate::Limits).
+        /// The field of [`Limits`](crate::Limits) or [`Policy`](crate::Policy); of
+        /// [`TextPolicy`](crate::TextPolicy) with `text_limits.` before it.
         name: &'static str,
     },
     /// A socket that listens already cannot be taken over.
@@ -161,6 +171,9 @@ pub enum TlsError {
         /// What the system says.
         source: io::Error,
     },
+    /// Files that are replaced cannot be looked for without a pause.
+    #[error("the time between two looks at the TLS files must be more than 0")]
+    WatchInterval,
     /// Others can read the folder for ACME's keys.
     #[error("others than its owner can use the folder {path}, which holds private keys: chmod 0700 it, or name another", path = path.display())]
     CacheIsOpen {

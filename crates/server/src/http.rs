@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, CONNECTION, ETAG, IF_NONE_MATCH, UPGRADE};
 use axum::http::{HeaderMap, Method, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::time::Instant;
@@ -75,8 +75,7 @@ impl Shared {
 
 /// What the main port answers.
 pub(crate) fn router(shared: Shared) -> Router {
-    let only_for_some = from_fn_with_state(shared.clone(), only_who_may_see_metrics);
-    let metrics = metrics::router(shared.clone()).route_layer(only_for_some);
+    let metrics = metrics::router(shared.clone()).route_layer(from_fn(only_who_may_see_metrics));
     health()
         .route("/text", get(text_protocol))
         .route("/text/", get(text_protocol))
@@ -163,17 +162,13 @@ pub(crate) fn asks_for_websocket(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-async fn only_who_may_see_metrics(
-    State(shared): State<Shared>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let client = request.extensions().get::<Client>();
-    if client.is_some_and(|client| client.may_see_metrics(request.headers())) {
-        return next.run(request).await;
+async fn only_who_may_see_metrics(request: Request, next: Next) -> Response {
+    match request.extensions().get::<Client>() {
+        Some(client) if client.may_see_metrics(request.headers()) => next.run(request).await,
+        Some(client) => client.refuse(Refusal::Metrics).into_response(),
+        // Nobody knows who asks.
+        None => Refusal::Metrics.into_response(),
     }
-    shared.metrics.refused.count(Refusal::Metrics.name());
-    Refusal::Metrics.into_response()
 }
 
 /// Answers a WebSocket handshake, and serves the connection afterwards. `connect` takes it into its protocol.

@@ -23,6 +23,35 @@ pub(crate) async fn listen(host: &str, port: u16) -> Result<(TcpListener, Socket
     })
 }
 
+/// Finds a port that is wanted twice, on hosts that have an address in common. Port 0 is another each time.
+pub(crate) async fn check_apart(wanted: &[(&str, u16)]) -> Result<(), StartError> {
+    for (place, &(host, port)) in wanted.iter().enumerate() {
+        for &(other, other_port) in &wanted[..place] {
+            if port == other_port && port != 0 && overlap(host, other, port).await? {
+                return Err(StartError::SamePort { port });
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn overlap(one: &str, other: &str, port: u16) -> Result<bool, StartError> {
+    let others: Vec<_> = resolve(other, port).await?.collect();
+    let mut ones = resolve(one, port).await?;
+    Ok(ones.any(|one| {
+        let one = one.ip().to_canonical();
+        others.iter().any(|other| {
+            let other = other.ip().to_canonical();
+            one == other || is_of_all(one, other) || is_of_all(other, one)
+        })
+    }))
+}
+
+/// Whether who listens on `all` listens on the other address, too. `::` takes in IPv4.
+fn is_of_all(all: IpAddr, address: IpAddr) -> bool {
+    all.is_unspecified() && (all.is_ipv6() || address.is_ipv4())
+}
+
 /// The addresses of a host.
 pub(crate) async fn resolve(
     host: &str,
@@ -69,6 +98,25 @@ fn listen_error(host: &str, port: u16, source: io::Error) -> StartError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_port_is_listened_on_once() {
+        for (one, other, is_apart) in [
+            (("127.0.0.1", 1), ("127.0.0.1", 2), true),
+            (("127.0.0.1", 1), ("127.0.0.1", 1), false),
+            (("127.0.0.1", 0), ("127.0.0.1", 0), true),
+            (("127.0.0.1", 1), ("127.0.0.2", 1), true),
+            (("0.0.0.0", 1), ("127.0.0.1", 1), false),
+            (("127.0.0.1", 1), ("0.0.0.0", 1), false),
+            (("0.0.0.0", 1), ("::1", 1), true),
+            (("[::]", 1), ("127.0.0.1", 1), false),
+            (("::", 1), ("0.0.0.0", 1), false),
+            (("[::1]", 1), ("::1", 1), false),
+        ] {
+            let checked = check_apart(&[one, other]).await;
+            assert_eq!(checked.is_ok(), is_apart, "{one:?} {other:?} {checked:?}");
+        }
+    }
 
     #[test]
     fn every_address_is_reached_by_the_loopback_interface() {

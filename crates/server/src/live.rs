@@ -34,6 +34,7 @@ impl Settings {
     /// Checks and takes what a running server can be told.
     pub(crate) fn of(config: &Config) -> Result<Self, StartError> {
         config.limits.check()?;
+        check_policies(config)?;
         Ok(Self {
             limits: Arc::new(config.limits.clone()),
             allowed_origins: config.allowed_origins.clone(),
@@ -41,6 +42,24 @@ impl Settings {
             forwarded_header: config.forwarded_header,
             metrics_from: config.metrics_from.clone(),
         })
+    }
+}
+
+/// Finds what would let nobody in.
+fn check_policies(config: &Config) -> Result<(), StartError> {
+    let Config {
+        policy,
+        text_policy,
+        ..
+    } = config;
+    let numbers = [
+        ("max_peers", policy.max_peers),
+        ("text_limits.max_peers", text_policy.max_peers),
+        ("text_limits.max_id_bytes", text_policy.max_id_bytes),
+    ];
+    match numbers.iter().find(|(_, number)| *number == 0) {
+        Some((name, _)) => Err(StartError::Limit { name }),
+        None => Ok(()),
     }
 }
 
@@ -109,7 +128,8 @@ impl Handle {
     }
 
     /// Takes new settings while serving. Policies and the numbers of connections count at once, all else for
-    /// connections and requests that come from now on. Nobody is disconnected.
+    /// connections and requests that come from now on. Nobody is disconnected. What counts from the next start only is
+    /// not looked at; [`Server::check`](crate::Server::check) finds out beforehand whether there could be one.
     ///
     /// # Errors
     ///
@@ -148,6 +168,33 @@ impl Listens {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn policies_that_let_nobody_in_are_refused() {
+        let refused = |change: fn(&mut Config)| {
+            let mut config = Config::default();
+            change(&mut config);
+            let error = Settings::of(&config).expect_err("nobody could connect");
+            error.to_string()
+        };
+        for (change, name) in [
+            (
+                (|config| config.policy.max_peers = 0) as fn(&mut Config),
+                "max_peers",
+            ),
+            (
+                |config| config.text_policy.max_peers = 0,
+                "text_limits.max_peers",
+            ),
+            (
+                |config| config.text_policy.max_id_bytes = 0,
+                "text_limits.max_id_bytes",
+            ),
+        ] {
+            let expected = format!("the limit {name} must be more than 0");
+            assert_eq!(refused(change), expected);
+        }
+    }
 
     #[test]
     fn what_counts_from_the_next_start_only_is_named() {

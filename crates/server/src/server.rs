@@ -20,7 +20,7 @@ use crate::http::{Shared, router, text_router};
 use crate::listen::{self, reachable};
 use crate::live::{Handle, Listens, Settings};
 use crate::sockets::{Sockets, take_or_listen};
-use crate::tls::{self, LiveTls};
+use crate::tls::{self, LiveTls, TlsConfig};
 
 /// A server that listens. Its clients are served by [`run`](Self::run).
 pub struct Server {
@@ -43,19 +43,22 @@ impl Server {
         Self::bind_with(config, Sockets::default()).await
     }
 
-    /// Finds out whether a server could start as told, without listening: reads the certificate and looks up the host.
+    /// Finds out whether a server could start as told: reads the certificate and looks up the hosts. It listens nowhere
+    /// and writes nothing, so it can be asked by another user than the server's, or beside a server that runs, before
+    /// that is told to [`reload`](Handle::reload).
     ///
     /// # Errors
     ///
-    /// As of [`bind`](Self::bind), but for ports that are taken.
+    /// As of [`bind`](Self::bind), but for what only shows when it is done: ports that are taken or not allowed, and a
+    /// folder of ACME's that cannot be made or written to.
     pub async fn check(config: &Config) -> Result<(), StartError> {
-        config.tls.as_ref().map(LiveTls::open).transpose()?;
+        config.tls.as_ref().map(TlsConfig::check).transpose()?;
         Settings::of(config)?;
         let _addresses = listen::resolve(&config.host, config.port).await?;
         if let Some(admin) = &config.admin {
             AdminDoor::check(admin).await?;
         }
-        Ok(())
+        listen::check_apart(&wanted(config, &Sockets::default())).await
     }
 
     /// As [`bind`](Self::bind), with sockets that listen already.
@@ -66,11 +69,11 @@ impl Server {
     pub async fn bind_with(config: Config, sockets: Sockets) -> Result<Self, StartError> {
         let tls = config.tls.as_ref().map(LiveTls::open).transpose()?;
         let settings = Settings::of(&config)?;
+        listen::check_apart(&wanted(&config, &sockets)).await?;
         let (listener, address) =
             take_or_listen(sockets.signalling, &config.host, config.port).await?;
         let listens = Arc::new(Listens::of(&config));
-        let limits = Arc::clone(&settings.limits);
-        let shared = Shared::new(&config, settings, tls.clone());
+        let shared = Shared::new(&config, settings, tls);
         let mut doors = vec![Door {
             listener,
             router: router(shared.clone()),
@@ -83,16 +86,7 @@ impl Server {
             let router = text_router(shared.clone());
             doors.push(Door { listener, router });
         }
-        let front = Front {
-            tls,
-            gate: Some(Arc::new(Gate::new(&shared))),
-            metrics: Arc::clone(&shared.metrics),
-            handshake_timeout: limits.handshake_timeout,
-            // Peers that do not read are found by what waits for them.
-            stall_timeout: None,
-            stopping: CancellationToken::new(),
-            abandoned: CancellationToken::new(),
-        };
+        let front = front(&shared);
         let handed_over = sockets.admin.is_some().then(AdminConfig::default);
         let admin = match config.admin.or(handed_over) {
             Some(admin) => Some(AdminDoor::open(admin, sockets.admin, &front, &shared).await?),
@@ -200,28 +194,47 @@ impl Server {
     }
 }
 
+/// Where it is to listen, but for sockets that do so already.
+fn wanted<'a>(config: &'a Config, sockets: &Sockets) -> Vec<(&'a str, u16)> {
+    let host = config.host.as_str();
+    let signalling = sockets.signalling.is_none().then_some((host, config.port));
+    let text = config.text_port.map(|port| (host, port));
+    let admin = config.admin.as_ref();
+    let admin = admin.map(|admin| (admin.host.as_str(), admin.port));
+    let text = text.filter(|_| sockets.text.is_none());
+    let admin = admin.filter(|_| sockets.admin.is_none());
+    [signalling, text, admin].into_iter().flatten().collect()
+}
+
+/// What every connection of a server needs.
+pub(crate) fn front(shared: &Shared) -> Front {
+    let limits = &shared.live.now().limits;
+    Front {
+        tls: shared.tls.clone(),
+        gate: Some(Arc::new(Gate::new(shared))),
+        metrics: Arc::clone(&shared.metrics),
+        handshake_timeout: limits.handshake_timeout,
+        // Peers that do not read are found by what waits for them.
+        stall_timeout: None,
+        stopping: CancellationToken::new(),
+        abandoned: CancellationToken::new(),
+    }
+}
+
 /// Tells everyone that the server stops, and waits a moment for them to go.
 pub(crate) async fn end(front: &Front, shared: &Shared) {
     front.stopping.cancel();
-    let all_gone = async {
-        // A client may have been on its way into the switchboard when the others were told.
-        while shared.places.taken() > 0 {
-            shared.switchboard.close_all(&CloseReason::ShuttingDown);
-            shared
-                .text_switchboard
-                .close_all(&CloseReason::ShuttingDown);
-            tokio::time::sleep(SHUTDOWN_POLL).await;
-        }
-    };
+    // Who is still on its way into a switchboard is told when it gets there.
+    shared.switchboard.close_all(&CloseReason::ShuttingDown);
+    shared
+        .text_switchboard
+        .close_all(&CloseReason::ShuttingDown);
     let patience = shared.live.now().limits.shutdown_timeout;
-    if timeout(patience, all_gone).await.is_err() {
+    if timeout(patience, shared.places.all_free()).await.is_err() {
         tracing::warn!("some clients did not close in time");
     }
     front.abandoned.cancel();
 }
-
-/// How often a stopping server looks whether everyone is gone.
-const SHUTDOWN_POLL: Duration = Duration::from_millis(10);
 
 /// How often addresses that have nothing any more are forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_secs(10);
@@ -230,5 +243,28 @@ async fn forget_addresses(clients: &Clients) {
     loop {
         tokio::time::sleep(FORGET_INTERVAL).await;
         clients.forget_idle(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbound::Outbound;
+
+    #[tokio::test]
+    async fn who_comes_when_all_were_told_is_told_as_well() {
+        let config = Config::default();
+        let settings = Settings::of(&config).expect("good ones");
+        let shared = Shared::new(&config, settings, None);
+        let queue = || Outbound::new(&config.limits, Arc::clone(&shared.metrics));
+        let connect = || Arc::clone(&shared.switchboard).connect(queue());
+        let connect_text = || Arc::clone(&shared.text_switchboard).connect(queue());
+        let held = (connect().expect("room"), connect_text().expect("room"));
+        end(&front(&shared), &shared).await;
+        let told = [connect().map(drop), connect_text().map(drop)];
+        assert_eq!(told, [(); 2].map(|()| Err(CloseReason::ShuttingDown)));
+        drop(held);
+        assert_eq!(shared.switchboard.remembered(), 0);
+        assert_eq!(shared.text_switchboard.remembered(), 0);
     }
 }

@@ -2,16 +2,13 @@
 //! the runtime has. It is part of the library only when one of these is built.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
 use axum::Router;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::sync::CancellationToken;
 
 use crate::accept::{Arrival, Front, serve_stream};
 use crate::config::Config;
 use crate::error::StartError;
-use crate::gate::Gate;
 use crate::http::{Shared, router};
 use crate::live::Settings;
 use crate::outbound::Waiting;
@@ -32,32 +29,24 @@ impl Stage {
     ///
     /// The configuration is wrong.
     pub fn new(config: &Config) -> Result<Self, StartError> {
-        let settings = Settings::of(config)?;
-        let limits = Arc::clone(&settings.limits);
-        let shared = Shared::new(config, settings, None);
-        let front = Front {
-            tls: None,
-            gate: Some(Arc::new(Gate::new(&shared))),
-            metrics: Arc::clone(&shared.metrics),
-            handshake_timeout: limits.handshake_timeout,
-            stall_timeout: None,
-            stopping: CancellationToken::new(),
-            abandoned: CancellationToken::new(),
-        };
+        let shared = Shared::new(config, Settings::of(config)?, None);
         Ok(Self {
-            front,
+            front: server::front(&shared),
             router: router(shared.clone()),
             shared,
         })
     }
 
-    /// Serves a connection by a task of its own, as soon as there is room for it.
+    /// Serves a connection by a task of its own, as soon as there is room for it, unless it is closed without a word.
     pub async fn accept(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         self.shared.places.one_free().await;
         let gate = self.front.gate.as_ref();
+        let Some(visitor) = gate.and_then(|gate| gate.arrive(Ipv4Addr::LOCALHOST.into())) else {
+            return;
+        };
         let arrival = Arrival {
             place: self.shared.places.take(),
-            visitor: gate.and_then(|gate| gate.arrive(Ipv4Addr::LOCALHOST.into())),
+            visitor: Some(visitor),
         };
         let (front, router) = (self.front.clone(), self.router.clone());
         tokio::spawn(async move {

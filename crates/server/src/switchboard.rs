@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use wigwag_hub::{Hub, Outbox, Policy};
@@ -19,6 +19,8 @@ use crate::participant::{Participant, Received};
 #[derive(Debug)]
 pub(crate) struct Switchboard {
     inner: Mutex<Inner>,
+    /// Why nobody is taken any more; written under the lock.
+    closing: OnceLock<CloseReason>,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,7 @@ impl Switchboard {
         };
         Self {
             inner: Mutex::new(inner),
+            closing: OnceLock::new(),
         }
     }
 
@@ -52,6 +55,9 @@ impl Switchboard {
     ) -> Result<(Peer, Arc<Outbound>), CloseReason> {
         let outbound = Arc::new(outbound);
         let mut inner = self.lock();
+        if let Some(reason) = self.closing.get() {
+            return Err(reason.clone());
+        }
         let id = inner.hub.connect()?;
         inner
             .queues
@@ -87,10 +93,11 @@ impl Switchboard {
         hub.disconnect(peer, queues);
     }
 
-    /// Closes every connection for the same reason. None hears of the end of another in between: who loses its
-    /// server may keep its sessions, and who is told that they ended may not.
+    /// Closes every connection, and all that come later, for the same reason. None hears of the end of another in
+    /// between: who loses its server may keep its sessions, and who is told that they ended may not.
     pub(crate) fn close_all(&self, reason: &CloseReason) {
         let inner = self.lock();
+        let reason = self.closing.get_or_init(|| reason.clone());
         #[expect(clippy::iter_over_hash_type, reason = "nobody can tell the order")]
         for queue in inner.queues.of_peers.values() {
             queue.close(reason.clone());

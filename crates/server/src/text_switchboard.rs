@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use wigwag_hub::text::{
@@ -18,6 +18,8 @@ use crate::participant::{Participant, Received};
 #[derive(Debug)]
 pub(crate) struct TextSwitchboard {
     inner: Mutex<Inner>,
+    /// Why nobody is taken any more; written under the lock.
+    closing: OnceLock<CloseReason>,
 }
 
 #[derive(Debug)]
@@ -36,6 +38,7 @@ impl TextSwitchboard {
         };
         Self {
             inner: Mutex::new(inner),
+            closing: OnceLock::new(),
         }
     }
 
@@ -46,6 +49,9 @@ impl TextSwitchboard {
     ) -> Result<(TextPeer, Arc<Outbound>), CloseReason> {
         let outbound = Arc::new(outbound);
         let mut inner = self.lock();
+        if let Some(reason) = self.closing.get() {
+            return Err(reason.clone());
+        }
         let connection = inner.hub.connect()?;
         inner.queues.insert(connection, Arc::clone(&outbound));
         drop(inner);
@@ -57,9 +63,11 @@ impl TextSwitchboard {
         Ok((peer, outbound))
     }
 
-    /// Closes every connection for the same reason; none is closed for the end of its partner in between.
+    /// Closes every connection, and all that come later, for the same reason; none is closed for the end of its
+    /// partner in between.
     pub(crate) fn close_all(&self, reason: &CloseReason) {
         let inner = self.lock();
+        let reason = self.closing.get_or_init(|| reason.clone());
         #[expect(clippy::iter_over_hash_type, reason = "nobody can tell the order")]
         for queue in inner.queues.values() {
             queue.close(reason.clone());

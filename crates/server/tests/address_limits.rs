@@ -216,6 +216,25 @@ fn clients_of_a_trusted_proxy_count_for_themselves() {
 }
 
 #[test]
+fn a_client_that_a_proxy_on_this_machine_does_not_name_is_not_exempt() {
+    let server = Running::start(Config {
+        limits: Limits {
+            max_connections_per_address: 1,
+            ..Limits::default()
+        },
+        trusted_proxies: vec!["127.0.0.1".parse().expect("an address")],
+        ..Config::default()
+    });
+    let _stranger = server.peer_by("X-Forwarded-For: unknown");
+    let hidden = server.get("/", &by("_hidden"));
+    assert_eq!(status(&hidden), "429", "{hidden}");
+    // What comes from the machine itself, and says so, is.
+    for head in ["", &by("127.0.0.1")] {
+        assert_eq!(status(&server.get("/", head)), "200", "{head}");
+    }
+}
+
+#[test]
 fn what_others_than_trusted_proxies_claim_counts_for_nothing() {
     let server = Running::start(config(Limits {
         max_connections_per_address: 1,
@@ -280,6 +299,22 @@ fn who_takes_too_long_for_a_request_is_counted() {
     slow.write_all(b"GET / HT").expect("sent");
     let _ = slow.read_to_end(&mut Vec::new());
     server.wait_for_metric("wigwag_refused_total{reason=\"handshake_timeout\"}", 1);
+}
+
+#[test]
+fn who_is_refused_and_says_nothing_is_counted_once() {
+    let server = Running::start(config(Limits {
+        max_connections_per_address: 1,
+        handshake_timeout: Duration::from_secs(1),
+        ..Limits::default()
+    }));
+    let _peer = server.peer();
+    let mut refused = server.connect();
+    let _ = refused.read_to_end(&mut Vec::new());
+    let reason = |name: &str| format!("wigwag_refused_total{{reason=\"{name}\"}}");
+    server.wait_for_metric(&reason("max_connections_per_address"), 1);
+    server.wait_for_metric("wigwag_connections", 1);
+    server.wait_for_metric(&reason("handshake_timeout"), 0);
 }
 
 #[test]

@@ -468,6 +468,47 @@ fn a_token_is_asked_for_before_anything_is_told() {
 }
 
 #[test]
+fn who_may_not_ask_loses_the_connection() {
+    // None of these says that it wants to be closed.
+    let server = with_admin(Some(TOKEN), Limits::default());
+    let request = b"GET /api/v1/status HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let answer = send(&server, request);
+    answer.is_problem(401);
+    assert!(answer.head.contains("connection: close\r\n"));
+    let server = start();
+    let request = b"GET /api/v1/status HTTP/1.1\r\nhost: rebound.example\r\n\r\n";
+    let answer = send(&server, request);
+    answer.is_problem(421);
+    assert!(answer.head.contains("connection: close\r\n"));
+}
+
+#[test]
+fn who_says_nothing_does_not_keep_the_operator_out() {
+    let server = with_admin(
+        None,
+        Limits {
+            handshake_timeout: DEADLINE * 3,
+            ..Limits::default()
+        },
+    );
+    let address = server.admin_address.expect("it has such a port");
+    let silent = [(); 64].map(|()| TcpStream::connect(address).expect("accepted"));
+    get(&server, "/api/v1/status");
+    drop(silent);
+}
+
+#[test]
+fn looking_at_the_metrics_does_not_change_them() {
+    let server = start();
+    for _ in 0..5 {
+        get(&server, "/api/v1/status");
+    }
+    server.wait_for_metric("wigwag_connections_accepted_total", 0);
+    drop(server.peer());
+    server.wait_for_metric("wigwag_connections_accepted_total", 1);
+}
+
+#[test]
 fn without_a_token_a_page_of_another_name_is_refused() {
     let server = start();
     let asked_as = |host: &str| {
@@ -497,6 +538,13 @@ fn what_makes_no_sense_is_refused_and_harms_nobody() {
     let path = format!("/api/v1/peers/{}", peer.id);
     ask(&server, "GET", "/").is_problem(404);
     ask(&server, "GET", "/api/v1/peers/text-99").is_problem(404);
+    let metrics = ask(&server, "POST", "/metrics");
+    metrics.is_problem(405);
+    assert!(
+        metrics.head.contains("allow: get,head\r\n"),
+        "{}",
+        metrics.head
+    );
     let refused = ask(&server, "POST", &path);
     refused.is_problem(405);
     assert!(

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use running::Running;
-use wigwag_server::{Config, Limits, Network};
+use wigwag_server::{Config, ForwardedHeader, Limits, Network};
 
 mod running;
 
@@ -39,6 +39,40 @@ fn it_is_for_the_machine_itself_and_for_those_who_are_named() {
         let answer = server.get("/metrics", &format!("X-Forwarded-For: {address}\r\n"));
         let expected = format!("HTTP/1.1 {status}");
         assert!(answer.starts_with(&expected), "{address}: {answer}");
+    }
+}
+
+#[test]
+fn a_proxy_that_does_not_say_who_asks_does_not_make_neighbours_of_strangers() {
+    let behind = |forwarded_header| {
+        Running::start(Config {
+            trusted_proxies: vec![network("127.0.0.1")],
+            forwarded_header,
+            ..Config::default()
+        })
+    };
+    let server = behind(ForwardedHeader::XForwardedFor);
+    for head in [
+        "X-Forwarded-For: unknown",
+        "X-Forwarded-For: unix:",
+        "X-Forwarded-For:",
+        "X-Forwarded-For: 192.0.2.1",
+        "X-Real-IP: 192.0.2.1",
+        "Via: 1.1 proxy",
+    ] {
+        let answer = server.get("/metrics", &format!("{head}\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 403"), "{head}: {answer}");
+    }
+    let from_here = ["", "X-Forwarded-For: 127.0.0.1\r\n"];
+    for head in from_here {
+        let answer = server.get("/metrics", head);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{head}: {answer}");
+    }
+
+    let server = behind(ForwardedHeader::Forwarded);
+    for node in ["_hidden", "unknown", "\"unix:\""] {
+        let answer = server.get("/metrics", &format!("Forwarded: for={node}\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 403"), "{node}: {answer}");
     }
 }
 

@@ -3,19 +3,27 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use super::access::Access;
 use super::{Admin, AdminConfig, router};
 use crate::accept::{Door, Front, accept_all};
 use crate::error::StartError;
+use crate::gate::Gate;
 use crate::http::Shared;
 use crate::listen::{reachable, resolve};
+use crate::metrics::Metrics;
 use crate::places::Places;
 use crate::sockets::take_or_listen;
 
 /// Connections at once; more wait in the system's backlog.
 const MAX_CONNECTIONS: usize = 64;
+
+/// Of these, those from one address that is not on this machine; more are closed.
+const MAX_CONNECTIONS_PER_ADDRESS: usize = 16;
+
+/// For the TLS handshake, and again for the head of each request: short, because who waits has a place.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A client that takes nothing of an answer for this long is disconnected.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -65,8 +73,6 @@ impl AdminDoor {
         let admin = Admin {
             shared: shared.clone(),
             access,
-            started: Instant::now(),
-            started_at: SystemTime::now(),
         };
         let door = Door {
             listener,
@@ -74,8 +80,11 @@ impl AdminDoor {
         };
         let front = Front {
             tls,
-            // An operator is to get in whatever others at the same address do.
-            gate: None,
+            // An operator is to get in whatever others do, at the signalling port or here.
+            gate: Some(Arc::new(Gate::of_own(MAX_CONNECTIONS_PER_ADDRESS))),
+            // Who looks at the metrics is not in them.
+            metrics: Arc::new(Metrics::new()),
+            handshake_timeout: HANDSHAKE_TIMEOUT,
             stall_timeout: Some(STALL_TIMEOUT),
             ..front.clone()
         };

@@ -3,7 +3,8 @@
 //! # Contract
 //!
 //! * The port is apart from the one that everybody reaches: it has connections of its own, so that an operator gets in
-//!   where the server is full, and it is on the loopback interface unless whoever asks has to show a token.
+//!   where the server is full, and it is on the loopback interface unless whoever asks has to show a token. Who is told
+//!   that they may not ask loses the connection.
 //! * What is asked is checked in this order: the host (where there is no token), the token, the path, the method, the
 //!   query or the body. Every refusal is a problem document (RFC 9457).
 //! * A list is answered in pages. The lock of a switchboard is held for one page, while ids and shared texts are
@@ -22,7 +23,7 @@ mod sessions;
 mod status;
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -72,8 +73,6 @@ impl Default for AdminConfig {
 pub(crate) struct Admin {
     shared: Shared,
     access: Access,
-    started: Instant,
-    started_at: SystemTime,
 }
 
 fn router(admin: Arc<Admin>) -> Router {
@@ -89,6 +88,9 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/api/v1/rooms", get(rooms::list))
         .route("/api/v1/rooms/{name}", get(rooms::one))
         .route("/api/v1/openapi.json", get(description))
+        .with_state(Arc::clone(&admin))
+        .merge(metrics::router(admin.shared.clone()))
+        // What comes after this answers other methods by itself.
         .fallback(async || {
             Problem::new(
                 StatusCode::NOT_FOUND,
@@ -101,8 +103,6 @@ fn router(admin: Arc<Admin>) -> Router {
                 "not with this method; see Allow",
             )
         })
-        .with_state(Arc::clone(&admin))
-        .merge(metrics::router(admin.shared.clone()))
         .layer(from_fn_with_state(admin, access::check))
 }
 
@@ -175,8 +175,6 @@ mod tests {
         let router = router(Arc::new(Admin {
             shared: shared.clone(),
             access: Access::Host,
-            started: Instant::now(),
-            started_at: SystemTime::now(),
         }));
         let mut seen = std::collections::HashSet::new();
         let mut path = format!("/api/v1/peers?limit={}", paging::MAX_LIMIT);

@@ -1,5 +1,7 @@
 //! Which page of a list is asked for.
 
+use std::fmt;
+
 use axum::http::{StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 
@@ -87,11 +89,14 @@ impl Mark {
             Self::Json(number) | Self::Text(number) => number,
         }
     }
+}
 
-    pub(super) fn to_text(self) -> String {
+/// As it is read.
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Json(number) => format!("json-{number}"),
-            Self::Text(number) => format!("text-{number}"),
+            Self::Json(number) => write!(f, "json-{number}"),
+            Self::Text(number) => write!(f, "text-{number}"),
         }
     }
 }
@@ -103,13 +108,16 @@ pub(super) fn numeral(text: &str) -> Option<u64> {
 }
 
 /// Cuts a page from what may be one entry too many, and says where the next one begins.
-pub(super) fn cut<T>(mut entries: Vec<(Mark, T)>, limit: usize) -> (Vec<T>, Option<String>) {
+pub(super) fn cut<M: fmt::Display, T>(
+    mut entries: Vec<(M, T)>,
+    limit: usize,
+) -> (Vec<T>, Option<String>) {
     let is_more = entries.len() > limit;
     entries.truncate(limit);
     let next = entries
         .last()
         .filter(|_| is_more)
-        .map(|(mark, _)| mark.to_text());
+        .map(|(mark, _)| mark.to_string());
     (entries.into_iter().map(|(_, entry)| entry).collect(), next)
 }
 
@@ -188,7 +196,7 @@ mod tests {
     #[test]
     fn marks_are_read_as_they_are_written() {
         for mark in [Mark::Json(0), Mark::Text(9_999_999_999_999_999_999)] {
-            assert_eq!(Mark::read(&mark.to_text()), Some(mark));
+            assert_eq!(Mark::read(&mark.to_string()), Some(mark));
         }
         for text in [
             "",

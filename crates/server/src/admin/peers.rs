@@ -16,6 +16,7 @@ use super::problem::Problem;
 use super::reason;
 use super::{Admin, done, json, moment};
 use crate::close_reason::CloseReason;
+use crate::metrics::Protocol;
 use crate::outbound::Outbound;
 
 /// A longer meta is not in a list, only with its peer: a page stays small, whatever peers say.
@@ -42,13 +43,6 @@ struct Peer {
     room: Option<String>,
     queued_messages: usize,
     queued_bytes: usize,
-}
-
-#[derive(Clone, Copy, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Protocol {
-    Json,
-    Text,
 }
 
 /// The prefix of the ids that connections of the text protocol have here: those that they chose may be anything, and

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -49,6 +49,14 @@ impl Problem {
     }
 }
 
+/// Whether it tells somebody that they may not ask at all. Their connection takes the place of somebody who may.
+fn is_for_strangers(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::UNAUTHORIZED | StatusCode::MISDIRECTED_REQUEST
+    )
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let document = Document {
@@ -63,6 +71,10 @@ impl IntoResponse for Problem {
         if let Some(challenge) = self.challenge {
             let challenge = HeaderValue::from_static(challenge);
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        if is_for_strangers(self.status) {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
         }
         response
     }

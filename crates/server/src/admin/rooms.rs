@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde::Serialize;
 use wigwag_hub::text::RoomView;
 
-use super::paging::Paging;
+use super::paging::{Paging, cut};
 use super::peers::text_id;
 use super::problem::Problem;
 use super::{Admin, json};
@@ -32,17 +32,12 @@ struct Room {
 
 pub(super) async fn list(State(admin): State<Arc<Admin>>, uri: Uri) -> Result<Response, Problem> {
     let Paging { limit, after } = Paging::read(&uri)?;
-    let mut seen = admin.shared.text_switchboard.look(|hub, _| {
+    let seen = admin.shared.text_switchboard.look(|hub, _| {
         let found = hub.rooms_after(after.as_deref(), MAX_LISTED_MEMBERS);
         found.take(limit + 1).collect::<Vec<_>>()
     });
-    let is_more = seen.len() > limit;
-    seen.truncate(limit);
-    let next = seen
-        .last()
-        .filter(|_| is_more)
-        .map(|room| room.name.to_string());
-    let rooms = seen.iter().map(Room::from).collect();
+    let rooms = seen.iter().map(|room| (&room.name, Room::from(room)));
+    let (rooms, next) = cut(rooms.collect(), limit);
     Ok(json(&Page { rooms, next }))
 }
 

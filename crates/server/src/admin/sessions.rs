@@ -11,10 +11,11 @@ use wigwag_hub::SessionView;
 use wigwag_hub::text::{Activity, ConnectionId, ConnectionView};
 
 use super::paging::{Mark, Paging, cut};
-use super::peers::{Protocol, connection_of, text_id};
+use super::peers::{connection_of, text_id};
 use super::problem::Problem;
 use super::reason;
 use super::{Admin, done, json};
+use crate::metrics::Protocol;
 
 /// Connections of the text protocol that are looked at for one page: a session has no entry of its own there, and the
 /// lock is held meanwhile.
@@ -78,7 +79,7 @@ pub(super) async fn list(State(admin): State<Arc<Admin>>, uri: Uri) -> Result<Re
     }
     let (sessions, mut next) = cut(sessions, paging.limit);
     if !looked_at_all && next.is_none() {
-        next = last.map(Mark::to_text);
+        next = last.map(|mark| mark.to_string());
     }
     Ok(json(&Page { sessions, next }))
 }

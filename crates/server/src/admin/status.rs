@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::{Admin, json, moment};
-use crate::metrics::Protocol;
+use crate::metrics::{Protocol, TextSnapshot};
 
 #[derive(Serialize)]
 struct Status {
@@ -15,7 +15,7 @@ struct Status {
     started_at: String,
     uptime_seconds: f64,
     json: JsonCounts,
-    text: TextCounts,
+    text: TextSnapshot,
     messages_received: u64,
     messages_sent: u64,
 }
@@ -29,21 +29,14 @@ struct JsonCounts {
     sessions: usize,
 }
 
-#[derive(Serialize)]
-struct TextCounts {
-    peers: usize,
-    sessions: usize,
-    rooms: usize,
-}
-
 pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Response {
     let now = admin.shared.snapshot();
     let metrics = &admin.shared.metrics;
-    let protocols = [Protocol::Json, Protocol::Text].map(|protocol| metrics.of(protocol));
+    let protocols = Protocol::ALL.map(|protocol| metrics.of(protocol));
     json(&Status {
         version: env!("CARGO_PKG_VERSION"),
-        started_at: moment(admin.started_at),
-        uptime_seconds: admin.started.elapsed().as_secs_f64(),
+        started_at: moment(metrics.started()),
+        uptime_seconds: metrics.uptime().as_secs_f64(),
         json: JsonCounts {
             peers: now.json.peers,
             producers: now.json.producers,
@@ -51,11 +44,7 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Response {
             listeners: now.json.listeners,
             sessions: now.json.sessions,
         },
-        text: TextCounts {
-            peers: now.text.peers,
-            sessions: now.text.sessions,
-            rooms: now.text.rooms,
-        },
+        text: now.text,
         messages_received: protocols.iter().map(|of| of.messages_received.get()).sum(),
         messages_sent: protocols.iter().map(|of| of.messages_sent.get()).sum(),
     })

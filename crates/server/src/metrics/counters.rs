@@ -2,7 +2,9 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::Serialize;
 
 /// Why WebSocket connections end: the names of [`CloseReason`](crate::close_reason::CloseReason), and
 /// [`BY_PEER`].
@@ -116,6 +118,8 @@ impl HighWater {
 #[derive(Debug)]
 pub(crate) struct Metrics {
     started: SystemTime,
+    /// The same by a clock that nobody sets.
+    runs_since: Instant,
     pub(crate) accepted: Counter,
     pub(crate) accept_errors: ByReason,
     /// How often the next connection had to wait for a place.
@@ -143,7 +147,8 @@ pub(crate) struct ProtocolMetrics {
 }
 
 /// The two protocols.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Protocol {
     Json,
     Text,
@@ -164,6 +169,7 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         Self {
             started: SystemTime::now(),
+            runs_since: Instant::now(),
             accepted: Counter::default(),
             accept_errors: ByReason::new(ACCEPT_REASONS),
             accept_waits: Counter::default(),
@@ -186,6 +192,10 @@ impl Metrics {
 
     pub(crate) fn started(&self) -> SystemTime {
         self.started
+    }
+
+    pub(crate) fn uptime(&self) -> Duration {
+        self.runs_since.elapsed()
     }
 
     pub(crate) fn count_accept_error(&self, error: &io::Error) {

@@ -48,12 +48,22 @@ pub(crate) struct Acme {
 impl Acme {
     /// Checks the settings, and makes the folder if it is missing.
     pub(crate) fn open(config: &AcmeConfig) -> Result<Self, TlsError> {
+        let acme = Self::new(config)?;
+        acme.folder.open()?;
+        Ok(acme)
+    }
+
+    /// Checks the settings, and writes nothing.
+    pub(crate) fn check(config: &AcmeConfig) -> Result<(), TlsError> {
+        Self::new(config)?.folder.check()
+    }
+
+    fn new(config: &AcmeConfig) -> Result<Self, TlsError> {
         let domains = domains(&config.domains)?;
         let contact = config.contact.iter().map(|address| mail(address));
         let contact = contact.collect::<Result<Vec<_>, _>>()?;
         check_directory(&config.directory_url)?;
         let client = client(config)?;
-        let folder = AcmeFolder::open(&config.cache_directory)?;
         let idle = rustls::ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .expect("the provider has cipher suites of TLS 1.2 and 1.3")
@@ -64,7 +74,7 @@ impl Acme {
             contact,
             directory: config.directory_url.clone(),
             client,
-            folder,
+            folder: AcmeFolder::new(&config.cache_directory),
             answer: watch::Sender::new(Arc::new(idle)),
         })
     }

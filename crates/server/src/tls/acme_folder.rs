@@ -1,6 +1,6 @@
 //! What an order brings, kept in a folder for the next start: the account's key, and the certificate with its key.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -22,28 +22,58 @@ const NAME_BYTES: usize = 16;
 pub(crate) struct AcmeFolder(PathBuf);
 
 impl AcmeFolder {
-    /// Makes the folder if it is missing.
-    pub(crate) fn open(path: &Path) -> Result<Self, TlsError> {
-        let failed = |source| TlsError::CacheDirectory {
-            path: path.into(),
-            source,
-        };
+    pub(crate) fn new(path: &Path) -> Self {
+        Self(path.into())
+    }
+
+    /// Makes the folder if it is missing, and finds out whether it can be written to.
+    pub(crate) fn open(&self) -> Result<(), TlsError> {
+        let path = &self.0;
+        let failed = |source| self.failed(source);
         let mut builder = DirBuilder::new();
         builder
             .recursive(true)
             .mode(0o700)
             .create(path)
             .map_err(failed)?;
-        let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
-        // Its rights are not changed here: it may have been named by mistake, and be needed by others.
-        if mode & 0o077 != 0 {
-            return Err(TlsError::CacheIsOpen { path: path.into() });
-        }
+        self.check_mode(&fs::metadata(path).map_err(failed)?)?;
         // Better found now than when there is a certificate to keep.
         let probe = path.join(format!(".{}.new", std::process::id()));
         write_secret(&probe, &[]).map_err(failed)?;
-        fs::remove_file(probe).map_err(failed)?;
-        Ok(Self(path.into()))
+        fs::remove_file(probe).map_err(failed)
+    }
+
+    /// Finds out whether it could be opened, as far as that shows without writing. Whoever asks may be another than the
+    /// user that the server runs as: what is made here would be in its way, and what cannot be seen may be in order.
+    pub(crate) fn check(&self) -> Result<(), TlsError> {
+        for path in self.0.ancestors() {
+            let is_here = path.as_os_str().is_empty() && path != self.0;
+            match fs::metadata(if is_here { Path::new(".") } else { path }) {
+                Ok(found) if !found.is_dir() => {
+                    return Err(self.failed(ErrorKind::NotADirectory.into()));
+                }
+                Ok(found) if path == self.0 => return self.check_mode(&found),
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(()),
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        Err(self.failed(ErrorKind::NotFound.into()))
+    }
+
+    /// Its rights are never changed: it may have been named by mistake, and be needed by others.
+    fn check_mode(&self, found: &Metadata) -> Result<(), TlsError> {
+        if found.permissions().mode() & 0o077 != 0 {
+            let path = self.0.clone();
+            return Err(TlsError::CacheIsOpen { path });
+        }
+        Ok(())
+    }
+
+    fn failed(&self, source: io::Error) -> TlsError {
+        let path = self.0.clone();
+        TlsError::CacheDirectory { path, source }
     }
 
     /// The certificate that was kept last, if it can be used; it may have expired.
@@ -178,18 +208,42 @@ mod tests {
     fn a_folder_is_made_for_nobody_else() {
         let parent = tempfile::tempdir().expect("a folder");
         let path = parent.path().join("a/b");
-        AcmeFolder::open(&path).expect("made");
+        let open = |path: &Path| AcmeFolder::new(path).open();
+        open(&path).expect("made");
         let mode = fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
-        AcmeFolder::open(&path).expect("found again");
+        open(&path).expect("found again");
         assert_eq!(fs::read_dir(&path).expect("readable").count(), 0);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("changed");
-        let error = AcmeFolder::open(&path).expect_err("others can read it");
+        let error = open(&path).expect_err("others can read it");
         assert!(matches!(error, TlsError::CacheIsOpen { .. }), "{error}");
         let file = parent.path().join("file");
         fs::write(&file, "").expect("written");
-        let error = AcmeFolder::open(&file).expect_err("a file");
+        let error = open(&file).expect_err("a file");
         assert!(matches!(error, TlsError::CacheDirectory { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_check_makes_nothing() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let check = |path: &Path| AcmeFolder::new(path).check();
+        let path = parent.path().join("a/b");
+        check(&path).expect("it could be made");
+        assert_eq!(fs::read_dir(&parent).expect("readable").count(), 0);
+        check(Path::new("nowhere/acme")).expect("it could be made here");
+        fs::create_dir_all(&path).expect("made");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o500)).expect("changed");
+        check(&path).expect("its owner may be another");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).expect("changed");
+        let error = check(&path).expect_err("others can read it");
+        assert!(matches!(error, TlsError::CacheIsOpen { .. }), "{error}");
+        assert_eq!(fs::read_dir(&path).expect("readable").count(), 0);
+        let file = parent.path().join("file");
+        fs::write(&file, "").expect("written");
+        for path in [file.clone(), file.join("acme")] {
+            let error = check(&path).expect_err("a file is in the way");
+            assert!(matches!(error, TlsError::CacheDirectory { .. }), "{error}");
+        }
     }
 
     #[test]

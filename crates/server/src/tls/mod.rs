@@ -61,6 +61,7 @@ struct Loaded {
 impl LiveTls {
     /// Reads and checks everything.
     pub(crate) fn open(config: &TlsConfig) -> Result<Arc<Self>, TlsError> {
+        config.check_interval()?;
         let stamps = Stamps::of(config);
         let terms = Terms::read(config)?;
         let (certificate, acme) = match &config.source {
@@ -98,7 +99,7 @@ impl LiveTls {
     ///
     /// # Errors
     ///
-    /// The files cannot be used; what was in force stays so.
+    /// The settings or the files cannot be used; what was in force stays so.
     pub fn reconfigure(&self, config: &TlsConfig) -> Result<bool, TlsError> {
         let mut loaded = self.loaded();
         let is_possible = match (&loaded.config.source, &config.source) {
@@ -106,6 +107,7 @@ impl LiveTls {
             (before, after) => before == after,
         };
         if is_possible {
+            config.check_interval()?;
             self.load(&mut loaded, config.clone())?;
         }
         Ok(is_possible)

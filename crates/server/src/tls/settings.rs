@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::TlsError;
-use crate::tls::LiveTls;
+use crate::tls::acme::Acme;
+use crate::tls::certificate::Certificate;
+use crate::tls::terms::Terms;
 
 /// Let's Encrypt's directory for certificates that browsers trust.
 pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
@@ -21,7 +23,7 @@ pub struct TlsConfig {
     pub client_certificates: Option<ClientCertificates>,
     /// The oldest version that is spoken.
     pub minimum_version: TlsVersion,
-    /// How often the files named here are looked at, to use what has taken their place.
+    /// How often the files named here are looked at, to use what has taken their place; more than zero.
     pub watch_interval: Duration,
 }
 
@@ -36,13 +38,27 @@ impl TlsConfig {
         }
     }
 
-    /// Reads and checks everything as a start does, without listening. The folder of ACME's is made if it is missing.
+    /// Reads and checks everything as a start does, and writes nothing: a folder of ACME's that is missing is not made,
+    /// and whether it can be written to is only found at the start.
     ///
     /// # Errors
     ///
     /// As when a server starts.
     pub fn check(&self) -> Result<(), TlsError> {
-        LiveTls::open(self).map(drop)
+        self.check_interval()?;
+        Terms::read(self)?;
+        match &self.source {
+            TlsSource::Files(files) => Certificate::read(files).map(drop),
+            TlsSource::Acme(order) => Acme::check(order),
+        }
+    }
+
+    /// Files would be looked at all the time.
+    pub(crate) fn check_interval(&self) -> Result<(), TlsError> {
+        if self.watch_interval.is_zero() {
+            return Err(TlsError::WatchInterval);
+        }
+        Ok(())
     }
 }
 
