@@ -224,19 +224,19 @@ impl Reading {
         self.origins.insert(setting.key, origin);
     }
 
-    fn finish(mut self) -> Result<Effective, Vec<Mistake>> {
-        let config = self.settings.config().map_err(|unfit| {
-            let mistake = self.mistake(&unfit);
-            self.mistakes.push(mistake);
-        });
-        match config {
-            Ok(config) if self.mistakes.is_empty() => Ok(Effective {
+    /// Whether values go together is not asked before all of them can be read: what follows from a mistake is none.
+    fn finish(self) -> Result<Effective, Vec<Mistake>> {
+        if !self.mistakes.is_empty() {
+            return Err(self.mistakes);
+        }
+        match self.settings.config() {
+            Ok(config) => Ok(Effective {
                 settings: self.settings,
                 config,
                 warnings: self.warnings,
                 origins: self.origins,
             }),
-            _ => Err(self.mistakes),
+            Err(unfit) => Err(unfit.iter().map(|unfit| self.mistake(unfit)).collect()),
         }
     }
 
@@ -258,7 +258,12 @@ impl Reading {
             Unfit::Both(_, other) => format!("and {} cannot both be given", name(other)),
             Unfit::Unusable(_, reason) => reason.clone(),
         };
+        let place = match origin {
+            Origin::File { path, line } => Some((path.clone(), *line)),
+            _ => None,
+        };
         Mistake::Unfit {
+            place,
             name: name(given),
             reason,
             by_flag: matches!(origin, Origin::Flag { .. }),
