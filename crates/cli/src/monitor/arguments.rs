@@ -55,6 +55,11 @@ pub struct MonitorArguments {
 }
 
 impl MonitorArguments {
+    /// Whether it is on the screen until it is ended.
+    pub(crate) fn draws(&self) -> bool {
+        !self.once
+    }
+
     pub(super) fn interval(&self) -> Duration {
         Duration::from_secs(self.interval)
     }
