@@ -2,6 +2,7 @@
 //! `wigwag-server` and its like.
 
 mod arguments;
+mod bounded_file;
 #[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "list")]
