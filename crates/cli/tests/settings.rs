@@ -205,6 +205,33 @@ fn a_variable_that_looks_misspelt_is_warned_of_and_those_of_others_are_not() {
 }
 
 #[test]
+fn a_token_that_is_for_the_monitor_is_warned_of() {
+    let warned = |arguments: &[&str]| {
+        let mut command = check();
+        command.env("WIGWAG_ADMIN_TOKEN", "correct-horse-battery");
+        let output = command.args(arguments).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let said = warned(&["--admin-port", "8445"]);
+    assert!(
+        said.starts_with("warning: WIGWAG_ADMIN_TOKEN is for `wigwag monitor` and is ignored"),
+        "{said}"
+    );
+    assert!(said.contains("WIGWAG_ADMIN_TOKEN_FILE"), "{said}");
+    assert!(!said.contains("horse"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    // Nobody is let in without a token here.
+    assert_eq!(warned(&[]), "");
+    let desk = Desk::new();
+    let token = desk.write("token", "correct-horse-battery\n");
+    let settings = format!("[admin]\ntoken_file = \"{}\"\n", token.display());
+    let file = desk.write("wigwag.toml", &settings);
+    let file = file.to_str().expect("text");
+    assert_eq!(warned(&["--admin-port", "8445", "--config", file]), "");
+}
+
+#[test]
 fn what_kubernetes_says_of_a_service_called_wigwag_is_no_port() {
     let output = check()
         .env("WIGWAG_PORT", "tcp://10.0.0.11:8443")
