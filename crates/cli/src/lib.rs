@@ -10,6 +10,8 @@ mod list;
 #[cfg(feature = "load")]
 mod load;
 mod logging;
+#[cfg(any(feature = "list", feature = "monitor"))]
+mod meta;
 #[cfg(feature = "monitor")]
 mod monitor;
 #[cfg(any(
@@ -22,6 +24,8 @@ mod printable;
 #[cfg(feature = "gst")]
 mod publish;
 mod serve;
+#[cfg(any(feature = "list", feature = "monitor"))]
+mod table;
 
 #[cfg(feature = "monitor")]
 use std::io::{self, IsTerminal};
