@@ -16,8 +16,8 @@ const ADMIN: &str = "http://127.0.0.1:8445";
 const TOKEN_VARIABLE: &str = "WIGWAG_ADMIN_TOKEN";
 
 const EXPLANATION: &str = "\
-Keys: tab or 1 2 3 for peers, sessions and rooms; arrows, page keys, home and end; s for another order; k removes the
-peer or ends the session that is marked, once y was pressed; q ends.
+Keys: tab, left, right or 1 2 3 for peers, sessions and rooms; up, down, page keys, home and end move the mark; s for
+another order; k removes the peer or ends the session that is marked, once y was pressed; q or Esc ends.
 
 The token is read from --token-file, else from the variable WIGWAG_ADMIN_TOKEN; a server on this machine may want none.
 
