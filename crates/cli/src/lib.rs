@@ -2,6 +2,7 @@
 //! `wigwag-server` and its like.
 
 mod arguments;
+mod bounded_file;
 #[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "list")]
@@ -9,14 +10,25 @@ mod list;
 #[cfg(feature = "load")]
 mod load;
 mod logging;
+#[cfg(any(feature = "list", feature = "monitor"))]
+mod meta;
 #[cfg(feature = "monitor")]
 mod monitor;
-#[cfg(any(feature = "list", feature = "monitor"))]
+#[cfg(any(
+    feature = "gst",
+    feature = "list",
+    feature = "load",
+    feature = "monitor"
+))]
 mod printable;
 #[cfg(feature = "gst")]
 mod publish;
 mod serve;
+#[cfg(any(feature = "list", feature = "monitor"))]
+mod table;
 
+#[cfg(feature = "monitor")]
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 pub use arguments::parse;
@@ -48,13 +60,13 @@ pub fn run_serve(arguments: ServeArguments) -> ExitCode {
 pub fn run_publish(arguments: &PublishArguments) -> ExitCode {
     // What becomes of the connection is said in words of its own.
     if let Err(error) = logging::start("error,wigwag_client=off") {
-        eprintln!("error: {error}");
+        say(&error);
         return ExitCode::FAILURE;
     }
     match publish::run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            say(&error);
             match error {
                 publish::PublishError::Usage(_) => ExitCode::from(arguments::USAGE),
                 publish::PublishError::Failed(_) => ExitCode::FAILURE,
@@ -67,41 +79,51 @@ pub fn run_publish(arguments: &PublishArguments) -> ExitCode {
 /// not get what they should.
 #[cfg(feature = "load")]
 pub fn run_load(arguments: &LoadArguments) -> ExitCode {
-    // A certificate that is refused is said in the error itself.
-    let filter = "error,rustls_platform_verifier=off";
-    let started = logging::start(filter).map_err(|error| error.to_string());
-    match started.and_then(|()| load::run(arguments)) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    run_client(true, || load::run(arguments))
 }
 
 /// Runs `list`, and turns what goes wrong into one line and the exit code 1.
 #[cfg(feature = "list")]
 pub fn run_list(arguments: &ListArguments) -> ExitCode {
-    run_client(|| list::run(arguments))
+    run_client(true, || list::run(arguments).map(|()| true))
 }
 
-/// Runs `monitor`, and turns what goes wrong into one line and the exit code 1.
+/// Runs `monitor`, and turns what goes wrong into one line and the exit code 1. Where it draws on the terminal that its
+/// log would go to, there is no log.
 #[cfg(feature = "monitor")]
 pub fn run_monitor(arguments: &MonitorArguments) -> ExitCode {
-    run_client(|| monitor::run(arguments))
+    let logs = !(arguments.draws() && io::stderr().is_terminal());
+    run_client(logs, || monitor::run(arguments).map(|()| true))
 }
 
-#[cfg(any(feature = "list", feature = "monitor"))]
-fn run_client(run: impl FnOnce() -> Result<(), String>) -> ExitCode {
+/// Whether all was well is the exit code.
+#[cfg(any(feature = "list", feature = "load", feature = "monitor"))]
+fn run_client(logs: bool, run: impl FnOnce() -> Result<bool, String>) -> ExitCode {
     // A certificate that is refused is said in the error itself.
     let filter = "error,rustls_platform_verifier=off";
-    let started = logging::start(filter).map_err(|error| error.to_string());
+    let started = if logs {
+        logging::start(filter).map_err(|error| error.to_string())
+    } else {
+        Ok(())
+    };
     match started.and_then(|()| run()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {error}");
+            say(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says what went wrong. What servers, peers and files say of themselves is a part of many errors, so all are made fit
+/// for a terminal here.
+#[cfg(any(
+    feature = "gst",
+    feature = "list",
+    feature = "load",
+    feature = "monitor"
+))]
+fn say(error: &impl ToString) {
+    eprintln!("error: {}", printable::line(&error.to_string()));
 }

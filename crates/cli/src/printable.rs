@@ -1,12 +1,20 @@
 //! Text of strangers on a terminal: it must neither do anything there nor look like something else.
 
-#[cfg(feature = "list")]
+#[cfg(any(feature = "list", feature = "load"))]
 use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthChar;
 
 /// Marks without a width of their own that one letter may carry; heaps of them run over other lines.
 const MAX_MARKS: usize = 2;
+
+/// Of an error or a change, which are a line each.
+const MAX_LINE: usize = 1_000;
+
+/// A text as one line for people: breaks are spaces, and the rest is [`printable`].
+pub(crate) fn line(text: &str) -> String {
+    printable(&text.trim_end().replace('\n', " "), MAX_LINE)
+}
 
 /// A text in one line, in so many columns at the most; what is too long ends with an ellipsis. What would act on the
 /// terminal, change the direction of writing or not be seen is shown by its number.
@@ -34,7 +42,7 @@ pub(crate) fn printable(text: &str, max_columns: usize) -> String {
 }
 
 /// JSON that means the same, with everything that acts on a terminal written as escapes: it only stands in texts.
-#[cfg(feature = "list")]
+#[cfg(any(feature = "list", feature = "load"))]
 pub(crate) fn printable_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for letter in json.chars() {
@@ -56,6 +64,7 @@ pub(crate) fn columns(text: &str) -> usize {
 }
 
 /// A text in exactly so many columns.
+#[cfg(any(feature = "list", feature = "monitor"))]
 pub(crate) fn padded(text: &str, width: usize) -> String {
     let mut shown = printable(text, width);
     let missing = width.saturating_sub(columns(&shown));
@@ -113,6 +122,7 @@ mod tests {
         assert_eq!(printable("前門前門", 5), "前門…");
         assert_eq!(printable("abc\x1b", 6), "abc…");
         assert_eq!(printable("abc", 0), "");
+        #[cfg(any(feature = "list", feature = "monitor"))]
         assert_eq!(padded("前門", 6), "前門  ");
         let heap = format!("a{}", "\u{301}".repeat(1000));
         let shown = printable(&heap, 12);
@@ -124,7 +134,13 @@ mod tests {
         assert_eq!(printable("Tür für Ömer, 東京", 40), "Tür für Ömer, 東京");
     }
 
-    #[cfg(feature = "list")]
+    #[test]
+    fn an_error_is_one_line() {
+        assert_eq!(line("not found:\n\u{9b}2J\n"), "not found: \\u{9b}2J");
+        assert!(line(&"x".repeat(9_999)).len() < 1_010);
+    }
+
+    #[cfg(any(feature = "list", feature = "load"))]
     #[test]
     fn json_means_the_same_and_does_nothing() {
         let json = "{\"a\":\"\u{9b}\u{202e}\u{e0041}ü\"}";

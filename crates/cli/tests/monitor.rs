@@ -1,6 +1,8 @@
 //! `wigwag monitor` on a terminal, by way of tmux.
 #![cfg(feature = "monitor")]
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -33,7 +35,7 @@ impl Screen {
             &lines,
             "env PS1=ready: sh",
         ]);
-        screen.shows("ready:");
+        screen.prompts();
         screen
     }
 
@@ -73,6 +75,30 @@ impl Screen {
         })
     }
 
+    /// Waits until the shell asks for a command: what is typed before that, the program before it may take.
+    fn prompts(&self) {
+        eventually("prompt", || {
+            let picture = self.picture();
+            let last = picture.lines().rfind(|line| !line.trim().is_empty());
+            if last.is_some_and(|line| line.trim() == "ready:") {
+                Ok(())
+            } else {
+                Err(picture)
+            }
+        });
+    }
+
+    /// Sends a signal to the program that the shell runs.
+    fn signal(&self, signal: &str) {
+        let shell = self.tmux(&["display-message", "-p", "#{pane_pid}"]);
+        let mut program = shell.trim().to_owned();
+        while let Some(child) = child_of(&program) {
+            program = child;
+        }
+        let killed = Command::new("kill").args([signal, &program]).status();
+        assert!(killed.expect("kill runs").success());
+    }
+
     fn shows_no(&self, text: &str) {
         eventually(&format!("screen without {text}"), || {
             let picture = self.picture();
@@ -90,6 +116,12 @@ impl Drop for Screen {
         let mut tmux = Command::new("tmux");
         let _ = tmux.args(["-L", &self.socket, "kill-server"]).output();
     }
+}
+
+fn child_of(process: &str) -> Option<String> {
+    let children = format!("/proc/{process}/task/{process}/children");
+    let children = std::fs::read_to_string(children).ok()?;
+    children.split_whitespace().next().map(str::to_owned)
 }
 
 fn once(server: &Running, token: Option<&str>) -> Output {
@@ -146,7 +178,7 @@ fn a_peer_is_seen_and_removed_and_the_terminal_is_as_before() {
     });
     screen.press(&["q"]);
     // The shell's own words are back, it echoes, and its lines begin at the left.
-    screen.shows("ready:");
+    screen.prompts();
     screen.press(&["echo back-$((1+1))", "Enter"]);
     let shown = screen.shows("\nback-2\n");
     assert!(shown.contains("echo back-"), "{shown}");
@@ -168,8 +200,24 @@ fn a_server_that_goes_away_is_missed_until_it_is_back() {
     screen.shows("JSON protocol: 0 peers");
     screen.shows_no("no connection");
     screen.press(&["C-c"]);
+    screen.prompts();
     screen.press(&["echo ended-with-$?", "Enter"]);
     screen.shows("ended-with-0\n");
+}
+
+#[test]
+fn signals_end_it_as_a_key_does() {
+    let server = Running::start();
+    let screen = Screen::open(120, 20);
+    for (number, signal) in ["-INT", "-TERM", "-HUP"].into_iter().enumerate() {
+        screen.run(&format!("--admin {}", server.admin()));
+        screen.shows("JSON protocol: 0 peers");
+        screen.signal(signal);
+        screen.prompts();
+        screen.press(&[&format!("echo ended-{number}-with-$?"), "Enter"]);
+        screen.shows(&format!("ended-{number}-with-0\n"));
+        screen.prompts();
+    }
 }
 
 #[test]
@@ -192,6 +240,18 @@ fn one_picture_is_printed_for_scripts() {
         "{error}"
     );
     assert_eq!(error.lines().count(), 1, "{error}");
+}
+
+#[test]
+fn a_token_that_is_no_text_is_not_passed_over() {
+    let server = Running::start();
+    let mut wigwag = Command::new(env!("CARGO_BIN_EXE_wigwag"));
+    wigwag.args(["monitor", "--once", "--admin", &server.admin()]);
+    wigwag.env("WIGWAG_ADMIN_TOKEN", OsStr::from_bytes(b"correct-\xff"));
+    let output = wigwag.output().expect("it runs");
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(error, "error: WIGWAG_ADMIN_TOKEN is no text\n");
 }
 
 #[test]

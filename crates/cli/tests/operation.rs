@@ -107,6 +107,36 @@ fn what_counts_from_the_next_start_only_is_named() {
         "{log}"
     );
     assert!(!log.contains("setting=\"port\""), "{log}");
+    let named = |log: &str| {
+        log.matches("from the next start only setting=\"log_format\"")
+            .count()
+    };
+    assert_eq!(named(&log), 1, "{log}");
+    // As it was at the start, so nothing is left for the next one.
+    server.change(
+        "port = 0\n[limits]\nmax_sessions = 1\n",
+        "changed: limits.max_sessions",
+    );
+    server.change(
+        "port = 0\n[limits]\nmax_peers = 2\nmax_meta_bytes = 1\n",
+        "changed: limits.max_meta_bytes",
+    );
+    let log = server.served.log_so_far();
+    assert_eq!(named(&log), 1, "{log}");
+}
+
+#[test]
+fn what_the_next_start_would_refuse_is_refused_now() {
+    let server = Reloadable::start("port = 0\n[limits]\nmax_peers = 2\n");
+    server.change(
+        "port = 0\n[limits]\nmax_peers = 1\n[tls]\ncertificate = \"missing.pem\"\nkey = \"missing.pem\"\n",
+        "the settings stay as they are",
+    );
+    let log = server.served.log_so_far();
+    assert!(log.contains("missing.pem"), "{log}");
+    assert!(!log.contains("changed:"), "{log}");
+    let _first = server.served.peer();
+    assert!(server.welcomes(), "two are allowed");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What systemd hands over and is told, with a systemd that is these tests. The end-to-end tests have the real one.
+//! What systemd hands over and is told, with a systemd that is these tests. The end-to-end tests have
+//! some of its tools.
 
 mod served;
 

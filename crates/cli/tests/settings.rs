@@ -205,6 +205,33 @@ fn a_variable_that_looks_misspelt_is_warned_of_and_those_of_others_are_not() {
 }
 
 #[test]
+fn a_token_that_is_for_the_monitor_is_warned_of() {
+    let warned = |arguments: &[&str]| {
+        let mut command = check();
+        command.env("WIGWAG_ADMIN_TOKEN", "correct-horse-battery");
+        let output = command.args(arguments).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let said = warned(&["--admin-port", "8445"]);
+    assert!(
+        said.starts_with("warning: WIGWAG_ADMIN_TOKEN is for `wigwag monitor` and is ignored"),
+        "{said}"
+    );
+    assert!(said.contains("WIGWAG_ADMIN_TOKEN_FILE"), "{said}");
+    assert!(!said.contains("horse"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    // Nobody is let in without a token here.
+    assert_eq!(warned(&[]), "");
+    let desk = Desk::new();
+    let token = desk.write("token", "correct-horse-battery\n");
+    let settings = format!("[admin]\ntoken_file = \"{}\"\n", token.display());
+    let file = desk.write("wigwag.toml", &settings);
+    let file = file.to_str().expect("text");
+    assert_eq!(warned(&["--admin-port", "8445", "--config", file]), "");
+}
+
+#[test]
 fn what_kubernetes_says_of_a_service_called_wigwag_is_no_port() {
     let output = check()
         .env("WIGWAG_PORT", "tcp://10.0.0.11:8443")
@@ -246,9 +273,13 @@ fn the_certificate_is_looked_for_beside_the_file_and_read() {
 fn what_is_missing_is_named_as_the_other_was_given() {
     let desk = Desk::new();
     let lines = wrong(&desk.check("[tls]\nkey = \"key.pem\"\n"), 1);
+    let file = desk.0.path().join("wigwag.toml");
+    let place = format!("{}, line 2", file.display());
     assert_eq!(
         lines,
-        ["error: tls.key is given, so tls.certificate is required"]
+        [format!(
+            "error: {place}: tls.key is given, so tls.certificate is required"
+        )]
     );
     let output = check().env("WIGWAG_TLS_CERTIFICATE", "c").output();
     let lines = wrong(&output.expect("it runs"), 1);
@@ -256,6 +287,43 @@ fn what_is_missing_is_named_as_the_other_was_given() {
         lines,
         ["error: WIGWAG_TLS_CERTIFICATE is given, so WIGWAG_TLS_KEY is required"]
     );
+}
+
+#[test]
+fn an_order_of_a_certificate_that_names_nobody_is_not_served_in_plain_text() {
+    for none in ["", ",", " "] {
+        let output = check().args(["--acme-domain", none]).output();
+        wrong(&output.expect("it runs"), 2);
+    }
+    let output = check().env("WIGWAG_TLS_ACME_DOMAINS", ",").output();
+    let lines = wrong(&output.expect("it runs"), 1);
+    assert!(
+        lines[0].starts_with("error: WIGWAG_TLS_ACME_DOMAINS: a list"),
+        "{lines:?}"
+    );
+    let desk = Desk::new();
+    let settings = "[tls.acme]\ncontact = [\"you@example.org\"]\n";
+    let lines = wrong(&desk.check(settings), 1);
+    assert!(
+        lines[0].ends_with(
+            "wigwag.toml, line 2: tls.acme.contact is given, so tls.acme.domains is required"
+        ),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn what_follows_from_a_mistake_is_none() {
+    let desk = Desk::new();
+    let file = desk.write("wigwag.toml", "[tls]\nkey = \n");
+    let mut command = check();
+    command.arg("--config").arg(&file);
+    let output = command.args(["--cert", "cert.pem"]).output();
+    let lines = wrong(&output.expect("it runs"), 1);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("this is not TOML"), "{lines:?}");
+    let settings = "[tls]\nkey = \"key.pem\"\n[admin]\ntoken_file = \"token\"\n";
+    assert_eq!(wrong(&desk.check(settings), 1).len(), 2);
 }
 
 #[test]

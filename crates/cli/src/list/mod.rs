@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use wigwag_protocol::json::{ClientMessage, ListedPeer, ServerMessage};
 
 use crate::client::{Connection, Way};
-use crate::printable::{printable, printable_json};
+use crate::printable::printable_json;
 pub use arguments::ListArguments;
 
 /// For connecting, and again for the answer.
@@ -32,10 +32,7 @@ enum Listed {
 pub(crate) fn run(arguments: &ListArguments) -> Result<(), String> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    // What the server says in a refusal is a stranger's text too.
-    let listed = runtime
-        .block_on(ask(arguments))
-        .map_err(|error| printable(&error, 500))?;
+    let listed = runtime.block_on(ask(arguments))?;
     let text = if arguments.json {
         let json = serde_json::to_string(&listed).expect("what was read can be written");
         printable_json(&json) + "\n"

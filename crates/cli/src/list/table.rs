@@ -1,72 +1,34 @@
 //! A list for people.
 
-use std::fmt::Write as _;
-
-use serde_json::Value;
 use wigwag_protocol::json::ListedPeer;
 
-use crate::printable::{columns, padded, printable};
+use crate::meta;
+use crate::table::{self, Column};
 
-/// Columns of each; the ids of servers are 36 long.
-const MAX_ID: usize = 40;
-const MAX_NAME: usize = 32;
-const MAX_META: usize = 60;
+/// The ids of servers are 36 long.
+const TITLES: [Column; 3] = [("ID", 40), ("NAME", 32), ("META", 60)];
 
+/// Empty if nobody is listed.
 pub(super) fn table(peers: &[ListedPeer]) -> String {
-    let rows: Vec<[String; 3]> = peers.iter().map(row).collect();
-    if rows.is_empty() {
-        return String::new();
-    }
-    let titles = ["ID", "NAME", "META"].map(str::to_owned);
-    let width = |place: usize| {
-        let all = rows.iter().chain([&titles]);
-        all.map(|row| columns(&row[place])).max().unwrap_or(0)
-    };
-    let (ids, names) = (width(0), width(1));
-    let mut table = String::new();
-    for [id, name, meta] in [&titles].into_iter().chain(&rows) {
-        let line = format!("{}  {}  {meta}", padded(id, ids), padded(name, names));
-        // Writing to a text does not fail.
-        let _ = writeln!(table, "{}", line.trim_end());
-    }
-    table
+    let lines = table::table(&TITLES, peers.iter().map(row)).into_iter();
+    lines.map(|line| line + "\n").collect()
 }
 
-fn row(peer: &ListedPeer) -> [String; 3] {
-    let (name, rest) = name_and_rest(peer);
+fn row(peer: &ListedPeer) -> [String; TITLES.len()] {
+    let said = peer.meta.as_ref().map(|meta| meta.to_value());
     [
-        printable(peer.id.as_str(), MAX_ID),
-        printable(&name, MAX_NAME),
-        printable(&rest, MAX_META),
+        peer.id.to_string(),
+        meta::name(said.as_ref()).into_owned(),
+        meta::besides_name(said.as_ref()),
     ]
-}
-
-/// What a peer is called, by custom, and what else it says of itself.
-fn name_and_rest(peer: &ListedPeer) -> (String, String) {
-    match peer.meta.as_ref().map(|meta| meta.to_value()) {
-        None => (String::new(), String::new()),
-        Some(Value::Object(mut members)) => {
-            let name = match members.remove("name") {
-                Some(Value::String(name)) => name,
-                Some(other) => other.to_string(),
-                None => String::new(),
-            };
-            let rest = if members.is_empty() {
-                String::new()
-            } else {
-                Value::Object(members).to_string()
-            };
-            (name, rest)
-        }
-        Some(other) => (String::new(), other.to_string()),
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::printable::columns;
 
     fn peers(metas: &[Value]) -> Vec<ListedPeer> {
         let peers = metas.iter().enumerate();
@@ -110,6 +72,7 @@ id-3  7
             "{text}"
         );
         let widest = text.lines().map(columns).max();
-        assert!(widest <= Some(4 + 2 + MAX_NAME + 2 + MAX_META), "{text}");
+        let [_, (_, name), (_, meta)] = TITLES;
+        assert!(widest <= Some(4 + 2 + name + 2 + meta), "{text}");
     }
 }

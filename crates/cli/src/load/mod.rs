@@ -20,6 +20,7 @@ use std::io::{self, Write};
 use tokio::runtime::Builder;
 
 use crate::client::{Protocol, Way};
+use crate::printable::printable_json;
 pub use arguments::LoadArguments;
 use output::Bar;
 use summary::Summary;
@@ -43,7 +44,7 @@ pub(crate) fn run(arguments: &LoadArguments) -> Result<bool, String> {
     let told = told?;
     let summary = Summary::new(&told.viewers, &told.processes);
     let text = if arguments.json {
-        output::json(&arguments, &summary, &told) + "\n"
+        printable_json(&output::json(&arguments, &summary, &told)) + "\n"
     } else {
         output::table(&summary)
     };

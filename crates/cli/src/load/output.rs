@@ -10,8 +10,12 @@ use super::arguments::LoadArguments;
 use super::processes::Told;
 use super::record::{Progress, ViewerRecord};
 use super::summary::{Distribution, Summary};
+use crate::printable::printable;
 
 const BAR: usize = 24;
+
+/// Of the reason of a failure, in which the server may have put any text.
+const MAX_REASON: usize = 200;
 
 /// A line on the terminal that is written again and again; nothing where there is no terminal.
 pub(super) struct Bar {
@@ -149,7 +153,7 @@ pub(super) fn table(summary: &Summary) -> String {
         let _ = writeln!(table, "{name:<20} {value}");
     }
     for (reason, viewers) in &summary.failures {
-        let _ = writeln!(table, "{viewers} failed: {reason}");
+        let _ = writeln!(table, "{viewers} failed: {}", printable(reason, MAX_REASON));
     }
     table
 }
@@ -178,6 +182,10 @@ mod tests {
     use super::*;
 
     fn summary(dropped: u64) -> Summary {
+        summary_with(dropped, "no offer")
+    }
+
+    fn summary_with(dropped: u64, failure: &str) -> Summary {
         let viewers = [
             ViewerRecord {
                 connected_ms: Some(30.0),
@@ -190,7 +198,7 @@ mod tests {
                 ..ViewerRecord::default()
             },
             ViewerRecord {
-                failure: Some("no offer".to_owned()),
+                failure: Some(failure.to_owned()),
                 ..ViewerRecord::default()
             },
         ];
@@ -220,6 +228,18 @@ mod tests {
         ] {
             assert!(table.lines().any(|other| other == line), "{line}\n{table}");
         }
+    }
+
+    #[test]
+    fn what_the_sender_says_stays_a_line() {
+        let hostile = "the sender ended it: \x1b[2J\u{202e}\n".to_owned() + &"x".repeat(5_000);
+        let table = table(&summary_with(0, &hostile));
+        let last = table.lines().last().expect("lines");
+        assert!(
+            last.starts_with("1 failed: the sender ended it: \\u{1b}[2J\\u{202e}\\u{a}xxx"),
+            "{last}"
+        );
+        assert!(last.chars().count() <= "1 failed: ".len() + MAX_REASON);
     }
 
     #[test]

@@ -1,25 +1,23 @@
 //! What `wigwag monitor` is told.
 
+use std::env::{self, VarError};
 use std::path::PathBuf;
 use std::time::Duration;
-use std::{env, fs};
 
 use clap::Args;
 use wigwag_client::Trust;
 
+use crate::bounded_file::{MAX_TOKEN_FILE_BYTES, read_at_most};
 use crate::client::{Protocol, Target};
 
-/// The server's own default.
+/// As in the examples; a server has an admin API only where it is told to.
 const ADMIN: &str = "http://127.0.0.1:8445";
 
 const TOKEN_VARIABLE: &str = "WIGWAG_ADMIN_TOKEN";
 
-/// Of a file with a token.
-const MAX_TOKEN_BYTES: usize = 4096;
-
 const EXPLANATION: &str = "\
-Keys: tab or 1 2 3 for peers, sessions and rooms; arrows, page keys, home and end; s for another order; k removes the
-peer or ends the session that is marked, once y was pressed; q ends.
+Keys: tab, left, right or 1 2 3 for peers, sessions and rooms; up, down, page keys, home and end move the mark; s for
+another order; k removes the peer or ends the session that is marked, once y was pressed; q or Esc ends.
 
 The token is read from --token-file, else from the variable WIGWAG_ADMIN_TOKEN; a server on this machine may want none.
 
@@ -55,6 +53,11 @@ pub struct MonitorArguments {
 }
 
 impl MonitorArguments {
+    /// Whether it is on the screen until it is ended.
+    pub(crate) fn draws(&self) -> bool {
+        !self.once
+    }
+
     pub(super) fn interval(&self) -> Duration {
         Duration::from_secs(self.interval)
     }
@@ -70,20 +73,23 @@ impl MonitorArguments {
     pub(super) fn token(&self) -> Result<Option<String>, String> {
         let told = match &self.token_file {
             Some(path) => {
-                let read = fs::read_to_string(path);
+                let read = read_at_most(path, MAX_TOKEN_FILE_BYTES);
                 Some(read.map_err(|error| format!("cannot read {}: {error}", path.display()))?)
             }
-            // A variable that is empty is none.
-            None => env::var(TOKEN_VARIABLE)
-                .ok()
-                .filter(|told| !told.is_empty()),
+            None => match env::var(TOKEN_VARIABLE) {
+                // A variable that is empty is none.
+                Ok(told) => Some(told).filter(|told| !told.is_empty()),
+                Err(VarError::NotPresent) => None,
+                Err(VarError::NotUnicode(_)) => return Err(format!("{TOKEN_VARIABLE} is no text")),
+            },
         };
         told.as_deref().map(str::trim).map(token).transpose()
     }
 }
 
 fn token(text: &str) -> Result<String, String> {
-    let may_be_sent = (1..=MAX_TOKEN_BYTES).contains(&text.len())
+    let may_be_sent = !text.is_empty()
+        && text.len() as u64 <= MAX_TOKEN_FILE_BYTES
         && text.bytes().all(|byte| byte.is_ascii_graphic());
     let refusal = || "the token is empty, too long or more than one word".to_owned();
     may_be_sent.then(|| text.to_owned()).ok_or_else(refusal)
@@ -140,5 +146,8 @@ mod tests {
         writeln!(file, "staple").expect("written");
         let refusal = arguments.token().expect_err("two words");
         assert!(!refusal.contains("horse"), "{refusal}");
+        let arguments = read("monitor --token-file /dev/zero").expect("a good line");
+        let refusal = arguments.token().expect_err("it has no end");
+        assert!(refusal.contains("/dev/zero"), "{refusal}");
     }
 }

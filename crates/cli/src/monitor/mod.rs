@@ -19,12 +19,11 @@ use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures_util::StreamExt;
 use ratatui::DefaultTerminal;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::client::Way;
-use crate::printable::printable;
 use admin_client::AdminClient;
 pub use arguments::MonitorArguments;
 use snapshot::Snapshot;
@@ -61,8 +60,7 @@ pub(crate) fn run(arguments: &MonitorArguments) -> Result<(), String> {
     };
     // Whoever still asks is not waited for.
     runtime.shutdown_background();
-    // What the server says in a refusal is a stranger's text too.
-    shown.map_err(|error| printable(&error, 500))
+    shown
 }
 
 async fn show_once(admin: &str, mut client: AdminClient) -> Result<(), String> {
@@ -79,23 +77,53 @@ async fn show(admin: String, client: AdminClient, every: Duration) -> Result<(),
     let (orders, ordered) = mpsc::channel(MAX_ORDERS);
     let (tell, told) = mpsc::channel(MAX_SEEN);
     tokio::spawn(ask(client, every, ordered, tell));
+    // From here on they end the process by way of `restore`.
+    let signals = Signals::new().map_err(|error| error.to_string())?;
     // A panic, too, leaves the terminal as it was.
-    let terminal =
-        ratatui::try_init().map_err(|error| format!("cannot use the terminal: {error}"))?;
-    let ended = watch(terminal, State::new(admin), &orders, told).await;
+    let terminal = ratatui::try_init().map_err(|error| {
+        // It may have failed half-way, when keys were not echoed any more.
+        let _ = ratatui::try_restore();
+        format!("cannot use the terminal: {error}")
+    })?;
+    let ended = watch(terminal, signals, State::new(admin), &orders, told).await;
     ratatui::restore();
     ended.map_err(|error| format!("the terminal failed: {error}"))
 }
 
+/// Those that end it.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Returns when one came.
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
+    }
+}
+
 async fn watch(
     mut terminal: DefaultTerminal,
+    mut signals: Signals,
     mut state: State,
     orders: &Sender<Removal>,
     mut told: Receiver<Told>,
 ) -> io::Result<()> {
     let mut keys = EventStream::new();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
     loop {
         terminal.draw(|frame| view::draw(frame, &state))?;
         tokio::select! {
@@ -123,8 +151,7 @@ async fn watch(
                 Told::Lost(reason) => state.lost(reason),
                 Told::Removed(result) => state.removed(result),
             },
-            _ = terminate.recv() => return Ok(()),
-            _ = hang_up.recv() => return Ok(()),
+            () = signals.received() => return Ok(()),
         }
     }
 }

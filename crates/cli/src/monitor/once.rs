@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::snapshot::Snapshot;
-use super::text::{self, Column};
-use crate::printable::{columns, padded, printable};
+use super::text;
+use crate::printable::printable;
+use crate::table::table;
 
 /// Longer lines are no terminal's.
 const MAX_LINE: usize = 300;
@@ -25,45 +26,13 @@ pub(super) fn picture(admin: &str, snapshot: &Snapshot) -> String {
         table(&text::SESSIONS, snapshot.sessions.iter().map(text::session)),
         table(&text::ROOMS, snapshot.rooms.iter().map(text::room)),
     ];
-    for table in tables {
+    for table in tables.iter().filter(|table| !table.is_empty()) {
+        line("");
         for row in table {
-            line(&row);
+            line(row);
         }
     }
     picture
-}
-
-/// The lines of a table, each column as wide as it has to be; none if it is empty.
-fn table<const N: usize>(
-    titles: &[Column; N],
-    rows: impl Iterator<Item = [String; N]>,
-) -> Vec<String> {
-    let shown = rows.map(|row| {
-        let mut place = 0;
-        row.map(|cell| {
-            place += 1;
-            printable(&cell, titles[place - 1].1)
-        })
-    });
-    let rows: Vec<_> = shown.collect();
-    if rows.is_empty() {
-        return Vec::new();
-    }
-    let titles = titles.map(|(title, _)| title.to_owned());
-    let mut widths = [0; N];
-    for row in rows.iter().chain([&titles]) {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = columns(cell).max(*width);
-        }
-    }
-    let line = |row: &[String; N]| {
-        let cells = row.iter().zip(widths);
-        let cells: Vec<_> = cells.map(|(cell, width)| padded(cell, width)).collect();
-        cells.join("  ")
-    };
-    let mut lines = vec![String::new(), line(&titles)];
-    lines.extend(rows.iter().map(line));
-    lines
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! What the admin API tells. More members than these may come, and are passed over.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::meta;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Snapshot {
@@ -71,29 +75,18 @@ pub(super) struct Room {
 
 impl Peer {
     /// What it is called: in the text protocol by its id, in the JSON protocol by custom.
-    pub(super) fn called(&self) -> &str {
-        let by_custom = || self.meta.as_ref()?.get("name")?.as_str();
-        self.name.as_deref().or_else(by_custom).unwrap_or_default()
+    pub(super) fn called(&self) -> Cow<'_, str> {
+        match &self.name {
+            Some(name) => Cow::Borrowed(name),
+            None => meta::name(self.meta.as_ref()),
+        }
     }
 
     /// What else it says of itself, in short.
     pub(super) fn says(&self) -> String {
         match &self.meta {
             None if self.meta_bytes > 0 => format!("({} bytes)", self.meta_bytes),
-            None => String::new(),
-            Some(Value::Object(members)) => {
-                let rest: serde_json::Map<_, _> = members
-                    .iter()
-                    .filter(|(name, _)| *name != "name")
-                    .map(|(name, value)| (name.clone(), value.clone()))
-                    .collect();
-                if rest.is_empty() {
-                    String::new()
-                } else {
-                    Value::Object(rest).to_string()
-                }
-            }
-            Some(other) => other.to_string(),
+            meta => meta::besides_name(meta.as_ref()),
         }
     }
 

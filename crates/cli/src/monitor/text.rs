@@ -2,9 +2,7 @@
 
 use super::snapshot::{Peer, Room, Session, Snapshot};
 use super::state::Rates;
-
-/// A column: its title, and how wide it may be.
-pub(super) type Column = (&'static str, usize);
+use crate::table::Column;
 
 pub(super) const PEERS: [Column; 9] = [
     ("ID", 36),
@@ -34,7 +32,7 @@ pub(super) fn peer(peer: &Peer) -> [String; PEERS.len()] {
     };
     [
         peer.id.clone(),
-        peer.called().to_owned(),
+        peer.called().into_owned(),
         peer.does(),
         peer.sessions.to_string(),
         queue,

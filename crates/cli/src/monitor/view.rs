@@ -7,8 +7,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Paragraph, Row, Table, TableState};
 
 use super::state::{Connection, Removal, State, Tab};
-use super::text::{self, Column};
+use super::text;
 use crate::printable::{columns, printable};
+use crate::table::{Column, fitted};
 
 const HEAD: u16 = 5;
 /// Between columns.
@@ -116,13 +117,7 @@ fn table<const N: usize>(
     let shown: Vec<[String; N]> = rows
         .skip(first)
         .take(height)
-        .map(|row| {
-            let mut place = 0;
-            row.map(|cell| {
-                place += 1;
-                printable(&cell, titles[place - 1].1)
-            })
-        })
+        .map(|row| fitted(titles, row))
         .collect();
     // The first columns say most; the last one that has room is cut, and those behind it are left out.
     let mut room = usize::from(area.width);

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
 
+use crate::printable;
+
 /// To the start of the line, and clear it.
 const CLEAR: &str = "\r\x1b[K";
 
@@ -45,7 +47,7 @@ impl Status {
 
     /// Says that something changed.
     pub(crate) fn say(&self, text: &str) {
-        let text = printable(text);
+        let text = printable::line(text);
         if self.terminal {
             self.write(&format!("{CLEAR}{text}\n{}", self.visible_line()));
         } else {
@@ -60,7 +62,7 @@ impl Status {
         }
         let mut output = self.output.borrow_mut();
         // That nobody listens is no reason to stop.
-        let _ = writeln!(output, "{}", printable(text)).and_then(|()| output.flush());
+        let _ = writeln!(output, "{}", printable::line(text)).and_then(|()| output.flush());
         if self.terminal {
             self.write(&self.visible_line());
         }
@@ -68,7 +70,7 @@ impl Status {
 
     /// Shows how it goes; only a terminal does.
     pub(crate) fn show(&mut self, line: &str) {
-        let line = printable(line);
+        let line = printable::line(line);
         if self.terminal && line != self.line {
             self.line = line;
             self.write(&format!("{CLEAR}{}", self.visible_line()));
@@ -90,13 +92,6 @@ impl Status {
     fn write(&self, text: &str) {
         let _ = self.error.borrow_mut().write_all(text.as_bytes());
     }
-}
-
-/// Texts come from files and servers: none may drive the terminal, or be more than a line.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect()
 }
 
 /// A rate in words.
@@ -122,11 +117,6 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-
-    #[test]
-    fn texts_cannot_drive_the_terminal() {
-        assert_eq!(printable("a\x1b[2J\nb\u{9b}c"), "a [2J b c");
-    }
 
     /// What was written, by whom it was handed to.
     #[derive(Clone, Default)]
@@ -183,6 +173,24 @@ mod tests {
             (output.take(), error.take()),
             ("published\n".to_owned(), "test: lost\n".to_owned())
         );
+    }
+
+    #[test]
+    fn texts_of_files_and_servers_cannot_drive_the_terminal() {
+        let (output, error) = (Written::default(), Written::default());
+        let mut status = Status::writing_to(true, output.clone(), error.clone());
+        let (hostile, shown) = (
+            "a\x1b[2J\nb\u{9b}\u{202e}c",
+            "a\\u{1b}[2J b\\u{9b}\\u{202e}c",
+        );
+        status.say(hostile);
+        let below = format!("{NO_BREAKS}{BREAKS}");
+        assert_eq!(error.take(), format!("{CLEAR}{shown}\n{below}"));
+        status.tell(hostile);
+        assert_eq!(output.take(), format!("{shown}\n"));
+        error.take();
+        status.show(hostile);
+        assert_eq!(error.take(), format!("{CLEAR}{NO_BREAKS}{shown}{BREAKS}"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::env;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::settings::{Settings, find};
 use super::sources::{FromFlag, Sources};
@@ -25,7 +26,7 @@ pub struct ServeArguments {
     #[arg(long, value_name = "PORT", value_parser = of("text_port"), help_heading = LISTENING)]
     text_port: Option<String>,
 
-    /// TCP port for the admin API, on this machine only [default: none]
+    /// TCP port for the admin API, which is on the loopback interface unless admin.host says otherwise [default: none]
     #[arg(long, value_name = "PORT", value_parser = of("admin.port"), help_heading = LISTENING)]
     admin_port: Option<String>,
 
@@ -38,7 +39,7 @@ pub struct ServeArguments {
     key: Option<String>,
 
     /// Orders a certificate for this name (ACME) in the place of --cert and --key; repeat it, or use commas
-    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = TLS)]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new(), help_heading = TLS)]
     acme_domain: Vec<String>,
 
     /// Asks clients for certificates from these authorities (PEM)
@@ -224,6 +225,14 @@ mod tests {
     fn a_list_is_given_by_commas_or_again_and_again() {
         let line = ["--acme-domain", "a,b", "--acme-domain", "c"];
         assert_eq!(shown("acme-domain", &line), "[\"a\", \"b\", \"c\"]");
+    }
+
+    #[test]
+    fn an_order_of_a_certificate_for_nobody_is_refused() {
+        for none in ["", ",", "a,", ",a"] {
+            let line = Line::try_parse_from(["serve", "--acme-domain", none]);
+            assert!(line.is_err(), "\"{none}\"");
+        }
     }
 
     #[test]

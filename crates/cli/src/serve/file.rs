@@ -1,7 +1,5 @@
 //! The settings file (TOML), read to the places where its values stand.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use toml::Spanned;
@@ -9,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::mistake::Mistake;
 use super::value::Given;
+use crate::bounded_file::read_at_most;
 
 /// No file of settings is this long; something else was named by mistake.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -25,7 +24,7 @@ pub(super) struct Entry {
 
 /// Reads a file to its values, in no order.
 pub(super) fn read(path: &Path) -> Result<Vec<Entry>, Mistake> {
-    let text = read_text(path).map_err(|source| Mistake::Unreadable {
+    let text = read_at_most(path, MAX_FILE_BYTES).map_err(|source| Mistake::Unreadable {
         path: path.to_owned(),
         source,
     })?;
@@ -34,17 +33,6 @@ pub(super) fn read(path: &Path) -> Result<Vec<Entry>, Mistake> {
         line,
         reason,
     })
-}
-
-fn read_text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let read = File::open(path)?
-        .take(MAX_FILE_BYTES + 1)
-        .read_to_string(&mut text)?;
-    if read as u64 > MAX_FILE_BYTES {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    Ok(text)
 }
 
 /// What is no TOML is said with its line.

@@ -34,8 +34,10 @@ pub(crate) enum Mistake {
     #[error("--{flag}: {reason}")]
     InFlag { flag: &'static str, reason: String },
     /// A value that is none together with others.
-    #[error("{name} {reason}")]
+    #[error("{place}{name} {reason}", place = in_file(place.as_ref()))]
     Unfit {
+        /// The file and its line, counted from 1, if it is in one.
+        place: Option<(PathBuf, usize)>,
         name: String,
         reason: String,
         /// Whether it is the command line that makes no sense.
@@ -51,6 +53,12 @@ impl Mistake {
             Self::InFlag { .. } | Self::Unfit { by_flag: true, .. }
         )
     }
+}
+
+fn in_file(place: Option<&(PathBuf, usize)>) -> String {
+    place.map_or_else(String::new, |(path, line)| {
+        format!("{}, line {line}: ", path.display())
+    })
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {

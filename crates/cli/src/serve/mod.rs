@@ -136,6 +136,7 @@ async fn serve(
     service_manager::ready(&status);
     let reload = Reload {
         arguments: Arc::new(arguments),
+        log_format: effective.settings.log_format,
         effective,
         server: server.handle(),
         log,

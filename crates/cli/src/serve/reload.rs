@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use tokio::signal::unix::Signal;
-use wigwag_server::Handle;
+use wigwag_server::{Handle, Server};
 
 use super::arguments::ServeArguments;
 use super::service_manager;
 use super::settings::SETTINGS;
 use super::sources::{Effective, Origin};
-use crate::logging::LogHandle;
+use crate::logging::{LogFormat, LogHandle};
 
 /// What is told of new settings.
 pub(super) struct Reload {
@@ -18,6 +18,8 @@ pub(super) struct Reload {
     pub(super) effective: Effective,
     pub(super) server: Handle,
     pub(super) log: LogHandle,
+    /// How lines of the log look since the start, whatever the settings said later.
+    pub(super) log_format: LogFormat,
     /// For the service manager, when all is as it was.
     pub(super) status: String,
 }
@@ -51,6 +53,10 @@ impl Reload {
         for warning in &effective.warnings {
             tracing::warn!("{warning}");
         }
+        // What only the next start would refuse is told to whoever can still mend it.
+        if let Err(error) = Server::check(&effective.config).await {
+            return tracing::error!("{error}; the settings stay as they are");
+        }
         let reloaded = match self.server.reload(effective.config.clone()) {
             Ok(reloaded) => reloaded,
             Err(error) => return tracing::error!("{error}; the settings stay as they are"),
@@ -62,7 +68,7 @@ impl Reload {
         for setting in reloaded.needs_restart {
             tracing::warn!(setting, "counts from the next start only");
         }
-        if effective.settings.log_format != self.effective.settings.log_format {
+        if effective.settings.log_format != self.log_format {
             tracing::warn!(setting = "log_format", "counts from the next start only");
         }
         self.effective = effective;

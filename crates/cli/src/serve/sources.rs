@@ -23,11 +23,14 @@ const OTHER_NAMES: [(&str, &str); 1] = [
     ("log", "WEBRTCSINK_SIGNALLING_SERVER_LOG"),
 ];
 
+/// The variable in which `wigwag monitor` is given its token.
+const MONITOR_TOKEN_VARIABLE: &str = "WIGWAG_ADMIN_TOKEN";
+
 /// Variables of the other commands, of the elements, and of tests.
 const OF_OTHERS: [&str; 6] = [
     CONFIG_VARIABLE,
     "WIGWAG_ADDRESSES",
-    "WIGWAG_ADMIN_TOKEN",
+    MONITOR_TOKEN_VARIABLE,
     "WIGWAG_MAX_VIEWERS",
     "WIGWAG_PLUGIN",
     "WIGWAG_SERVE",
@@ -123,7 +126,17 @@ impl Sources {
         for flag in &self.flags {
             reading.flag(flag);
         }
-        reading.finish()
+        let mut effective = reading.finish()?;
+        let has_open_admin_api =
+            matches!(&effective.config.admin, Some(admin) if admin.token.is_none());
+        if has_open_admin_api && self.environment.contains_key(MONITOR_TOKEN_VARIABLE) {
+            effective.warnings.push(format!(
+                "{MONITOR_TOKEN_VARIABLE} is for `wigwag monitor` and is ignored: the server takes the token of its admin \
+                 API from the file that admin.token_file names ({})",
+                variable_of("admin.token_file")
+            ));
+        }
+        Ok(effective)
     }
 }
 
@@ -224,19 +237,19 @@ impl Reading {
         self.origins.insert(setting.key, origin);
     }
 
-    fn finish(mut self) -> Result<Effective, Vec<Mistake>> {
-        let config = self.settings.config().map_err(|unfit| {
-            let mistake = self.mistake(&unfit);
-            self.mistakes.push(mistake);
-        });
-        match config {
-            Ok(config) if self.mistakes.is_empty() => Ok(Effective {
+    /// Whether values go together is not asked before all of them can be read: what follows from a mistake is none.
+    fn finish(self) -> Result<Effective, Vec<Mistake>> {
+        if !self.mistakes.is_empty() {
+            return Err(self.mistakes);
+        }
+        match self.settings.config() {
+            Ok(config) => Ok(Effective {
                 settings: self.settings,
                 config,
                 warnings: self.warnings,
                 origins: self.origins,
             }),
-            _ => Err(self.mistakes),
+            Err(unfit) => Err(unfit.iter().map(|unfit| self.mistake(unfit)).collect()),
         }
     }
 
@@ -258,7 +271,12 @@ impl Reading {
             Unfit::Both(_, other) => format!("and {} cannot both be given", name(other)),
             Unfit::Unusable(_, reason) => reason.clone(),
         };
+        let place = match origin {
+            Origin::File { path, line } => Some((path.clone(), *line)),
+            _ => None,
+        };
         Mistake::Unfit {
+            place,
             name: name(given),
             reason,
             by_flag: matches!(origin, Origin::Flag { .. }),

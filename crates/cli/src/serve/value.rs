@@ -105,12 +105,7 @@ impl<K: Kind> Kind for List<K> {
     fn read(given: &Given, folder: Option<&Path>) -> Result<Self::Value, String> {
         let items: Vec<Given> = match given {
             Given::List(texts) => texts.iter().cloned().map(Given::Text).collect(),
-            Given::Word(word) => word
-                .split(',')
-                .map(str::trim)
-                .filter(|item| !item.is_empty())
-                .map(|item| Given::Word(item.to_owned()))
-                .collect(),
+            Given::Word(word) => words(word)?,
             _ => return Err(expected("a list of texts such as [\"a\", \"b\"]", given)),
         };
         items.iter().map(|item| K::read(item, folder)).collect()
@@ -120,6 +115,21 @@ impl<K: Kind> Kind for List<K> {
         let items: Vec<String> = value.iter().filter_map(K::show).collect();
         Some(format!("[{}]", items.join(", ")))
     }
+}
+
+/// Something was meant by a word that is not empty, so one without an item is no list of none.
+fn words(list: &str) -> Result<Vec<Given>, String> {
+    let items: Vec<Given> = list
+        .split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(|item| Given::Word(item.to_owned()))
+        .collect();
+    if items.is_empty() && !list.is_empty() {
+        let given = Given::Word(list.to_owned());
+        return Err(expected("a list such as \"a,b\"", &given));
+    }
+    Ok(items)
 }
 
 /// The name of a file or a folder.
@@ -299,6 +309,9 @@ mod tests {
         let listed = word::<List<Text>>(" a, b,,c").expect("a list");
         assert_eq!(listed, ["a", "b", "c"]);
         assert_eq!(word::<List<Text>>(""), Ok(Vec::new()));
+        for none in [",", " ", " , ,"] {
+            word::<List<Text>>(none).expect_err("no item");
+        }
         List::<Text>::read(&Given::Text("a".to_owned()), None).expect_err("no list");
     }
 

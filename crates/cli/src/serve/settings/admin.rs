@@ -1,11 +1,11 @@
 //! The settings of the admin API, and what the server makes of them.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use wigwag_server::{AdminConfig, Secret};
 
 use super::Unfit;
+use crate::bounded_file::{MAX_TOKEN_FILE_BYTES, read_at_most};
 
 /// The section `admin`.
 #[derive(Clone, Debug)]
@@ -53,7 +53,8 @@ fn token(file: &Path) -> Result<Secret, Unfit> {
         let reason = format!("cannot be used: {}: {reason}", file.display());
         Unfit::Unusable("admin.token_file", reason)
     };
-    let text = fs::read_to_string(file).map_err(|error| unusable(error.to_string()))?;
+    let text = read_at_most(file, MAX_TOKEN_FILE_BYTES);
+    let text = text.map_err(|error| unusable(error.to_string()))?;
     Secret::new(text.trim()).map_err(|error| unusable(error.to_string()))
 }
 
@@ -82,6 +83,11 @@ mod tests {
             .config()
             .map(|config| config.and_then(|config| config.token));
         assert_eq!(token, Ok(Secret::new("correct-horse-battery").ok()));
+        admin.token_file = Some("/dev/zero".into());
+        assert!(
+            matches!(admin.config(), Err(Unfit::Unusable(..))),
+            "it has no end"
+        );
         admin.token_file = None;
         let config = admin.config().expect("a port is enough");
         assert_eq!(config.map(|config| config.token), Some(None));

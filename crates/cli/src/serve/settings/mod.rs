@@ -49,11 +49,23 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// What is set demands something that is not.
-    pub(super) fn config(&self) -> Result<Config, Unfit> {
+    /// All that does not go together.
+    pub(super) fn config(&self) -> Result<Config, Vec<Unfit>> {
+        let mut unfit = Vec::new();
+        let tls = self.tls.config().unwrap_or_else(|these| {
+            unfit.extend(these);
+            None
+        });
+        let admin = self.admin.config().unwrap_or_else(|this| {
+            unfit.push(this);
+            None
+        });
+        if !unfit.is_empty() {
+            return Err(unfit);
+        }
         Ok(Config {
-            tls: self.tls.config()?,
-            admin: self.admin.config()?,
+            tls,
+            admin,
             ..self.config.clone()
         })
     }

@@ -96,5 +96,20 @@ fn a_certificate_needs_its_key() {
     let mut settings = Settings::default();
     settings.tls.certificate = Some("cert.pem".into());
     let missing = settings.config().expect_err("no key");
-    assert_eq!(missing, Unfit::Missing("tls.certificate", "tls.key"));
+    assert_eq!(missing, [Unfit::Missing("tls.certificate", "tls.key")]);
+}
+
+#[test]
+fn all_that_does_not_go_together_is_told_at_once() {
+    let mut settings = Settings::default();
+    settings.tls.certificate = Some("cert.pem".into());
+    settings.admin.token_file = Some("token".into());
+    let unfit = settings.config().expect_err("neither");
+    assert_eq!(
+        unfit,
+        [
+            Unfit::Missing("tls.certificate", "tls.key"),
+            Unfit::Missing("admin.token_file", "admin.port")
+        ]
+    );
 }
