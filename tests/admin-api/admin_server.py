@@ -3,15 +3,19 @@
 import json
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
+# Generous, because it only matters when something is broken: a busy machine must not fail a test.
+START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 
 
@@ -44,8 +48,8 @@ def running_server(token_file: Path | None = None) -> Iterator[AdminServer]:
     ) as child:
         assert child.stdout
         try:
-            addresses = [child.stdout.readline().split()[-1] for _ in range(3)]
-            yield AdminServer(*addresses)
+            lines = said_in_time(child, child.stdout, 3)
+            yield AdminServer(*(line.split()[-1] for line in lines))
             if child.poll() is not None:
                 pytest.fail(f"the server ended by itself with status {child.returncode}")
         finally:
@@ -54,6 +58,19 @@ def running_server(token_file: Path | None = None) -> Iterator[AdminServer]:
                 child.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 child.kill()
+
+
+def said_in_time(child: subprocess.Popen[str], output: IO[str], count: int) -> list[str]:
+    """Return the first lines that a child says; it ends if it does not say them in time."""
+    timer = threading.Timer(START_SECONDS, child.kill)
+    timer.start()
+    try:
+        lines = [output.readline() for _ in range(count)]
+    finally:
+        timer.cancel()
+    if not all(lines):
+        pytest.fail(f"within {START_SECONDS:g} s the server said only {lines}", pytrace=False)
+    return lines
 
 
 @contextmanager

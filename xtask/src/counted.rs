@@ -56,6 +56,11 @@ impl Counts {
         Ok(())
     }
 
+    /// What was to come did not: that counts as a failure, so that the last line does not look like a success.
+    pub(crate) fn broke_off(&mut self, error: &anyhow::Error) {
+        self.fail(format!("it broke off: {error:#}"), 1);
+    }
+
     /// Prints what failed, then the last line that CI reads; true if all is well.
     pub(crate) fn summary(&self) -> bool {
         println!();
@@ -141,6 +146,17 @@ mod tests {
             report.read(line);
         }
         (report.passed, report.failed, report.left_out)
+    }
+
+    #[test]
+    fn what_breaks_off_is_no_success() {
+        let mut counts = Counts {
+            passed: 5,
+            ..Counts::default()
+        };
+        assert!(counts.summary());
+        counts.broke_off(&anyhow::anyhow!("nothing to be had"));
+        assert!(!counts.summary());
     }
 
     #[test]

@@ -44,26 +44,43 @@ enum Part {
 pub(crate) fn run(test: &Test) -> Result<ExitCode> {
     // Asked before the tests build it anew: then it would be that of a file which is gone.
     let xtask = env::current_exe()?;
-    install::debian_packages()?;
     let mut counts = Counts::default();
-    let wanted = |part| test.parts.is_empty() || test.parts.contains(&part);
-    if wanted(Part::Crates) {
-        rust(&mut counts)?;
+    // Whatever happens, the last line says what was counted.
+    if let Err(error) = run_parts(test, &mut counts, &xtask) {
+        counts.broke_off(&error);
     }
-    if wanted(Part::Peers) {
-        peers_of_ours(&mut counts, &xtask)?;
-    }
-    if wanted(Part::Fuzz) {
-        fuzz(&mut counts)?;
-    }
-    if wanted(Part::Soak) {
-        soak(&mut counts)?;
+    if !test.parts.is_empty() {
+        println!("\nonly: {}", names(&test.parts).join(", "));
     }
     Ok(if counts.summary() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn run_parts(test: &Test, counts: &mut Counts, xtask: &Path) -> Result<()> {
+    install::debian_packages()?;
+    let wanted = |part| test.parts.is_empty() || test.parts.contains(&part);
+    if wanted(Part::Crates) {
+        rust(counts)?;
+    }
+    if wanted(Part::Peers) {
+        peers_of_ours(counts, xtask)?;
+    }
+    if wanted(Part::Fuzz) {
+        fuzz(counts)?;
+    }
+    if wanted(Part::Soak) {
+        soak(counts)?;
+    }
+    Ok(())
+}
+
+/// As they are written on the command line.
+fn names(parts: &[Part]) -> Vec<String> {
+    let values = parts.iter().filter_map(clap::ValueEnum::to_possible_value);
+    values.map(|value| value.get_name().to_owned()).collect()
 }
 
 fn rust(counts: &mut Counts) -> Result<()> {

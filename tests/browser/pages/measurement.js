@@ -15,16 +15,38 @@ const GRABBED_HEIGHT = 120;
 
 /**
  * @typedef {object} Measured
- * @property {number} framesPerSecond the best rate over the asked-for time
+ * @property {number} framesPerSecond the rate over the last stretch of the asked-for time
+ * @property {number} bestFramesPerSecond the rate over the best such stretch
  * @property {number} width of the picture
  * @property {number} height of the picture
  * @property {boolean} moves whether a picture grabbed later differs
  * @property {number} lumaDeviation how bright and dark differ within a picture, on a scale of 256
  * @property {number} soundLevel root mean square of the sound over that time; 1 is the loudest
  * @property {string[]} codecs the media types of all that is received
+ * @property {Record<string, number>} video what was counted of video since the session began, to see where frames were lost
  */
 
-/** @typedef {{ time: number, frames: number, energy: number, duration: number, codecs: string[] }} Sample */
+/**
+ * @typedef {object} Sample
+ * @property {number} time
+ * @property {number} frames
+ * @property {number} energy
+ * @property {number} duration
+ * @property {string[]} codecs
+ * @property {Record<string, number>} video
+ */
+
+/** Of https://www.w3.org/TR/webrtc-stats/#dom-rtcinboundrtpstreamstats; a browser may lack some. */
+const COUNTED = [
+  "framesReceived",
+  "framesDecoded",
+  "framesDropped",
+  "keyFramesDecoded",
+  "freezeCount",
+  "packetsLost",
+  "nackCount",
+  "pliCount",
+];
 
 /**
  * Measures a session until it reaches the goal or the time is over.
@@ -40,7 +62,7 @@ export async function measure(connection, video, goal) {
   let samples = [];
   /** @type {ImageData | null} */
   let first = null;
-  let [framesPerSecond, soundLevel, lumaDeviation] = [0, 0, 0];
+  let [framesPerSecond, bestFramesPerSecond, soundLevel, lumaDeviation] = [0, 0, 0, 0];
   let moves = false;
   for (;;) {
     const sample = await read(connection);
@@ -56,6 +78,7 @@ export async function measure(connection, video, goal) {
     if (begin) {
       samples = samples.slice(samples.indexOf(begin));
       framesPerSecond = ((sample.frames - begin.frames) * 1_000) / (sample.time - begin.time);
+      bestFramesPerSecond = Math.max(bestFramesPerSecond, framesPerSecond);
       // https://www.w3.org/TR/webrtc-stats/#dom-rtcinboundrtpstreamstats-totalaudioenergy
       const duration = sample.duration - begin.duration;
       soundLevel = duration > 0 ? Math.sqrt((sample.energy - begin.energy) / duration) : 0;
@@ -63,7 +86,18 @@ export async function measure(connection, video, goal) {
     const reached = framesPerSecond > goal.framesPerSecond && moves && (soundLevel > 0.01 || !goal.sound);
     if (reached || performance.now() > giveUp) {
       const { videoWidth: width, videoHeight: height } = video;
-      return { framesPerSecond, width, height, moves, lumaDeviation, soundLevel, codecs: sample.codecs };
+      const { codecs, video: counted } = sample;
+      return {
+        framesPerSecond,
+        bestFramesPerSecond,
+        width,
+        height,
+        moves,
+        lumaDeviation,
+        soundLevel,
+        codecs,
+        video: counted,
+      };
     }
     await new Promise((resolve) => window.setTimeout(resolve, SAMPLE_EVERY_MS));
   }
@@ -75,13 +109,19 @@ export async function measure(connection, video, goal) {
  */
 async function read(connection) {
   const stats = await connection.getStats();
-  const sample = { time: performance.now(), frames: 0, energy: 0, duration: 0, codecs: /** @type {string[]} */ ([]) };
+  /** @type {Sample} */
+  const sample = { time: performance.now(), frames: 0, energy: 0, duration: 0, codecs: [], video: {} };
   for (const entry of stats.values()) {
     if (entry.type === "inbound-rtp") {
       sample.time = entry.timestamp;
       sample.frames += entry.framesDecoded ?? 0;
       sample.energy += entry.totalAudioEnergy ?? 0;
       sample.duration += entry.totalSamplesDuration ?? 0;
+      for (const name of COUNTED) {
+        if (entry.kind === "video" && name in entry) {
+          sample.video[name] = (sample.video[name] ?? 0) + entry[name];
+        }
+      }
       // Chromium counts probes of the path's rate as a stream without a codec.
       if (entry.codecId) {
         sample.codecs.push(stats.get(entry.codecId).mimeType);

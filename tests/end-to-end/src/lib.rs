@@ -5,9 +5,11 @@
 //! stands for it.
 
 mod certificate;
+mod client;
 pub mod container;
 pub mod environment;
 pub mod gst_plugin_webrtc;
+mod lines;
 mod namespace;
 mod output;
 mod pebble;
@@ -18,6 +20,8 @@ mod server;
 mod wigwag_sink;
 
 pub use certificate::{Authority, ServerCertificate};
+pub use client::Client;
+pub use lines::Lines;
 pub use namespace::Namespace;
 pub use pebble::Pebble;
 pub use peer::Peer;

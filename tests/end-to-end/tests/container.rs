@@ -1,7 +1,6 @@
 //! The steps of `packaging/Dockerfile` make a server that runs, as the user and with the files that they say.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,9 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use wigwag_end_to_end::DEADLINE;
 use wigwag_end_to_end::container::{Dockerfile, Image};
 use wigwag_end_to_end::environment::required;
+use wigwag_end_to_end::{DEADLINE, Lines};
 
 /// How the program is built in the image, but for the profile; `cargo xtask test` builds it likewise.
 const BUILD: &str =
@@ -63,34 +62,37 @@ fn the_container_serves() -> Result<()> {
 }
 
 /// A started entry point, killed when dropped.
-struct Container(Child);
+struct Container {
+    child: Child,
+    lines: Lines,
+    errors: Lines,
+}
 
 impl Container {
     fn start(mut command: Command) -> Result<Self> {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
-        Ok(Self(command.stderr(Stdio::piped()).spawn()?))
+        let mut child = command.stderr(Stdio::piped()).spawn()?;
+        let lines = Lines::of(child.stdout.take().context("piped")?);
+        let errors = Lines::of(child.stderr.take().context("piped")?);
+        Ok(Self {
+            child,
+            lines,
+            errors,
+        })
     }
 
     /// Where it says that it serves.
-    fn address(&mut self) -> Result<String> {
-        let mut line = String::new();
-        let stdout = self.0.stdout.take().context("piped")?;
-        BufReader::new(stdout).read_line(&mut line)?;
+    fn address(&self) -> Result<String> {
+        let line = self.lines.next(DEADLINE).unwrap_or_default();
         let Some(url) = line.trim().strip_prefix("signalling at ws://") else {
-            let mut said = String::new();
-            self.0
-                .stderr
-                .take()
-                .context("piped")?
-                .read_to_string(&mut said)?;
-            anyhow::bail!("not served: {said}");
+            anyhow::bail!("not served, but {line:?}: {}", self.errors.rest(DEADLINE)?);
         };
         Ok(url.trim_end_matches('/').to_owned())
     }
 
     /// The server itself: `sudo`, where it is needed, stays as its parent.
     fn process(&self) -> Result<u32> {
-        let mut process = self.0.id();
+        let mut process = self.child.id();
         while let Some(child) = child_of(process)? {
             process = child;
         }
@@ -111,7 +113,7 @@ impl Container {
         }
         let give_up = Instant::now() + DEADLINE;
         loop {
-            if let Some(status) = self.0.try_wait()? {
+            if let Some(status) = self.child.try_wait()? {
                 ensure!(status.success(), "ended with {status}");
                 return Ok(());
             }
@@ -123,11 +125,11 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        if matches!(self.0.try_wait(), Ok(None)) {
+        if matches!(self.child.try_wait(), Ok(None)) {
             let _ = self.stop();
         }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -2,18 +2,17 @@
 //! them.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
-use wigwag_end_to_end::DEADLINE;
 use wigwag_end_to_end::environment::required;
+use wigwag_end_to_end::{DEADLINE, Lines};
 
 /// What `systemd-analyze security` calls "OK" begins at 5; from 0, safe, to 10.
 const MAX_EXPOSURE: &str = "20";
@@ -22,7 +21,7 @@ const MAX_EXPOSURE: &str = "20";
 fn the_server_starts_with_the_first_client() -> Result<()> {
     let address = free_address()?;
     // The port is that of the socket, whatever the settings say.
-    let mut activated = Activated::start(&["--listen", &address], &["--port", "1"])?;
+    let activated = Activated::start(&["--listen", &address], &["--port", "1"])?;
     let first = connecting(&address);
     assert_eq!(activated.line()?, format!("signalling at ws://{address}/"));
     let mut first = first.join().expect("no panic")?;
@@ -43,7 +42,7 @@ fn several_sockets_are_told_apart_by_name() -> Result<()> {
         "--fdname",
         "text:signalling",
     ];
-    let mut activated = Activated::start(&names, &[])?;
+    let activated = Activated::start(&names, &[])?;
     let first = connecting(&text);
     assert_eq!(activated.line()?, format!("signalling at ws://{address}/"));
     assert_eq!(activated.line()?, format!("text protocol at ws://{text}/"));
@@ -69,12 +68,10 @@ fn sockets_that_cannot_be_told_apart_are_refused() -> Result<()> {
     let mut activated = Activated::start(&names, &[])?;
     // Only to wake it.
     let _first = connecting(&one);
-    let mut said = String::new();
-    let stderr = activated.child.stderr.as_mut().context("piped")?;
-    stderr.read_to_string(&mut said)?;
+    let said = activated.errors.rest(DEADLINE)?;
     let complaint = "error: 2 sockets were handed over, and one is called \"one\"";
     ensure!(said.contains(complaint), "{said}");
-    assert_eq!(activated.child.wait()?.code(), Some(1));
+    assert_eq!(activated.ended()?.code(), Some(1));
     Ok(())
 }
 
@@ -117,7 +114,8 @@ fn the_units_are_understood_and_tight() -> Result<()> {
 /// A server that systemd starts with its first client, killed when dropped.
 struct Activated {
     child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    lines: Lines,
+    errors: Lines,
 }
 
 impl Activated {
@@ -128,15 +126,29 @@ impl Activated {
         let command = command.args(arguments).stdin(Stdio::null());
         let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
-        let stdout = child.stdout.take().context("piped")?;
+        let lines = Lines::of(child.stdout.take().context("piped")?);
+        let errors = Lines::of(child.stderr.take().context("piped")?);
         Ok(Self {
             child,
-            lines: BufReader::new(stdout).lines(),
+            lines,
+            errors,
         })
     }
 
-    fn line(&mut self) -> Result<String> {
-        Ok(self.lines.next().context("the server ended")??)
+    fn line(&self) -> Result<String> {
+        self.lines.next(DEADLINE)
+    }
+
+    /// How it ended by itself.
+    fn ended(&mut self) -> Result<ExitStatus> {
+        let give_up = Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            ensure!(Instant::now() < give_up, "the server does not end");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

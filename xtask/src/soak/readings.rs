@@ -13,8 +13,11 @@ use crate::bench::fan_out::sender::Sender;
 /// moves about by more than nothing.
 pub(super) const GROWTH: f64 = 8.0 * 1024.0 * 1024.0;
 
-#[derive(Default)]
-pub(super) struct Readings(Vec<Reading>);
+pub(super) struct Readings {
+    /// With the steady viewers alone, before the others.
+    base: Reading,
+    taken: Vec<Reading>,
+}
 
 struct Reading {
     at: Duration,
@@ -24,25 +27,39 @@ struct Reading {
     descriptors: usize,
 }
 
-impl Readings {
-    pub(super) fn take(&mut self, at: Duration, sender: &Sender) -> Result<()> {
-        self.0.push(Reading {
+impl Reading {
+    fn take(at: Duration, sender: &Sender) -> Result<Self> {
+        Ok(Self {
             at,
             memory: sender.memory()?,
             threads: sender.reading()?.threads(),
             descriptors: sender.descriptors()?,
-        });
+        })
+    }
+}
+
+impl Readings {
+    /// Takes what the others are compared with: only the steady viewers are there.
+    pub(super) fn begin(sender: &Sender) -> Result<Self> {
+        Ok(Self {
+            base: Reading::take(Duration::ZERO, sender)?,
+            taken: Vec::new(),
+        })
+    }
+
+    pub(super) fn take(&mut self, at: Duration, sender: &Sender) -> Result<()> {
+        self.taken.push(Reading::take(at, sender)?);
         Ok(())
     }
 
-    /// Whether nothing grew after the warm-up.
+    /// Whether at the end there are no more threads and descriptors than before, and the memory did not grow after the warm-up.
     pub(super) fn are_flat(&self, warm_up: Duration) -> bool {
         let warm: Vec<_> = self
-            .0
+            .taken
             .iter()
             .filter(|reading| reading.at >= warm_up)
             .collect();
-        let (Some(first), Some(last)) = (warm.first(), warm.last()) else {
+        let Some(last) = warm.last() else {
             return false;
         };
         let third = (warm.len() / 3).max(1);
@@ -55,7 +72,12 @@ impl Readings {
             "memory, least of the first third to least of the last: {:+.1} MiB",
             mib(grown)
         );
-        grown <= GROWTH && last.threads <= first.threads && last.descriptors <= first.descriptors
+        let base = &self.base;
+        println!(
+            "threads {} before and {} after, descriptors {} and {}",
+            base.threads, last.threads, base.descriptors, last.descriptors
+        );
+        grown <= GROWTH && last.threads <= base.threads && last.descriptors <= base.descriptors
     }
 
     pub(super) fn print(&self, steady: usize) {
@@ -63,9 +85,9 @@ impl Readings {
             "\n{:>8} {:>14} {:>10} {:>14}",
             "s", "memory (MiB)", "threads", "descriptors"
         );
-        let step = (self.0.len() / 20).max(1);
-        let last = self.0.len().saturating_sub(1);
-        for (number, reading) in self.0.iter().enumerate() {
+        let step = (self.taken.len() / 20).max(1);
+        let last = self.taken.len().saturating_sub(1);
+        for (number, reading) in self.taken.iter().enumerate() {
             if number % step == 0 || number == last {
                 println!(
                     "{:>8.0} {:>14.1} {:>10} {:>14}",
@@ -82,7 +104,7 @@ impl Readings {
     pub(super) fn write(&self, file: &Path) -> Result<()> {
         let points = |figure: fn(&Reading) -> f64| {
             let point = |reading: &Reading| (reading.at.as_secs_f64() / 60.0, figure(reading));
-            self.0.iter().map(point).collect()
+            self.taken.iter().map(point).collect()
         };
         let plot = Plot {
             title: "The sender while viewers come, go and misbehave",

@@ -28,9 +28,14 @@ pub(super) fn take(stream: &mut SslStream<Datagrams>) -> Result<(), ErrorStack> 
     }
 }
 
-/// Frees the buffers, unless they hold something that is not read or written yet.
+/// Frees the buffers, unless they hold something that is not read or written yet. Not to be called while a record is read in
+/// part.
 pub(super) fn give_back(stream: &mut SslStream<Datagrams>) {
-    // SAFETY: as above. OpenSSL refuses while records are in the buffers, and every datagram was read to its end:
-    // an unfinished record of a datagram is thrown away.
+    // OpenSSL refuses while bytes are not read or not written yet. Before 3.0.14, 3.1.6, 3.2.2 and 3.3.1 it does not in two
+    // cases (CVE-2024-4741): when the header of a record has come and its body has not, and when the application has read
+    // a part of a record.
+    //
+    // SAFETY: as above, and neither case comes here. With DTLS a record is in one datagram, and OpenSSL throws an incomplete one
+    // away at once; `read` has room for the longest plaintext (`MAX_PLAINTEXT`), so it always takes the whole.
     let _ = unsafe { SSL_free_buffers(stream.ssl().as_ptr()) };
 }

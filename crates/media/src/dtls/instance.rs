@@ -15,7 +15,8 @@ use super::buffers;
 use super::datagrams::Datagrams;
 use super::retransmission::{self, GivenUp};
 
-/// The longest plaintext of a record (RFC 6347, 4.1).
+/// The longest plaintext of a record (RFC 6347, 4.1). With room for less, a part of a record might be left in buffers that
+/// [`buffers::give_back`] then frees.
 const MAX_PLAINTEXT: usize = 16 * 1024;
 
 /// The exporter label of DTLS-SRTP (RFC 5764, 4.2).

@@ -61,19 +61,16 @@ fn run(mut poll: Poll, mut ports: Ports, mut shard: Shard, inbox: &Inbox) {
         } else {
             inbox.take_frame(!shard.is_fanning_out(), &mut taken);
         }
-        let turn = if shard.is_fanning_out() {
-            TURN_WITHIN_FRAME
-        } else {
-            TURN
-        };
-        if obey(&mut taken, turn, &mut shard, &mut ports) && taken.stop {
+        if obey(&mut taken, turn(&shard), &mut shard, &mut ports) && taken.stop {
             return shard.stop(Instant::now(), &mut ports);
         }
         if let Some((publication, frame)) = taken.frame.take() {
             shard.begin_frame(publication, frame);
         }
         shard.fan_out(Instant::now(), &mut ports);
-        ports.receive(&mut received, Instant::now() + turn, |ports, received| {
+        // A frame may have begun, or come to its end.
+        let until = Instant::now() + turn(&shard);
+        ports.receive(&mut received, until, |ports, received| {
             for (source, destination, datagram) in received.datagrams() {
                 shard.receive(source, destination, datagram, Instant::now(), ports);
             }
@@ -101,6 +98,14 @@ fn run(mut poll: Poll, mut ports: Ports, mut shard: Shard, inbox: &Inbox) {
         for event in &events {
             ports.is_readable(event.token());
         }
+    }
+}
+
+fn turn(shard: &Shard) -> Duration {
+    if shard.is_fanning_out() {
+        TURN_WITHIN_FRAME
+    } else {
+        TURN
     }
 }
 

@@ -5,7 +5,8 @@
 //! fill queues on the path that are then in the way. Other viewers report every few seconds (GStreamer
 //! every five), and of those nothing can be told before [`SILENCE_TIMEOUT`](super::SILENCE_TIMEOUT).
 //!
-//! While paused, one frame goes out every [`ATTEMPT_INTERVAL`]; any report ends the pause.
+//! While paused, one whole frame goes out every [`ATTEMPT_INTERVAL`] at most; any report ends the pause. What was half sent
+//! when the pause began is the owner's to drop: it asks only when a frame begins.
 
 use std::time::{Duration, Instant};
 
@@ -56,19 +57,27 @@ impl Feedback {
             && since.is_some_and(|since| now.saturating_duration_since(since) >= FEEDBACK_TIMEOUT)
     }
 
-    /// Whether a frame may be sent now; during a pause, true is an attempt.
-    pub(super) fn may_send(&mut self, now: Instant) -> bool {
-        if !self.is_paused(now) {
-            return true;
-        }
-        let attempted = self.attempted_at;
-        let due = attempted
-            .is_none_or(|attempted| now.saturating_duration_since(attempted) >= ATTEMPT_INTERVAL);
-        if due {
+    /// Whether a pause begins: true once for each.
+    pub(super) fn begins_pause(&mut self, now: Instant) -> bool {
+        let begins = self.attempted_at.is_none() && self.is_paused(now);
+        if begins {
+            // The first attempts are those that led to the pause.
             self.attempted_at = Some(now);
         }
-        // The first attempts are those that led to the pause.
-        due && attempted.is_some()
+        begins
+    }
+
+    /// Whether a frame may begin now. During a pause that is an attempt.
+    pub(super) fn may_begin(&self, now: Instant) -> bool {
+        let is_due = |attempted| now.saturating_duration_since(attempted) >= ATTEMPT_INTERVAL;
+        !self.is_paused(now) || self.attempted_at.is_some_and(is_due)
+    }
+
+    /// A frame begins.
+    pub(super) fn on_begun(&mut self, now: Instant) {
+        if self.is_paused(now) {
+            self.attempted_at = Some(now);
+        }
     }
 }
 
@@ -94,32 +103,40 @@ mod tests {
     #[test]
     fn regular_reports_that_stop_pause_what_is_sent() {
         let (mut feedback, now) = reported(SECOND / 10);
-        assert!(feedback.may_send(now + SECOND));
-        assert!(!feedback.may_send(now + 2 * SECOND));
-        assert!(!feedback.may_send(now + 2 * SECOND + SECOND / 2));
-        assert!(feedback.may_send(now + 3 * SECOND), "an attempt");
-        assert!(!feedback.may_send(now + 3 * SECOND + SECOND / 2));
+        assert!(!feedback.begins_pause(now + SECOND));
+        assert!(feedback.may_begin(now + SECOND));
+        feedback.on_begun(now + SECOND);
+        assert!(feedback.begins_pause(now + 2 * SECOND));
+        assert!(!feedback.begins_pause(now + 2 * SECOND), "once");
+        assert!(!feedback.may_begin(now + 2 * SECOND));
+        assert!(!feedback.may_begin(now + 2 * SECOND + SECOND / 2));
+        assert!(feedback.may_begin(now + 3 * SECOND), "an attempt");
+        assert!(feedback.may_begin(now + 3 * SECOND), "not used yet");
+        feedback.on_begun(now + 3 * SECOND);
+        assert!(!feedback.may_begin(now + 3 * SECOND + SECOND / 2));
         feedback.on_received(&[0x00, 0x01, 0, 0], now + 4 * SECOND);
         assert!(
             feedback.is_paused(now + 4 * SECOND),
             "checks of the path are no reports"
         );
         feedback.on_received(&REPORT, now + 4 * SECOND);
-        assert!(feedback.may_send(now + 4 * SECOND));
+        assert!(feedback.may_begin(now + 4 * SECOND));
+        feedback.on_media_sent(now + 4 * SECOND);
+        assert!(feedback.begins_pause(now + 6 * SECOND), "anew");
     }
 
     #[test]
     fn rare_reports_pause_nothing() {
-        let (mut feedback, now) = reported(5 * SECOND);
-        assert!(feedback.may_send(now + 9 * SECOND));
+        let (feedback, now) = reported(5 * SECOND);
+        assert!(feedback.may_begin(now + 9 * SECOND));
     }
 
     #[test]
     fn nothing_is_missed_of_what_was_not_sent() {
         let (mut feedback, now) = reported(SECOND / 10);
         feedback.on_received(&REPORT, now);
-        assert!(feedback.may_send(now + 60 * SECOND));
+        assert!(feedback.may_begin(now + 60 * SECOND));
         feedback.on_media_sent(now + 60 * SECOND);
-        assert!(feedback.may_send(now + 61 * SECOND));
+        assert!(feedback.may_begin(now + 61 * SECOND));
     }
 }

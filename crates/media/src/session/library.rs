@@ -87,14 +87,30 @@ impl Session {
             started,
             ..
         } = self;
+        if feedback.begins_pause(*now) {
+            // What is half sent now would go on past the pause, and is old by its end.
+            let begun = tracks.iter_mut().filter(|track| track.has_begun());
+            begun.for_each(Track::clear);
+        }
         let paced = pacer.may_send(*now);
         let may_go = |track: &Track| track.waits() && (paced || track.kind() == MediaKind::Audio);
-        if !tracks.iter().any(may_go) || !feedback.may_send(*now) {
+        if !tracks.iter().any(may_go) {
             return false;
         }
         let age = *now - *started;
-        let mut tracks = tracks.iter_mut();
-        let Some(track) = tracks.find_map(|track| track.write(rtc, pacer, age, *now)) else {
+        let may_begin = feedback.may_begin(*now);
+        let written = tracks.iter_mut().find_map(|track| {
+            let begins = !track.has_begun();
+            if begins && !may_begin {
+                return None;
+            }
+            let track = track.write(rtc, pacer, age, *now)?;
+            if begins {
+                feedback.on_begun(*now);
+            }
+            Some(track)
+        });
+        let Some(track) = written else {
             return false;
         };
         // What waits goes before probes, so that these find a stream to go by.
@@ -181,6 +197,10 @@ impl Session {
     }
 
     pub(super) fn look_at_waiting_frames(&mut self) {
+        // That frames wait for a viewer that nothing arrives at tells nothing of a path, and others would be slowed down for it.
+        if self.feedback.is_paused(self.now) {
+            return;
+        }
         let waits = self.tracks.iter().map(Track::wait);
         let wait = waits.max().unwrap_or_default();
         let told = self.estimate.on_wait(wait, self.now);

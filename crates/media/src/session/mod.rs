@@ -263,8 +263,11 @@ impl Session {
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         let Some(mut transmit) = self.transmits.pop_front() else {
-            // The most that ever waited is far more than usual, and there are hundreds of sessions.
-            self.transmits.shrink_to(USUAL_TRANSMITS);
+            // The most that ever waited is far more than usual, and there are hundreds of sessions. Larger pictures are no
+            // reason to give the room back after each.
+            if self.transmits.capacity() > 4 * USUAL_TRANSMITS {
+                self.transmits.shrink_to(USUAL_TRANSMITS);
+            }
             return None;
         };
         self.path.direct(&mut transmit, self.now);

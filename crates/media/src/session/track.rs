@@ -133,6 +133,11 @@ impl Track {
         self.sent_again
     }
 
+    /// Whether a frame is on its way of which packets still wait.
+    pub(super) fn has_begun(&self) -> bool {
+        self.sending.is_some()
+    }
+
     /// Whether a frame waits.
     pub(super) fn waits(&self) -> bool {
         self.sending.is_some() || !self.queue.is_empty()

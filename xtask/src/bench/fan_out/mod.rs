@@ -10,7 +10,7 @@ pub(crate) mod flood;
 mod floor;
 mod joins;
 mod misbehaviour;
-mod pauses;
+pub(crate) mod pauses;
 pub(crate) mod plot;
 mod report;
 pub(crate) mod sender;

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 /// A thread that does nothing but sleep and look at the clock.
 const SLEEP: Duration = Duration::from_millis(5);
 
-pub(super) struct Pauses {
+pub(crate) struct Pauses {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Duration>>,
 }
 
 impl Pauses {
-    pub(super) fn watch() -> Self {
+    pub(crate) fn watch() -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
@@ -34,7 +34,7 @@ impl Pauses {
     }
 
     /// The longest pause since, in milliseconds.
-    pub(super) fn worst(mut self) -> f64 {
+    pub(crate) fn worst(mut self) -> f64 {
         self.stop.store(true, Ordering::Relaxed);
         let worst = self.thread.take().and_then(|thread| thread.join().ok());
         worst.map_or(f64::NAN, |worst| worst.as_secs_f64() * 1e3)

@@ -4,13 +4,13 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::joins::Joins;
 use super::misbehaviour::Misbehaviour;
 use super::plot::{Across, Line, Plot};
 use super::viewers::{Cost, Costs};
-use crate::bench::table::{Row, print, print_at_least};
+use crate::bench::table::{AtLeast, Row, markdown, print, rewrite};
 
 const PER_PACKET: f64 = 8.0;
 const KIB_PER_VIEWER: f64 = 300.0;
@@ -37,44 +37,19 @@ impl Report {
             println!("\n{what}:\n\n{}", table(costs));
         }
         print(&self.rows());
-        let fewest = |costs: &[Cost]| {
-            let each = costs.iter().map(|cost| cost.watched.fewest_frames);
-            each.fold(f64::INFINITY, f64::min)
-        };
-        print_at_least(
-            "frames a second, the viewer with the fewest",
-            fewest(&self.film.published),
-            fewest(&self.film.ours).min(fewest(&self.live.ours)),
-            LEAST_FRAMES,
-        );
+        self.fewest_frames().print();
     }
 
     /// Writes `benchmarks.md` and its plot into a folder.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         let page = folder.join("benchmarks.md");
-        let before = fs::read_to_string(&page).with_context(|| format!("no {}", page.display()))?;
-        let (head, _) = before
-            .split_once(BEGIN)
-            .context("the page has no place for results")?;
-        let mut text = format!("{head}{BEGIN}\n\n");
+        let mut text = "\n".to_owned();
         for (what, costs) in self.costs() {
             let _ = writeln!(text, "{what}:\n\n{}", table(costs));
         }
-        text.push_str("| | published | Wigwag | target |\n|---|---|---|---|\n");
-        for row in self.rows() {
-            let published = row.reference.map(|value| format!("{value:.2}"));
-            let target = row.target.map(|value| value.to_string());
-            let _ = writeln!(
-                text,
-                "| {} ({}) | {} | {:.2} | {} |",
-                row.what,
-                row.unit,
-                published.unwrap_or_default(),
-                row.ours,
-                target.unwrap_or_default()
-            );
-        }
-        fs::write(&page, text)?;
+        text += &markdown(&self.rows(), "published", "");
+        text += &self.fewest_frames().markdown();
+        rewrite(&page, BEGIN, &text)?;
         let points = |costs: &[Cost]| {
             let point = |cost: &Cost| (cost.viewers as f64, cost.processor * 100.0);
             costs.iter().map(point).collect()
@@ -102,6 +77,19 @@ impl Report {
             ("A film of 720p30 at 2 Mbit/s, encoded already", &self.film),
             ("An encoder at 640×360 and 1 Mbit/s", &self.live),
         ]
+    }
+
+    fn fewest_frames(&self) -> AtLeast {
+        let fewest = |costs: &[Cost]| {
+            let each = costs.iter().map(|cost| cost.watched.fewest_frames);
+            each.fold(f64::INFINITY, f64::min)
+        };
+        AtLeast {
+            what: "frames a second, the viewer with the fewest",
+            reference: fewest(&self.film.published),
+            ours: fewest(&self.film.ours).min(fewest(&self.live.ours)),
+            target: LEAST_FRAMES,
+        }
     }
 
     fn rows(&self) -> Vec<Row> {

@@ -5,12 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::case::{BURST, LISTENERS, Measured};
 use super::stalled::{self, Stalled};
 use crate::bench::fan_out::plot::{Across, Line, Plot};
-use crate::bench::table::{Row, print};
+use crate::bench::table::{Row, markdown, print, rewrite};
 
 const PER_RELAYED: f64 = 8.0;
 const PER_NOTICE: f64 = 1.5;
@@ -47,11 +47,7 @@ impl Report {
     /// Writes `benchmarks-signalling.md` and its plot into a folder.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         let page = folder.join("benchmarks-signalling.md");
-        let before = fs::read_to_string(&page).with_context(|| format!("no {}", page.display()))?;
-        let (head, _) = before
-            .split_once(BEGIN)
-            .context("the page has no place for results")?;
-        let mut text = format!("{head}{BEGIN}\n");
+        let mut text = String::new();
         for case in &self.cases {
             let _ = write!(text, "\n{}:\n\n{}", case.title(), table(&case.rows()));
         }
@@ -59,7 +55,7 @@ impl Report {
             let rows = table(&stalled_rows(reference, ours));
             let _ = write!(text, "\nThree listeners that stop reading:\n\n{rows}");
         }
-        fs::write(&page, text)?;
+        rewrite(&page, BEGIN, &text)?;
         let pictures = folder.join("pictures");
         fs::create_dir_all(&pictures)?;
         fs::write(pictures.join("signalling.svg"), self.plot().svg())?;
@@ -173,21 +169,7 @@ fn stalled_rows(reference: &Stalled, ours: &Stalled) -> Vec<Row> {
 }
 
 fn table(rows: &[Row]) -> String {
-    let mut text = "| | reference | Wigwag | target |\n|---|---|---|---|\n".to_owned();
-    for row in rows {
-        let reference = row.reference.map(|value| format!("{value:.2}"));
-        let target = row.target.map(|value| value.to_string());
-        let _ = writeln!(
-            text,
-            "| {} ({}) | {} | {:.2} | {} |",
-            row.what,
-            row.unit,
-            reference.unwrap_or_else(|| "never".to_owned()),
-            row.ours,
-            target.unwrap_or_default()
-        );
-    }
-    text
+    markdown(rows, "reference", "never")
 }
 
 fn microseconds(duration: Duration) -> f64 {

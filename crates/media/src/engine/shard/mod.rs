@@ -44,8 +44,9 @@ pub(super) struct Shard {
     strangers: Strangers,
     gatherings: Gatherings,
     fan_out: Option<FanOut>,
-    /// Kept for its memory.
-    keys: Vec<usize>,
+    /// The list of the last frame, empty and kept for its memory; so is that of the sessions that were due.
+    frame_viewers: Vec<usize>,
+    due: Vec<usize>,
     /// When events that wait are offered again.
     next_retry: Option<Instant>,
 }
@@ -87,7 +88,8 @@ impl Shard {
             strangers: Strangers::default(),
             gatherings: Gatherings::default(),
             fan_out: None,
-            keys: Vec::new(),
+            frame_viewers: Vec::new(),
+            due: Vec::new(),
             next_retry: None,
         }
     }
@@ -147,7 +149,7 @@ impl Shard {
         };
         of.first = (of.first + 1) % of.order.len().max(1);
         let (later, sooner) = of.order.split_at(of.first);
-        let mut viewers = std::mem::take(&mut self.keys);
+        let mut viewers = std::mem::take(&mut self.frame_viewers);
         viewers.clear();
         // Taken from the end.
         viewers.extend(later.iter().rev().chain(sooner.iter().rev()));
@@ -165,7 +167,7 @@ impl Shard {
                 return;
             };
             let Some(key) = fan_out.viewers.pop() else {
-                self.keys = std::mem::take(&mut fan_out.viewers);
+                self.frame_viewers = std::mem::take(&mut fan_out.viewers);
                 self.fan_out = None;
                 return;
             };
@@ -186,7 +188,7 @@ impl Shard {
 
     /// Does what is due.
     pub(super) fn wake(&mut self, now: Instant, network: &mut impl Network) {
-        let mut due = std::mem::take(&mut self.keys);
+        let mut due = std::mem::take(&mut self.due);
         due.clear();
         due.extend(std::iter::from_fn(|| self.deadlines.pop_due(now)));
         for key in due.drain(..) {
@@ -195,7 +197,7 @@ impl Shard {
                 self.settle(key, now, network);
             }
         }
-        self.keys = due;
+        self.due = due;
         while let Some((server, request)) = self.gatherings.poll_transmit(now) {
             let any: IpAddr = match server {
                 SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
