@@ -9,12 +9,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::{Arrival, Front, serve_stream};
+use crate::backlog::Waiting;
 use crate::config::Config;
 use crate::error::StartError;
 use crate::gate::Gate;
 use crate::http::{Shared, router};
 use crate::live::Settings;
-use crate::outbound::Waiting;
 use crate::server;
 
 /// All of a server but the listening.

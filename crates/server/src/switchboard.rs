@@ -237,7 +237,7 @@ impl Outbox for Queues {
 #[expect(clippy::iter_over_hash_type, reason = "nobody can tell the order")]
 impl Switchboard {
     /// What waits for each peer.
-    pub(crate) fn queues(&self) -> Vec<crate::outbound::Waiting> {
+    pub(crate) fn queues(&self) -> Vec<crate::backlog::Waiting> {
         let mut waiting = Vec::new();
         for queue in self.lock().queues.of_peers.values() {
             waiting.push(queue.waiting());
