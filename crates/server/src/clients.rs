@@ -157,8 +157,19 @@ impl Address {
 impl Admission {
     /// Counts a message of the address, or says how long it takes until there may be one.
     pub(crate) fn count_message(&self, rate: Rate, now: Instant) -> Result<(), Duration> {
+        self.count_messages(rate, 1, now)
+    }
+
+    /// Counts something of the address that is worth so many messages, or says how long it takes until there may be
+    /// as many.
+    pub(crate) fn count_messages(
+        &self,
+        rate: Rate,
+        count: u64,
+        now: Instant,
+    ) -> Result<(), Duration> {
         let now = now.saturating_duration_since(self.clients.start);
-        self.messages.take(rate, now)
+        self.messages.take_many(rate, count, now)
     }
 }
 

@@ -136,7 +136,8 @@ impl Talk<'_> {
                 Event::Received(message) => {
                     let now = Instant::now();
                     liveness.on_received(now);
-                    let taken = meter.count(now).and_then(|()| self.receive(peer, message));
+                    let counted = meter.count(now, message.len());
+                    let taken = counted.and_then(|()| self.receive(peer, message));
                     if let Err(reason) = taken {
                         return Ended::ByUs(reason);
                     }

@@ -22,7 +22,8 @@ pub struct Limits {
     /// Addresses that are remembered for these limits: those with connections and those that had some
     /// lately. A connection from one more is refused with 503.
     pub max_addresses: usize,
-    /// Messages a second from one WebSocket connection, in the long run; more close it with 1008.
+    /// Messages a second from one WebSocket connection, in the long run; more close it with 1008. Here and in the
+    /// following, a message counts once, and once more for each 4 KiB of its length.
     pub peer_messages_per_second: u32,
     /// Messages from one WebSocket connection that may come at once.
     pub peer_message_burst: u32,
