@@ -41,7 +41,7 @@ pub(crate) struct Front {
     pub(crate) metrics: Arc<Metrics>,
     /// For the TLS handshake, and again for the head of each HTTP request.
     pub(crate) handshake_timeout: Duration,
-    /// How long a client may take none of what is sent to it; none if others look after that.
+    /// How long a client may take none of what is sent to it; none if it may for ever.
     pub(crate) stall_timeout: Option<Duration>,
     /// Connections are to end when what they are about is done.
     pub(crate) stopping: CancellationToken,

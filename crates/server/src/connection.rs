@@ -153,8 +153,8 @@ impl Talk<'_> {
                         Due::Ping => {
                             // If the socket takes no more, there is a ping's worth waiting already.
                             let ping = Message::Ping(Vec::new().into());
-                            if self.socket.start_send_unpin(ping).is_err() {
-                                return Ended::ByPeer;
+                            if let Err(error) = self.socket.start_send_unpin(ping) {
+                                return why_broken(&error, self.limits);
                             }
                             unflushed = true;
                         }
@@ -196,7 +196,7 @@ impl Talk<'_> {
         match self.socket.poll_next_unpin(cx) {
             Poll::Ready(Some(Ok(message))) => return Poll::Ready(Event::Received(message)),
             Poll::Ready(Some(Err(error))) => {
-                return Poll::Ready(Event::Ended(why_unreadable(&error, self.limits)));
+                return Poll::Ready(Event::Ended(why_broken(&error, self.limits)));
             }
             Poll::Ready(None) => return Poll::Ready(Event::Ended(Ended::ByPeer)),
             Poll::Pending => {}
@@ -209,15 +209,17 @@ impl Talk<'_> {
         loop {
             let writable = match self.socket.poll_ready_unpin(cx) {
                 Poll::Ready(Ok(())) => true,
-                Poll::Ready(Err(_)) => return Poll::Ready(Ended::ByPeer),
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(why_broken(&error, self.limits));
+                }
                 Poll::Pending => false,
             };
             match self.outbound.poll_next(cx, writable) {
                 Poll::Ready(Next::Close(reason)) => return Poll::Ready(Ended::ByUs(reason)),
                 Poll::Ready(Next::Message(message)) => {
                     self.metrics.count_sent(message.len());
-                    if self.socket.start_send_unpin(message).is_err() {
-                        return Poll::Ready(Ended::ByPeer);
+                    if let Err(error) = self.socket.start_send_unpin(message) {
+                        return Poll::Ready(why_broken(&error, self.limits));
                     }
                     *unflushed = true;
                 }
@@ -227,7 +229,9 @@ impl Talk<'_> {
         if *unflushed {
             match self.socket.poll_flush_unpin(cx) {
                 Poll::Ready(Ok(())) => *unflushed = false,
-                Poll::Ready(Err(_)) => return Poll::Ready(Ended::ByPeer),
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(why_broken(&error, self.limits));
+                }
                 Poll::Pending => {}
             }
         }
@@ -241,12 +245,16 @@ fn next_deadline(liveness: &Liveness, hello_due: Option<Instant>) -> Instant {
     hello_due.map_or(liveness, |due| due.min(liveness))
 }
 
-/// A message that is too large is worth a reason; anything else that cannot be read is an end.
-fn why_unreadable(error: &Error, limits: &Limits) -> Ended {
+/// A message that is too large is worth a reason, and so is a peer that takes nothing, though it cannot be told;
+/// anything else that cannot be read or written is an end.
+fn why_broken(error: &Error, limits: &Limits) -> Ended {
     match error {
         Error::Capacity(_) => Ended::ByUs(CloseReason::MessageTooLarge {
             limit: limits.max_message_bytes,
         }),
+        Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
+            Ended::ByUs(CloseReason::TakesNothing(limits.stall_timeout()))
+        }
         _ => Ended::ByPeer,
     }
 }

@@ -40,7 +40,7 @@ impl Stage {
             gate: Some(Arc::new(Gate::new(&shared))),
             metrics: Arc::clone(&shared.metrics),
             handshake_timeout: limits.handshake_timeout,
-            stall_timeout: None,
+            stall_timeout: Some(limits.stall_timeout()),
             stopping: CancellationToken::new(),
             abandoned: CancellationToken::new(),
         };
