@@ -32,6 +32,10 @@ use crate::tls::LiveTls;
 /// The first wait after an accept failed, and the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
+/// The head of a request may be as long; for a longer one the answer is 431 (RFC 6585, 5). That is twice what other
+/// servers take of a browser's cookies, and a stranger costs no more.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+
 /// What every connection needs.
 #[derive(Clone)]
 pub(crate) struct Front {
@@ -203,6 +207,7 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(front.handshake_timeout)
+        .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
