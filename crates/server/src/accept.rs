@@ -93,7 +93,7 @@ pub(crate) async fn accept_all(
                 tokio::spawn(async move {
                     let abandoned = front.abandoned.clone();
                     tokio::select! {
-                        () = serve(stream, arrival, router, front) => {}
+                        () = serve(stream, address, arrival, router, front) => {}
                         () = abandoned.cancelled() => {}
                     }
                 });
@@ -141,13 +141,18 @@ pub(crate) struct Arrival {
     pub(crate) visitor: Option<Visitor>,
 }
 
-async fn serve(stream: TcpStream, arrival: Arrival, router: Router, front: Front) {
+async fn serve(
+    stream: TcpStream,
+    client: SocketAddr,
+    arrival: Arrival,
+    router: Router,
+    front: Front,
+) {
     // Messages are short and people wait for them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot turn off Nagle's algorithm");
     }
-    let client = stream.peer_addr().ok();
-    serve_stream(stream, client, arrival, router, front).await;
+    serve_stream(stream, Some(client), arrival, router, front).await;
 }
 
 /// Serves a connection of whatever kind: those of simulations are none of the system's.
