@@ -141,6 +141,11 @@ impl Talk<'_> {
                     if let Err(reason) = taken {
                         return Ended::ByUs(reason);
                     }
+                    // Nearly always it is later now: then the timer is left as it is until it fires.
+                    let deadline = next_deadline(&liveness, hello_due);
+                    if deadline < timer.deadline() {
+                        timer.as_mut().reset(deadline);
+                    }
                 }
                 Event::Deadline => {
                     let now = Instant::now();
@@ -239,7 +244,6 @@ impl Talk<'_> {
     }
 }
 
-/// Hearing from the peer only ever moves it later, so the timer may be left as it is until it fires.
 fn next_deadline(liveness: &Liveness, hello_due: Option<Instant>) -> Instant {
     let liveness = liveness.deadline();
     hello_due.map_or(liveness, |due| due.min(liveness))
@@ -276,6 +280,43 @@ async fn close(socket: &mut WebSocket, reason: Option<CloseReason>) {
         let stream = socket.get_mut();
         if stream.shutdown().await.is_ok() {
             let _ = io::copy(stream, &mut io::sink()).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio_tungstenite::client_async;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::stage::Stage;
+
+    #[tokio::test(start_paused = true)]
+    async fn pings_come_as_often_if_their_answers_may_take_longer() {
+        let ping_interval = Duration::from_secs(10);
+        let stage = Stage::new(&Config {
+            limits: Limits {
+                ping_interval,
+                pong_timeout: ping_interval * 6,
+                ..Limits::default()
+            },
+            ..Config::default()
+        })
+        .expect("a good configuration");
+        let (client, server) = io::duplex(64 * 1024);
+        stage.accept(server).await;
+        let (mut socket, _) = client_async("ws://simulated/", client)
+            .await
+            .expect("an upgrade");
+        let mut last = Instant::now();
+        for _ in 0..5 {
+            // Reading answers.
+            while !socket.next().await.expect("up").expect("read").is_ping() {}
+            assert!(last.elapsed() <= ping_interval + Duration::from_secs(1));
+            last = Instant::now();
         }
     }
 }
