@@ -26,8 +26,9 @@ use crate::metrics::{BY_PEER, Metrics, Protocol, ProtocolMetrics};
 use crate::outbound::{Next, Outbound};
 use crate::participant::{Participant, Received};
 
-/// What is read at once. A candidate fits; longer messages get their room when they come. An idle
-/// connection holds this much.
+/// What is read at once. A candidate fits; longer messages get their room when they come. A connection holds
+/// this much as long as it lives, and room for the longest message that it was sent so far: what is written is put
+/// together there, and the WebSocket gives nothing of that back.
 const READ_BUFFER_BYTES: usize = 2 * 1024;
 
 /// What is written at once at the most, if many short messages wait.
