@@ -101,6 +101,17 @@ impl Clients {
         self.lock().addresses.len()
     }
 
+    /// How many connections are counted for any address.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn connections(&self) -> usize {
+        let known = self.lock();
+        known
+            .addresses
+            .values()
+            .map(|address| address.connections)
+            .sum()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Known> {
         // Nothing here leaves a half-made state behind, even if it panicked.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)

@@ -81,7 +81,9 @@ impl Stage {
 
     /// How many things are kept of peers: nothing, when nobody is connected.
     pub fn remembered(&self) -> usize {
-        self.shared.switchboard.remembered() + self.shared.text_switchboard.remembered()
+        self.shared.switchboard.remembered()
+            + self.shared.text_switchboard.remembered()
+            + self.shared.clients.connections()
     }
 
     /// What waits for each peer at the moment.
