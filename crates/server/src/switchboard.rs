@@ -30,9 +30,15 @@ struct Inner {
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
     of_peers: HashMap<PeerId, Arc<Outbound>>,
-    /// The answer to `list`, from when somebody asks until a producer comes, changes or goes: it may be long, and is
-    /// the same for all who ask.
-    list: Option<Utf8Bytes>,
+    lists: Lists,
+}
+
+/// The answers to `list` and `listConsumers`, from when somebody asks until somebody comes, changes or goes: they may be
+/// long, and are the same for all who ask.
+#[derive(Debug, Default)]
+struct Lists {
+    producers: Option<Utf8Bytes>,
+    consumers: Option<Utf8Bytes>,
 }
 
 impl Switchboard {
@@ -212,12 +218,15 @@ impl Outbox for Queues {
         let Some(queue) = self.of_peers.get(to) else {
             return;
         };
-        let text = match &message {
-            ServerMessage::List { .. } => {
-                let list = self.list.get_or_insert_with(|| message.to_json().into());
-                list.clone()
-            }
-            _ => message.to_json().into(),
+        let kept = match &message {
+            ServerMessage::List { .. } => Some(&mut self.lists.producers),
+            ServerMessage::ListConsumers { .. } => Some(&mut self.lists.consumers),
+            _ => None,
+        };
+        let written = || Utf8Bytes::from(message.to_json());
+        let text = match kept {
+            Some(kept) => kept.get_or_insert_with(written).clone(),
+            None => written(),
         };
         queue.push(Message::Text(text));
     }
@@ -225,7 +234,7 @@ impl Outbox for Queues {
     fn broadcast<'a>(&mut self, to: impl Iterator<Item = &'a PeerId>, message: ServerMessage) {
         if let ServerMessage::PeerStatusChanged(_) = message {
             // The hub says so of every change, even if nobody listens.
-            self.list = None;
+            self.lists = Lists::default();
         }
         let mut to = to.peekable();
         if to.peek().is_none() {
@@ -320,5 +329,27 @@ mod tests {
         assert_eq!(Some(same.as_ptr()), seen.last().map(|text| text.as_ptr()));
         drop(camera);
         assert_eq!(list(), r#"{"type":"list","producers":[]}"#);
+    }
+
+    #[test]
+    fn a_list_of_consumers_is_another_and_no_more_out_of_date() {
+        let switchboard = Arc::new(Switchboard::new(Policy::default()));
+        let (mut asker, queue) = connect(&switchboard);
+        let mut ask = |list: &str| {
+            say(&mut asker, &format!(r#"{{"type":"{list}"}}"#));
+            next(&queue)
+        };
+        let none = r#"{"type":"listConsumers","consumers":[]}"#;
+        assert_eq!(ask("list"), r#"{"type":"list","producers":[]}"#);
+        assert_eq!(ask("listConsumers"), none);
+        let (mut viewer, _viewer_queue) = connect(&switchboard);
+        say(
+            &mut viewer,
+            r#"{"type":"setPeerStatus","roles":["consumer"]}"#,
+        );
+        assert!(ask("listConsumers").contains(viewer.id.as_str()));
+        assert!(!ask("list").contains(viewer.id.as_str()));
+        drop(viewer);
+        assert_eq!(ask("listConsumers"), none);
     }
 }
