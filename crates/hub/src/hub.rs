@@ -157,6 +157,20 @@ impl Hub {
         Ok(())
     }
 
+    /// Takes a `peer` message whose text can be passed on as it is: returns to whom. The same as [`handle`](Self::handle)
+    /// of it, but that the owner passes it on. None if nobody is to get it; then the sender has been told, if
+    /// it is told anything.
+    pub fn relay<O: Outbox>(
+        &mut self,
+        from: &PeerId,
+        session_id: &str,
+        is_offer: bool,
+        out: &mut O,
+    ) -> Option<&PeerId> {
+        self.peers.get_mut(from)?.spoke = true;
+        self.partner(from, session_id, is_offer, out)
+    }
+
     /// Forgets a peer: its sessions end and every listener is told.
     pub fn disconnect<O: Outbox>(&mut self, id: &PeerId, out: &mut O) {
         let Some(mut peer) = self.peers.remove(id) else {
@@ -324,24 +338,37 @@ impl Hub {
         Ok(())
     }
 
-    fn forward<O: Outbox>(&mut self, from: &PeerId, message: PeerMessage, out: &mut O) {
+    fn forward<O: Outbox>(&self, from: &PeerId, message: PeerMessage, out: &mut O) {
+        let session_id = message.session_id.as_str();
+        if let Some(partner) = self.partner(from, session_id, message.body.is_offer(), out) {
+            out.send(partner, ServerMessage::Peer(message));
+        }
+    }
+
+    /// Who gets what a peer says to the other member of a session. If nobody does, the sender is told why, unless it
+    /// could not know.
+    fn partner<O: Outbox>(
+        &self,
+        from: &PeerId,
+        session_id: &str,
+        is_offer: bool,
+        out: &mut O,
+    ) -> Option<&PeerId> {
         // A session that just ended is a race, not a fault: an error would stop GStreamer clients.
-        let Some(session) = self.sessions.get(&message.session_id) else {
-            return;
-        };
+        let (_, session) = self.sessions.find(session_id)?;
         let Some(partner) = session.partner_of(from) else {
-            let details = format!("Peer {from} is not part of {}", message.session_id);
+            let details = format!("Peer {from} is not part of {session_id}");
             out.send(from, ServerMessage::Error { details });
-            return;
+            return None;
         };
-        if message.body.is_offer() && *from == session.consumer {
+        if is_offer && *from == session.consumer {
             let details = format!(
                 "cannot forward offer from {from:?} to {partner:?} as {from:?} is not the producer"
             );
             out.send(from, ServerMessage::Error { details });
-            return;
+            return None;
         }
-        out.send(partner, ServerMessage::Peer(message));
+        Some(partner)
     }
 
     fn end_session<O: Outbox>(

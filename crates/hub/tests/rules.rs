@@ -1,7 +1,7 @@
 //! Rules of the protocol that the recorded conversations do not show: version 1.1, limits, and where
 //! this hub is meant to be better than the reference.
 
-use collected::{disconnect, hub, send, try_send};
+use collected::{Collected, disconnect, hub, send, try_send};
 use wigwag_hub::json::{PeerId, ServerMessage, SessionId};
 use wigwag_hub::{Full, Hub, Policy, Violation};
 
@@ -60,6 +60,43 @@ fn ids_are_uuids_in_the_form_that_clients_measure() {
     let uuid = uuid::Uuid::parse_str(id.as_str()).expect("a UUID");
     assert_eq!(uuid.get_version_num(), 4);
     assert_eq!(id.as_str(), uuid.hyphenated().to_string());
+}
+
+#[test]
+fn what_is_passed_on_as_it_is_goes_where_all_else_would() {
+    let mut hub = hub(Policy::default());
+    let camera = producer(&mut hub);
+    let viewer = connect(&mut hub);
+    let session = call(&mut hub, &viewer, &camera);
+    let stranger = connect(&mut hub);
+    for from in [&camera, &viewer, &stranger] {
+        for is_offer in [true, false] {
+            for id in [session.as_str(), "another"] {
+                let kind = if is_offer { "offer" } else { "answer" };
+                let sdp = format!(r#"{{"type":"{kind}","sdp":""}}"#);
+                let text = format!(r#"{{"type":"peer","sessionId":"{id}","sdp":{sdp}}}"#);
+                let handled = send(&mut hub, from, &text);
+                let mut out = Collected::default();
+                let to = hub.relay(from, id, is_offer, &mut out).cloned();
+                match &handled[..] {
+                    [(receiver, ServerMessage::Peer(_))] => {
+                        assert_eq!(to.as_ref(), Some(receiver));
+                        assert_eq!(out.0, []);
+                    }
+                    told => {
+                        assert_eq!(to, None);
+                        assert_eq!(out.0, told);
+                    }
+                }
+            }
+        }
+    }
+    // It is a first message as any other.
+    let mut out = Collected::default();
+    let silent = connect(&mut hub);
+    assert_eq!(hub.relay(&silent, "another", false, &mut out), None);
+    let told = send(&mut hub, &silent, VERSION_1_1);
+    assert!(details(&told).ends_with("must be first message"));
 }
 
 #[test]

@@ -32,6 +32,10 @@ use crate::tls::LiveTls;
 /// The first wait after an accept failed, and the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
+/// The head of a request may be as long; for a longer one the answer is 431 (RFC 6585, 5). That is twice what other
+/// servers take of a browser's cookies, and a stranger costs no more.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+
 /// What every connection needs.
 #[derive(Clone)]
 pub(crate) struct Front {
@@ -41,8 +45,8 @@ pub(crate) struct Front {
     pub(crate) metrics: Arc<Metrics>,
     /// For the TLS handshake, and again for the head of each HTTP request.
     pub(crate) handshake_timeout: Duration,
-    /// How long a client may take none of what is sent to it; none if others look after that.
-    pub(crate) stall_timeout: Option<Duration>,
+    /// How long a client may take none of what is sent to it.
+    pub(crate) stall_timeout: Duration,
     /// Connections are to end when what they are about is done.
     pub(crate) stopping: CancellationToken,
     /// HTTP connections end at once.
@@ -89,7 +93,7 @@ pub(crate) async fn accept_all(
                 tokio::spawn(async move {
                     let abandoned = front.abandoned.clone();
                     tokio::select! {
-                        () = serve(stream, arrival, router, front) => {}
+                        () = serve(stream, address, arrival, router, front) => {}
                         () = abandoned.cancelled() => {}
                     }
                 });
@@ -137,13 +141,18 @@ pub(crate) struct Arrival {
     pub(crate) visitor: Option<Visitor>,
 }
 
-async fn serve(stream: TcpStream, arrival: Arrival, router: Router, front: Front) {
+async fn serve(
+    stream: TcpStream,
+    client: SocketAddr,
+    arrival: Arrival,
+    router: Router,
+    front: Front,
+) {
     // Messages are short and people wait for them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot turn off Nagle's algorithm");
     }
-    let client = stream.peer_addr().ok();
-    serve_stream(stream, client, arrival, router, front).await;
+    serve_stream(stream, Some(client), arrival, router, front).await;
 }
 
 /// Serves a connection of whatever kind: those of simulations are none of the system's.
@@ -206,6 +215,7 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(front.handshake_timeout)
+        .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);

@@ -101,6 +101,17 @@ impl Clients {
         self.lock().addresses.len()
     }
 
+    /// How many connections are counted for any address.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn connections(&self) -> usize {
+        let known = self.lock();
+        known
+            .addresses
+            .values()
+            .map(|address| address.connections)
+            .sum()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Known> {
         // Nothing here leaves a half-made state behind, even if it panicked.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
@@ -157,8 +168,19 @@ impl Address {
 impl Admission {
     /// Counts a message of the address, or says how long it takes until there may be one.
     pub(crate) fn count_message(&self, rate: Rate, now: Instant) -> Result<(), Duration> {
+        self.count_messages(rate, 1, now)
+    }
+
+    /// Counts something of the address that is worth so many messages, or says how long it takes until there may be
+    /// as many.
+    pub(crate) fn count_messages(
+        &self,
+        rate: Rate,
+        count: u64,
+        now: Instant,
+    ) -> Result<(), Duration> {
         let now = now.saturating_duration_since(self.clients.start);
-        self.messages.take(rate, now)
+        self.messages.take_many(rate, count, now)
     }
 }
 

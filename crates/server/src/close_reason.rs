@@ -20,6 +20,8 @@ pub(crate) enum CloseReason {
     AddressMessageRate { per_second: u32 },
     #[error("no answer to a ping for {} s", .0.as_secs())]
     NoPong(Duration),
+    #[error("took nothing for {} s", .0.as_secs())]
+    TakesNothing(Duration),
     #[error("a message of more than {limit} bytes")]
     MessageTooLarge { limit: usize },
     #[error("no HELLO for {} s", .0.as_secs())]
@@ -56,6 +58,7 @@ impl CloseReason {
             | Self::PeerMessageRate { .. }
             | Self::AddressMessageRate { .. }
             | Self::NoPong(_)
+            | Self::TakesNothing(_)
             | Self::NoHello(_)
             | Self::Removed(_)
             | Self::Violation(_)
@@ -70,7 +73,7 @@ impl CloseReason {
             Self::DoesNotRead { limit, .. } => limit,
             Self::PeerMessageRate { .. } => "peer_messages_per_second",
             Self::AddressMessageRate { .. } => "address_messages_per_second",
-            Self::NoPong(_) => "pong_timeout",
+            Self::NoPong(_) | Self::TakesNothing(_) => "pong_timeout",
             Self::MessageTooLarge { .. } => "max_message_bytes",
             Self::NoHello(_) => "hello_timeout",
             Self::PartnerLeft => "partner_left",
@@ -138,6 +141,7 @@ mod tests {
                 per_second: u32::MAX,
             },
             CloseReason::NoPong(Duration::MAX),
+            CloseReason::TakesNothing(Duration::MAX),
             CloseReason::MessageTooLarge { limit: usize::MAX },
             CloseReason::Violation(Violation::TooManySessions { limit: usize::MAX }),
             CloseReason::Violation(Violation::MetaTooLarge {

@@ -26,8 +26,9 @@ use crate::metrics::{BY_PEER, Metrics, Protocol, ProtocolMetrics};
 use crate::outbound::{Next, Outbound};
 use crate::participant::{Participant, Received};
 
-/// What is read at once. A candidate fits; longer messages get their room when they come. An idle
-/// connection holds this much.
+/// What is read at once. A candidate fits; longer messages get their room when they come. A connection holds
+/// this much as long as it lives, and room for the longest message that it was sent so far: what is written is put
+/// together there, and the WebSocket gives nothing of that back.
 const READ_BUFFER_BYTES: usize = 2 * 1024;
 
 /// What is written at once at the most, if many short messages wait.
@@ -136,9 +137,15 @@ impl Talk<'_> {
                 Event::Received(message) => {
                     let now = Instant::now();
                     liveness.on_received(now);
-                    let taken = meter.count(now).and_then(|()| self.receive(peer, message));
+                    let counted = meter.count(now, message.len());
+                    let taken = counted.and_then(|()| self.receive(peer, message));
                     if let Err(reason) = taken {
                         return Ended::ByUs(reason);
+                    }
+                    // Nearly always it is later now: then the timer is left as it is until it fires.
+                    let deadline = next_deadline(&liveness, hello_due);
+                    if deadline < timer.deadline() {
+                        timer.as_mut().reset(deadline);
                     }
                 }
                 Event::Deadline => {
@@ -152,8 +159,8 @@ impl Talk<'_> {
                         Due::Ping => {
                             // If the socket takes no more, there is a ping's worth waiting already.
                             let ping = Message::Ping(Vec::new().into());
-                            if self.socket.start_send_unpin(ping).is_err() {
-                                return Ended::ByPeer;
+                            if let Err(error) = self.socket.start_send_unpin(ping) {
+                                return why_broken(&error, self.limits);
                             }
                             unflushed = true;
                         }
@@ -195,7 +202,7 @@ impl Talk<'_> {
         match self.socket.poll_next_unpin(cx) {
             Poll::Ready(Some(Ok(message))) => return Poll::Ready(Event::Received(message)),
             Poll::Ready(Some(Err(error))) => {
-                return Poll::Ready(Event::Ended(why_unreadable(&error, self.limits)));
+                return Poll::Ready(Event::Ended(why_broken(&error, self.limits)));
             }
             Poll::Ready(None) => return Poll::Ready(Event::Ended(Ended::ByPeer)),
             Poll::Pending => {}
@@ -208,15 +215,17 @@ impl Talk<'_> {
         loop {
             let writable = match self.socket.poll_ready_unpin(cx) {
                 Poll::Ready(Ok(())) => true,
-                Poll::Ready(Err(_)) => return Poll::Ready(Ended::ByPeer),
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(why_broken(&error, self.limits));
+                }
                 Poll::Pending => false,
             };
             match self.outbound.poll_next(cx, writable) {
                 Poll::Ready(Next::Close(reason)) => return Poll::Ready(Ended::ByUs(reason)),
                 Poll::Ready(Next::Message(message)) => {
                     self.metrics.count_sent(message.len());
-                    if self.socket.start_send_unpin(message).is_err() {
-                        return Poll::Ready(Ended::ByPeer);
+                    if let Err(error) = self.socket.start_send_unpin(message) {
+                        return Poll::Ready(why_broken(&error, self.limits));
                     }
                     *unflushed = true;
                 }
@@ -226,7 +235,9 @@ impl Talk<'_> {
         if *unflushed {
             match self.socket.poll_flush_unpin(cx) {
                 Poll::Ready(Ok(())) => *unflushed = false,
-                Poll::Ready(Err(_)) => return Poll::Ready(Ended::ByPeer),
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(why_broken(&error, self.limits));
+                }
                 Poll::Pending => {}
             }
         }
@@ -234,18 +245,21 @@ impl Talk<'_> {
     }
 }
 
-/// Hearing from the peer only ever moves it later, so the timer may be left as it is until it fires.
 fn next_deadline(liveness: &Liveness, hello_due: Option<Instant>) -> Instant {
     let liveness = liveness.deadline();
     hello_due.map_or(liveness, |due| due.min(liveness))
 }
 
-/// A message that is too large is worth a reason; anything else that cannot be read is an end.
-fn why_unreadable(error: &Error, limits: &Limits) -> Ended {
+/// A message that is too large is worth a reason, and so is a peer that takes nothing, though it cannot be told;
+/// anything else that cannot be read or written is an end.
+fn why_broken(error: &Error, limits: &Limits) -> Ended {
     match error {
         Error::Capacity(_) => Ended::ByUs(CloseReason::MessageTooLarge {
             limit: limits.max_message_bytes,
         }),
+        Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
+            Ended::ByUs(CloseReason::TakesNothing(limits.stall_timeout()))
+        }
         _ => Ended::ByPeer,
     }
 }
@@ -267,6 +281,43 @@ async fn close(socket: &mut WebSocket, reason: Option<CloseReason>) {
         let stream = socket.get_mut();
         if stream.shutdown().await.is_ok() {
             let _ = io::copy(stream, &mut io::sink()).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio_tungstenite::client_async;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::stage::Stage;
+
+    #[tokio::test(start_paused = true)]
+    async fn pings_come_as_often_if_their_answers_may_take_longer() {
+        let ping_interval = Duration::from_secs(10);
+        let stage = Stage::new(&Config {
+            limits: Limits {
+                ping_interval,
+                pong_timeout: ping_interval * 6,
+                ..Limits::default()
+            },
+            ..Config::default()
+        })
+        .expect("a good configuration");
+        let (client, server) = io::duplex(64 * 1024);
+        stage.accept(server).await;
+        let (mut socket, _) = client_async("ws://simulated/", client)
+            .await
+            .expect("an upgrade");
+        let mut last = Instant::now();
+        for _ in 0..5 {
+            // Reading answers.
+            while !socket.next().await.expect("up").expect("read").is_ping() {}
+            assert!(last.elapsed() <= ping_interval + Duration::from_secs(1));
+            last = Instant::now();
         }
     }
 }

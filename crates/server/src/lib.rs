@@ -27,6 +27,7 @@
 
 mod accept;
 mod admin;
+mod backlog;
 mod clients;
 mod close_reason;
 mod config;
@@ -63,6 +64,8 @@ mod tls;
 mod web;
 
 pub use admin::{AdminConfig, InvalidSecret, Secret};
+#[cfg(any(test, fuzzing))]
+pub use backlog::Waiting;
 pub use config::Config;
 pub use error::{StartError, TlsError};
 pub use forwarded::{ForwardedHeader, InvalidForwardedHeader};
@@ -70,8 +73,6 @@ pub use limits::Limits;
 pub use live::{Handle, Reloaded};
 pub use network::{InvalidNetwork, Network};
 pub use origin::{AllowedOrigin, InvalidOrigin, Origin};
-#[cfg(any(test, fuzzing))]
-pub use outbound::Waiting;
 pub use server::Server;
 pub use sockets::Sockets;
 pub use tls::{

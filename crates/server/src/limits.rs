@@ -22,7 +22,8 @@ pub struct Limits {
     /// Addresses that are remembered for these limits: those with connections and those that had some
     /// lately. A connection from one more is refused with 503.
     pub max_addresses: usize,
-    /// Messages a second from one WebSocket connection, in the long run; more close it with 1008.
+    /// Messages a second from one WebSocket connection, in the long run; more close it with 1008. Here and in the
+    /// following, a message counts once, and once more for each 4 KiB of its length.
     pub peer_messages_per_second: u32,
     /// Messages from one WebSocket connection that may come at once.
     pub peer_message_burst: u32,
@@ -45,7 +46,8 @@ pub struct Limits {
     pub hello_timeout: Duration,
     /// A peer that was silent for this long is pinged.
     pub ping_interval: Duration,
-    /// A peer that stays silent for this long after a ping is closed with 1008.
+    /// A peer that stays silent for this long after a ping is closed with 1008. Any client that takes nothing of what
+    /// is sent to it for as long as this and `ping_interval` together is disconnected.
     pub pong_timeout: Duration,
     /// How long a peer has to read the reason why it is closed.
     pub close_timeout: Duration,
@@ -86,6 +88,11 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// How long a client may take none of what is sent to it: as long as one that is silent may be.
+    pub(crate) fn stall_timeout(&self) -> Duration {
+        self.ping_interval.saturating_add(self.pong_timeout)
+    }
+
     pub(crate) fn address_message_rate(&self) -> Rate {
         Rate::new(self.address_messages_per_second, self.address_message_burst)
     }

@@ -39,8 +39,9 @@ impl Liveness {
         self.pinged = None;
     }
 
-    /// When to call `on_deadline`. Hearing from the peer only ever moves it later, so a timer may be
-    /// left as it is until it fires.
+    /// When to call `on_deadline`. Hearing from the peer nearly always moves it later, and then a timer may be
+    /// left as it is until it fires; but where `pong_timeout` is longer than `ping_interval`, an answer to a
+    /// ping moves it earlier.
     pub(crate) fn deadline(&self) -> Instant {
         match self.pinged {
             Some(pinged) => pinged + self.pong_timeout,

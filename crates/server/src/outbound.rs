@@ -4,7 +4,6 @@
 //! something comes. A queue that is closed drops what it holds and takes nothing more, so that a peer
 //! that does not read costs no memory from the moment it is given up.
 
-use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -13,12 +12,10 @@ use std::time::SystemTime;
 use tokio_tungstenite::tungstenite::Message;
 use wigwag_protocol::json::PeerId;
 
+use crate::backlog::{Backlog, Waiting};
 use crate::close_reason::CloseReason;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-
-/// From this many waiting messages on, a newer status of a peer takes the place of an older one.
-const COALESCE_FROM: usize = 32;
 
 #[derive(Debug)]
 pub(crate) struct Outbound {
@@ -41,13 +38,7 @@ pub(crate) enum Next {
 
 #[derive(Debug, Default)]
 struct State {
-    /// A `None` is a status that a newer one replaced.
-    waiting: VecDeque<Option<Message>>,
-    bytes: usize,
-    /// How many messages ever left `waiting`: the number of its first.
-    taken: u64,
-    /// The number of the latest waiting status of a peer; only kept while many messages wait.
-    statuses: HashMap<PeerId, u64>,
+    backlog: Backlog,
     /// Takes nothing more, and is closed once all is written.
     finishing: Option<CloseReason>,
     closed: Option<CloseReason>,
@@ -84,10 +75,9 @@ impl Outbound {
         self.since
     }
 
-    /// How many messages wait, and how many bytes they are.
-    pub(crate) fn depth(&self) -> (usize, usize) {
-        let state = self.lock();
-        (state.waiting.iter().flatten().count(), state.bytes)
+    /// What waits in it now.
+    pub(crate) fn waiting(&self) -> Waiting {
+        self.lock().backlog.waiting()
     }
 
     /// Lets a message wait. If there is no room for it, the queue is closed.
@@ -99,17 +89,10 @@ impl Outbound {
     /// same peer is dropped: it is out of date, and this peer is slow.
     pub(crate) fn push_status(&self, subject: &PeerId, message: Message) {
         self.change(|state| {
-            if state.waiting.len() >= COALESCE_FROM {
-                let number = state.taken + state.waiting.len() as u64;
-                if state.statuses.len() >= self.max_messages {
-                    let taken = state.taken;
-                    state.statuses.retain(|_, waiting| *waiting >= taken);
-                }
-                if let Some(older) = state.statuses.insert(subject.clone(), number) {
-                    state.drop_waiting(older);
-                }
+            if state.finishing.is_none() {
+                state.backlog.replace_status(subject, self.max_messages);
+                self.insert(state, message);
             }
-            self.insert(state, message);
         });
     }
 
@@ -132,10 +115,10 @@ impl Outbound {
         if let Some(reason) = &state.closed {
             return Poll::Ready(Next::Close(reason.clone()));
         }
-        if writable && let Some(message) = state.take() {
+        if writable && let Some(message) = state.backlog.take() {
             return Poll::Ready(Next::Message(message));
         }
-        if state.waiting.is_empty()
+        if state.backlog.waiting().messages == 0
             && let Some(reason) = &state.finishing
         {
             return Poll::Ready(Next::Close(reason.clone()));
@@ -151,24 +134,24 @@ impl Outbound {
         if state.finishing.is_some() {
             return;
         }
-        let bytes = state.bytes + message.len();
+        let Waiting { messages, bytes } = state.backlog.waiting();
         // However long a message is, it may wait alone: its reader may be as quick as can be.
-        let too_many_bytes = bytes > self.max_bytes && state.bytes > 0;
+        let too_many_bytes = bytes > 0 && bytes + message.len() > self.max_bytes;
         let limit = if too_many_bytes {
             Some("max_queued_bytes")
         } else {
-            (state.waiting.len() >= self.max_messages).then_some("max_queued_messages")
+            (messages >= self.max_messages).then_some("max_queued_messages")
         };
         if let Some(limit) = limit {
             state.close(CloseReason::DoesNotRead {
-                queued: state.waiting.len(),
+                queued: messages,
                 limit,
             });
             return;
         }
-        state.bytes = bytes;
-        state.waiting.push_back(Some(message));
-        self.metrics.queue_messages.rise_to(state.waiting.len());
+        state.backlog.push(message);
+        let Waiting { messages, bytes } = state.backlog.waiting();
+        self.metrics.queue_messages.rise_to(messages);
         self.metrics.queue_bytes.rise_to(bytes);
     }
 
@@ -192,61 +175,16 @@ impl Outbound {
 }
 
 impl State {
-    fn take(&mut self) -> Option<Message> {
-        while let Some(message) = self.waiting.pop_front() {
-            self.taken += 1;
-            if let Some(message) = message {
-                self.bytes -= message.len();
-                return Some(message);
-            }
-        }
-        if !self.statuses.is_empty() || self.waiting.capacity() > COALESCE_FROM {
-            // All is written: an idle connection keeps no memory of a busy hour.
-            self.statuses = HashMap::new();
-            self.waiting = VecDeque::new();
-        }
-        None
-    }
-
-    fn drop_waiting(&mut self, number: u64) {
-        let place = number.checked_sub(self.taken).map(|place| place as usize);
-        if let Some(dropped) = place.and_then(|place| self.waiting.get_mut(place)?.take()) {
-            self.bytes -= dropped.len();
-        }
-    }
-
     fn close(&mut self, reason: CloseReason) {
         self.closed = Some(reason);
-        self.waiting = VecDeque::new();
-        self.statuses = HashMap::new();
-        self.bytes = 0;
-    }
-}
-
-/// What waits in a queue.
-#[cfg(any(test, fuzzing))]
-#[derive(Clone, Copy, Debug)]
-pub struct Waiting {
-    /// How many messages.
-    pub messages: usize,
-    /// Their bytes together.
-    pub bytes: usize,
-}
-
-#[cfg(any(test, fuzzing))]
-impl Outbound {
-    pub(crate) fn waiting(&self) -> Waiting {
-        let state = self.lock();
-        Waiting {
-            messages: state.waiting.len(),
-            bytes: state.bytes,
-        }
+        self.backlog = Backlog::default();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backlog::COALESCE_FROM;
 
     fn outbound(max_queued_bytes: usize, max_queued_messages: usize) -> Outbound {
         let limits = Limits {
@@ -289,10 +227,7 @@ mod tests {
             limit: "max_queued_messages",
         };
         assert_eq!(next(&outbound), Some(Next::Close(reason)));
-        assert!(
-            outbound.lock().waiting.is_empty(),
-            "the memory is given back"
-        );
+        assert_eq!(outbound.waiting().messages, 0, "the memory is given back");
     }
 
     #[test]
@@ -359,20 +294,59 @@ mod tests {
         }
         assert_eq!(next(&outbound), message("12345678"));
         assert_eq!(next(&outbound), None);
-        assert_eq!(outbound.lock().bytes, 0);
+        assert_eq!(outbound.waiting().bytes, 0);
     }
 
     #[test]
-    fn what_is_kept_of_statuses_is_bounded() {
-        let outbound = outbound(10_000, 100);
+    fn one_restless_peer_does_not_fill_the_queue_of_a_slow_one() {
+        let outbound = outbound(100_000, 100);
         for _ in 0..COALESCE_FROM {
             outbound.push("x".into());
         }
-        for peer in 0..1_000 {
-            outbound.push_status(&PeerId::from(peer.to_string()), "s".into());
-            assert!(next(&outbound).is_some());
-            assert!(outbound.lock().statuses.len() <= 101);
+        for change in 0..10_000 {
+            let status = change.to_string();
+            outbound.push_status(&PeerId::from("restless"), status.into());
         }
+        assert_eq!(outbound.waiting().messages, COALESCE_FROM + 1);
+        assert_eq!(outbound.metrics.queue_messages.get(), COALESCE_FROM + 1);
+        for _ in 0..COALESCE_FROM {
+            assert_eq!(next(&outbound), message("x"));
+        }
+        assert_eq!(next(&outbound), message("9999"));
+    }
+
+    #[test]
+    fn what_was_dropped_is_not_counted_where_a_queue_is_full() {
+        let outbound = outbound(100_000, COALESCE_FROM + 1);
+        for _ in 0..COALESCE_FROM {
+            outbound.push("x".into());
+        }
+        for _ in 0..20 {
+            outbound.push_status(&PeerId::from("a"), "s".into());
+        }
+        outbound.push("y".into());
+        let reason = CloseReason::DoesNotRead {
+            queued: COALESCE_FROM + 1,
+            limit: "max_queued_messages",
+        };
+        assert_eq!(next(&outbound), Some(Next::Close(reason)));
+    }
+
+    #[test]
+    fn a_status_that_comes_too_late_drops_none() {
+        let outbound = outbound(100_000, 100);
+        for _ in 0..COALESCE_FROM {
+            outbound.push("x".into());
+        }
+        outbound.push_status(&PeerId::from("a"), "first".into());
+        outbound.finish(CloseReason::PartnerLeft);
+        outbound.push_status(&PeerId::from("a"), "second".into());
+        for _ in 0..COALESCE_FROM {
+            assert_eq!(next(&outbound), message("x"));
+        }
+        assert_eq!(next(&outbound), message("first"));
+        let end = Some(Next::Close(CloseReason::PartnerLeft));
+        assert_eq!(next(&outbound), end);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! How often something may happen: token buckets. No I/O; time comes in.
 //!
 //! A bucket holds so many tokens as may be used at once, and is filled again at a steady rate. It is kept
-//! as the moment at which it will be full (the "generic cell rate algorithm" of ATM), so that taking a
-//! token is one comparison and one addition.
+//! as the moment at which it will be full (the "generic cell rate algorithm" of ATM), so that taking
+//! tokens is one comparison, one multiplication and one addition.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -27,9 +27,11 @@ impl Rate {
         }
     }
 
-    /// When the bucket will be full, once a token is taken `now`; or how long it takes until there is one.
-    fn take(self, full_at: u64, now: u64) -> Result<u64, Duration> {
-        let full_at = full_at.max(now) + self.nanos_per_token;
+    /// When the bucket will be full, once so many tokens are taken `now`; or how long it takes until there are
+    /// as many. More than the bucket holds there never are.
+    fn take(self, count: u64, full_at: u64, now: u64) -> Result<u64, Duration> {
+        let wanted = self.nanos_per_token.saturating_mul(count);
+        let full_at = full_at.max(now).saturating_add(wanted);
         match full_at.checked_sub(now + self.nanos_to_fill) {
             None | Some(0) => Ok(full_at),
             Some(missing) => Err(Duration::from_nanos(missing)),
@@ -46,7 +48,17 @@ pub(crate) struct TokenBucket {
 impl TokenBucket {
     /// Takes a token, or says how long it takes until there is one.
     pub(crate) fn take(&mut self, rate: Rate, now: Duration) -> Result<(), Duration> {
-        self.full_at = rate.take(self.full_at, nanos(now))?;
+        self.take_many(rate, 1, now)
+    }
+
+    /// Takes so many tokens, or none and says how long it takes until there are as many.
+    pub(crate) fn take_many(
+        &mut self,
+        rate: Rate,
+        count: u64,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        self.full_at = rate.take(count, self.full_at, nanos(now))?;
         Ok(())
     }
 
@@ -64,10 +76,15 @@ pub(crate) struct SharedTokenBucket {
 impl SharedTokenBucket {
     /// Takes a token, or says how long it takes until there is one.
     pub(crate) fn take(&self, rate: Rate, now: Duration) -> Result<(), Duration> {
+        self.take_many(rate, 1, now)
+    }
+
+    /// Takes so many tokens, or none and says how long it takes until there are as many.
+    pub(crate) fn take_many(&self, rate: Rate, count: u64, now: Duration) -> Result<(), Duration> {
         let now = nanos(now);
         let mut full_at = self.full_at.load(Ordering::Relaxed);
         loop {
-            let taken = rate.take(full_at, now)?;
+            let taken = rate.take(count, full_at, now)?;
             match self.full_at.compare_exchange_weak(
                 full_at,
                 taken,
@@ -122,6 +139,27 @@ mod tests {
         }
         let second = Duration::from_secs(1);
         bucket.take(rate, second).expect("there is one again");
+    }
+
+    #[test]
+    fn several_are_taken_at_once_or_none() {
+        let rate = Rate::new(10, 5);
+        let (mut own, shared) = (TokenBucket::default(), SharedTokenBucket::default());
+        let start = Duration::from_secs(1);
+        let mut take = |count, now| {
+            let taken = own.take_many(rate, count, now);
+            assert_eq!(shared.take_many(rate, count, now), taken);
+            taken
+        };
+        take(3, start).expect("there are five");
+        let wait = take(4, start).expect_err("there are two");
+        assert_eq!(wait, Duration::from_millis(200));
+        take(2, start).expect("none was taken for nothing");
+        take(1, start).expect_err("it is empty");
+        take(4, start + Duration::from_millis(400)).expect("there are four again");
+        take(6, start + 9 * start).expect_err("it never holds as many");
+        take(u64::MAX, start + 9 * start).expect_err("and not as many at all");
+        take(5, start + 9 * start).expect("it is full");
     }
 
     #[test]

@@ -162,9 +162,13 @@ impl Server {
         if let Some(address) = text_address {
             tracing::info!(%address, tls, "serving the text protocol");
         }
-        let front_now = || Front {
-            handshake_timeout: shared.live.now().limits.handshake_timeout,
-            ..front.clone()
+        let front_now = || {
+            let limits = Arc::clone(&shared.live.now().limits);
+            Front {
+                handshake_timeout: limits.handshake_timeout,
+                stall_timeout: limits.stall_timeout(),
+                ..front.clone()
+            }
         };
         {
             let accepting = accept_all(&doors, &shared.places, &shared.metrics, front_now);
@@ -214,8 +218,7 @@ pub(crate) fn front(shared: &Shared) -> Front {
         gate: Some(Arc::new(Gate::new(shared))),
         metrics: Arc::clone(&shared.metrics),
         handshake_timeout: limits.handshake_timeout,
-        // Peers that do not read are found by what waits for them.
-        stall_timeout: None,
+        stall_timeout: limits.stall_timeout(),
         stopping: CancellationToken::new(),
         abandoned: CancellationToken::new(),
     }

@@ -7,11 +7,11 @@ use axum::Router;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::accept::{Arrival, Front, serve_stream};
+use crate::backlog::Waiting;
 use crate::config::Config;
 use crate::error::StartError;
 use crate::http::{Shared, router};
 use crate::live::Settings;
-use crate::outbound::Waiting;
 use crate::server;
 
 /// All of a server but the listening.
@@ -70,7 +70,9 @@ impl Stage {
 
     /// How many things are kept of peers: nothing, when nobody is connected.
     pub fn remembered(&self) -> usize {
-        self.shared.switchboard.remembered() + self.shared.text_switchboard.remembered()
+        self.shared.switchboard.remembered()
+            + self.shared.text_switchboard.remembered()
+            + self.shared.clients.connections()
     }
 
     /// What waits for each peer at the moment.

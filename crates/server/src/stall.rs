@@ -9,17 +9,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 /// A stream whose writing fails with [`io::ErrorKind::TimedOut`] when the other side has taken nothing
-/// for a time, if there is one.
+/// for a time.
 #[derive(Debug)]
 pub(crate) struct Stallable<S> {
     stream: S,
-    timeout: Option<Duration>,
+    timeout: Duration,
     /// Runs while something waits to be taken.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Stallable<S> {
-    pub(crate) fn new(stream: S, timeout: Option<Duration>) -> Self {
+    pub(crate) fn new(stream: S, timeout: Duration) -> Self {
         Self {
             stream,
             timeout,
@@ -33,10 +33,11 @@ impl<S> Stallable<S> {
         cx: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let (Some(timeout), Poll::Pending) = (self.timeout, &written) else {
+        if written.is_ready() {
             self.deadline = None;
             return written;
-        };
+        }
+        let timeout = self.timeout;
         let deadline = self
             .deadline
             .get_or_insert_with(|| Box::pin(sleep(timeout)));
@@ -86,5 +87,108 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stallable<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
         self.unless_stalled(cx, shut)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+    use tokio::time::{Instant, timeout};
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::{WebSocketStream, client_async};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::limits::Limits;
+    use crate::stage::Stage;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    /// Ten seconds for the ping and the pong, and a little to notice.
+    const SOON: Duration = Duration::from_secs(13);
+
+    /// A server on which nothing else ends a client so soon.
+    fn stage() -> Stage {
+        let long = Duration::from_secs(3_600);
+        let limits = Limits {
+            ping_interval: 6 * SECOND,
+            pong_timeout: 4 * SECOND,
+            handshake_timeout: long,
+            hello_timeout: long,
+            close_timeout: SECOND,
+            ..Limits::default()
+        };
+        let config = Config {
+            limits,
+            ..Config::default()
+        };
+        Stage::new(&config).expect("a good configuration")
+    }
+
+    async fn client(stage: &Stage, path: &str, window: usize) -> WebSocketStream<DuplexStream> {
+        let (client, server) = duplex(window);
+        stage.accept(server).await;
+        let upgrade = client_async(format!("ws://simulated{path}"), client);
+        upgrade.await.expect("an upgrade").0
+    }
+
+    async fn ask(client: &mut WebSocketStream<DuplexStream>, text: &str) -> String {
+        client.send(Message::text(text)).await.expect("sent");
+        let answer = client.next().await.expect("up").expect("an answer");
+        answer.to_text().expect("a text").to_owned()
+    }
+
+    /// Says something each second and reads nothing, until it is cut off: not before it had the time.
+    async fn is_cut_off(mut client: WebSocketStream<DuplexStream>, text: &str) {
+        let start = Instant::now();
+        let says = async {
+            while client.send(Message::text(text)).await.is_ok() {
+                sleep(SECOND).await;
+            }
+        };
+        timeout(SOON, says).await.expect("it is cut off");
+        assert!(start.elapsed() > 8 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_on_and_never_reads_is_cut_off() {
+        let stage = stage();
+        let (mut client, server) = duplex(4 * 1024);
+        stage.accept(server).await;
+        let request = b"GET /healthz HTTP/1.1\r\nHost: simulated\r\n\r\n";
+        let asks = async { while client.write_all(request).await.is_ok() {} };
+        timeout(SOON, asks).await.expect("it is cut off");
+        assert_eq!(stage.connections(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whose_partner_left_and_who_never_reads_is_cut_off_whatever_it_says() {
+        let stage = stage();
+        let mut stays = client(&stage, "/text", 1024).await;
+        let mut leaves = client(&stage, "/text", 64 * 1024).await;
+        assert_eq!(ask(&mut stays, "HELLO stays").await, "HELLO");
+        assert_eq!(ask(&mut leaves, "HELLO leaves").await, "HELLO");
+        assert_eq!(ask(&mut leaves, "SESSION stays").await, "SESSION_OK");
+        // More than is written at once.
+        for _ in 0..64 {
+            let long = Message::text("m".repeat(1024));
+            leaves.send(long).await.expect("sent");
+        }
+        leaves.close(None).await.expect("closed");
+        while let Some(Ok(_)) = leaves.next().await {}
+        is_cut_off(stays, "I am still here").await;
+        assert_eq!(stage.connections(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_speaks_and_never_reads_is_cut_off() {
+        let stage = stage();
+        let mut client = client(&stage, "/", 256).await;
+        for _ in 0..100 {
+            let list = Message::text(r#"{"type":"list"}"#);
+            client.send(list).await.expect("sent");
+        }
+        is_cut_off(client, r#"{"type":"endSession","sessionId":"none"}"#).await;
+        assert_eq!(stage.connections(), 0);
     }
 }

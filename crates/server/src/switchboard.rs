@@ -32,8 +32,15 @@ struct Inner {
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
     of_peers: HashMap<PeerId, Arc<Outbound>>,
-    /// A `peer` message that is being handled, if its text can be passed on as it is.
-    in_hand: Option<Message>,
+    lists: Lists,
+}
+
+/// The answers to `list` and `listConsumers`, from when somebody asks until somebody comes, changes or goes: they may be
+/// long, and are the same for all who ask.
+#[derive(Debug, Default)]
+struct Lists {
+    producers: Option<Utf8Bytes>,
+    consumers: Option<Utf8Bytes>,
 }
 
 impl Switchboard {
@@ -72,18 +79,10 @@ impl Switchboard {
         Ok((Peer { switchboard, id }, outbound))
     }
 
-    fn handle(
-        &self,
-        from: &PeerId,
-        message: ClientMessage,
-        verbatim: Option<Message>,
-    ) -> Result<(), CloseReason> {
+    fn handle(&self, from: &PeerId, message: ClientMessage) -> Result<(), CloseReason> {
         let mut inner = self.lock();
         let Inner { hub, queues } = &mut *inner;
-        queues.in_hand = verbatim;
-        let handled = hub.handle(from, message, queues);
-        queues.in_hand = None;
-        Ok(handled?)
+        Ok(hub.handle(from, message, queues)?)
     }
 
     fn disconnect(&self, peer: &PeerId) {
@@ -184,20 +183,30 @@ impl Participant for Peer {
             tracing::debug!(peer = %self, "ignored a binary message");
             return Ok(Received::Malformed);
         };
-        if let Some(PassedOn { message, verbatim }) = PassedOn::from_json(&text) {
-            let message = ClientMessage::Peer(message);
-            let verbatim = verbatim.then_some(Message::Text(text));
-            self.switchboard.handle(&self.id, message, verbatim)?;
+        if let Some(message) = PassedOn::from_json(&text) {
+            if !message.is_verbatim() {
+                let message = ClientMessage::Peer(message.into_message());
+                self.switchboard.handle(&self.id, message)?;
+                return Ok(Received::Understood);
+            }
+            let mut inner = self.switchboard.lock();
+            let Inner { hub, queues } = &mut *inner;
+            let (session_id, is_offer) = (message.session_id(), message.is_offer());
+            let to = hub.relay(&self.id, session_id, is_offer, queues);
+            if let Some(queue) = to.and_then(|to| queues.of_peers.get(to)) {
+                queue.push(Message::Text(text));
+            }
             return Ok(Received::Understood);
         }
         match ClientMessage::from_json(&text) {
             Ok(message) => {
-                self.switchboard.handle(&self.id, message, None)?;
+                self.switchboard.handle(&self.id, message)?;
                 Ok(Received::Understood)
             }
             Err(malformed) => {
                 // Dropped without an answer, as ever: GStreamer clients stop at an error.
-                tracing::warn!(peer = %self, %malformed, "dropped a text");
+                // It is counted; a line for each would let a flood fill the log.
+                tracing::debug!(peer = %self, %malformed, "dropped a text");
                 Ok(Received::Malformed)
             }
         }
@@ -216,14 +225,24 @@ impl Outbox for Queues {
         let Some(queue) = self.of_peers.get(to) else {
             return;
         };
-        let in_hand = match &message {
-            ServerMessage::Peer(_) => self.in_hand.take(),
+        let kept = match &message {
+            ServerMessage::List { .. } => Some(&mut self.lists.producers),
+            ServerMessage::ListConsumers { .. } => Some(&mut self.lists.consumers),
             _ => None,
         };
-        queue.push(in_hand.unwrap_or_else(|| message.to_json().into()));
+        let written = || Utf8Bytes::from(message.to_json());
+        let text = match kept {
+            Some(kept) => kept.get_or_insert_with(written).clone(),
+            None => written(),
+        };
+        queue.push(Message::Text(text));
     }
 
     fn broadcast<'a>(&mut self, to: impl Iterator<Item = &'a PeerId>, message: ServerMessage) {
+        if let ServerMessage::PeerStatusChanged(_) = message {
+            // The hub says so of every change, even if nobody listens.
+            self.lists = Lists::default();
+        }
         let mut to = to.peekable();
         if to.peek().is_none() {
             return;
@@ -244,7 +263,7 @@ impl Outbox for Queues {
 #[expect(clippy::iter_over_hash_type, reason = "nobody can tell the order")]
 impl Switchboard {
     /// What waits for each peer.
-    pub(crate) fn queues(&self) -> Vec<crate::outbound::Waiting> {
+    pub(crate) fn queues(&self) -> Vec<crate::backlog::Waiting> {
         let mut waiting = Vec::new();
         for queue in self.lock().queues.of_peers.values() {
             waiting.push(queue.waiting());
@@ -256,5 +275,88 @@ impl Switchboard {
     pub(crate) fn remembered(&self) -> usize {
         let Inner { hub, queues } = &*self.lock();
         hub.peer_count() + hub.producer_count() + hub.session_count() + queues.of_peers.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::limits::Limits;
+    use crate::metrics::Metrics;
+    use crate::outbound::Next;
+
+    fn connect(switchboard: &Arc<Switchboard>) -> (Peer, Arc<Outbound>) {
+        let outbound = Outbound::new(&Limits::default(), Arc::new(Metrics::new()));
+        let (peer, outbound) = Arc::clone(switchboard).connect(outbound).expect("room");
+        next(&outbound);
+        (peer, outbound)
+    }
+
+    fn next(outbound: &Outbound) -> Utf8Bytes {
+        match outbound.poll_next(&mut Context::from_waker(Waker::noop()), true) {
+            Poll::Ready(Next::Message(Message::Text(text))) => text,
+            other => panic!("no text but {other:?}"),
+        }
+    }
+
+    fn say(peer: &mut Peer, text: &str) {
+        let received = peer.receive(Message::text(text)).expect("taken");
+        assert_eq!(received, Received::Understood);
+    }
+
+    #[test]
+    fn a_list_is_written_once_and_never_out_of_date() {
+        let switchboard = Arc::new(Switchboard::new(Policy::default()));
+        let (mut asker, queue) = connect(&switchboard);
+        let (mut other, other_queue) = connect(&switchboard);
+        let mut list = || {
+            say(&mut asker, r#"{"type":"list"}"#);
+            next(&queue)
+        };
+        let (mut camera, _camera_queue) = connect(&switchboard);
+        assert_eq!(list(), r#"{"type":"list","producers":[]}"#);
+        let mut seen = vec![list()];
+        for status in [
+            r#"{"type":"setPeerStatus","roles":["producer"]}"#,
+            r#"{"type":"setPeerStatus","roles":["producer"],"meta":"changed"}"#,
+            r#"{"type":"setPeerStatus","roles":[],"meta":"changed"}"#,
+            r#"{"type":"setPeerStatus","roles":["producer","listener"],"meta":"back"}"#,
+        ] {
+            say(&mut camera, status);
+            let now = list();
+            assert_ne!(Some(&now), seen.last(), "{status}");
+            assert_eq!(now.contains("back"), status.contains("back"));
+            seen.push(now);
+        }
+        say(&mut other, r#"{"type":"list"}"#);
+        let same = next(&other_queue);
+        assert_eq!(Some(&same), seen.last());
+        assert_eq!(Some(same.as_ptr()), seen.last().map(|text| text.as_ptr()));
+        drop(camera);
+        assert_eq!(list(), r#"{"type":"list","producers":[]}"#);
+    }
+
+    #[test]
+    fn a_list_of_consumers_is_another_and_no_more_out_of_date() {
+        let switchboard = Arc::new(Switchboard::new(Policy::default()));
+        let (mut asker, queue) = connect(&switchboard);
+        let mut ask = |list: &str| {
+            say(&mut asker, &format!(r#"{{"type":"{list}"}}"#));
+            next(&queue)
+        };
+        let none = r#"{"type":"listConsumers","consumers":[]}"#;
+        assert_eq!(ask("list"), r#"{"type":"list","producers":[]}"#);
+        assert_eq!(ask("listConsumers"), none);
+        let (mut viewer, _viewer_queue) = connect(&switchboard);
+        say(
+            &mut viewer,
+            r#"{"type":"setPeerStatus","roles":["consumer"]}"#,
+        );
+        assert!(ask("listConsumers").contains(viewer.id.as_str()));
+        assert!(!ask("list").contains(viewer.id.as_str()));
+        drop(viewer);
+        assert_eq!(ask("listConsumers"), none);
     }
 }

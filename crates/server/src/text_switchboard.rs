@@ -246,7 +246,7 @@ impl Outbox for Delivery<'_> {
 #[expect(clippy::iter_over_hash_type, reason = "nobody can tell the order")]
 impl TextSwitchboard {
     /// What waits for each connection.
-    pub(crate) fn queues(&self) -> Vec<crate::outbound::Waiting> {
+    pub(crate) fn queues(&self) -> Vec<crate::backlog::Waiting> {
         let mut waiting = Vec::new();
         for queue in self.lock().queues.values() {
             waiting.push(queue.waiting());

@@ -142,6 +142,18 @@ fn an_unfinished_handshake_is_dropped() {
 }
 
 #[test]
+fn the_head_of_a_request_is_bounded() {
+    let server = Running::start(Config::default());
+    let cookie = |bytes| format!("Cookie: wigwag={}\r\n", "c".repeat(bytes));
+    // As long as browsers send it, for what they are.
+    server.peer_by(&cookie(8 * 1024)).sync();
+    let answer = server.get("/healthz", &cookie(8 * 1024));
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let answer = server.get("/healthz", &cookie(20 * 1024));
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+}
+
+#[test]
 fn connections_are_bounded_and_the_next_waits() {
     let server = with_limits(Limits {
         max_connections: 2,

@@ -11,10 +11,14 @@ fuzz_target!(|text: &str| {
     }
     if let Some(passed_on) = PassedOn::from_json(text) {
         // Both readers read the same, and what is passed on as it is can be read by who gets it.
-        let message = passed_on.message;
+        let (is_verbatim, is_offer) = (passed_on.is_verbatim(), passed_on.is_offer());
+        let session_id = passed_on.session_id().to_owned();
+        let message = passed_on.into_message();
+        assert_eq!(message.session_id.as_str(), session_id);
+        assert_eq!(message.body.is_offer(), is_offer);
         let read = ClientMessage::from_json(text);
         assert_eq!(read, Ok(ClientMessage::Peer(message.clone())));
-        if passed_on.verbatim {
+        if is_verbatim {
             let read = ServerMessage::from_json(text);
             assert_eq!(read, Ok(ServerMessage::Peer(message)));
         }

@@ -1,7 +1,8 @@
 //! Reading `peer` messages quickly: nearly all that a busy server reads are such.
 //!
 //! The reader of all messages keeps what it meets before it knows the type, and then reads that. This one is for
-//! texts that are what they nearly always are, and leaves the rest, whatever is wrong with it, to the other.
+//! texts that are what they nearly always are, and leaves the rest, whatever is wrong with it, to the other. It
+//! copies nothing that stands in the text as it is: a candidate that is passed on verbatim costs no memory.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,21 +13,61 @@ use serde::{Deserialize, de};
 use super::id::SessionId;
 use super::peer_message::{PeerMessage, PeerMessageBody, SessionDescription};
 
-/// A `peer` message as it was read.
+/// A `peer` message as it was read, with what it says still in its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PassedOn {
-    /// What it says.
-    pub message: PeerMessage,
-    /// Whether its text has no members but those of the protocol, so that it can be passed on as it is.
-    pub verbatim: bool,
+pub struct PassedOn<'a> {
+    session_id: Cow<'a, str>,
+    body: Body<'a>,
+    verbatim: bool,
 }
 
-impl PassedOn {
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Body<'a> {
+    Offer(Cow<'a, str>),
+    Answer(Cow<'a, str>),
+    Ice { candidate: Cow<'a, str>, line: u32 },
+}
+
+impl<'a> PassedOn<'a> {
     /// Reads the text of a `peer` message. None if it is another message, or has anything odd about it;
     /// [`ClientMessage::from_json`](super::ClientMessage::from_json) reads all messages. Where both read one, it is
     /// the same.
-    pub fn from_json(text: &str) -> Option<Self> {
+    pub fn from_json(text: &'a str) -> Option<Self> {
         serde_json::from_str(text).ok()
+    }
+
+    /// The session that it belongs to.
+    pub fn session_id(&self) -> &str {
+        &self.session_id
+    }
+
+    /// Whether it is an offer.
+    pub fn is_offer(&self) -> bool {
+        matches!(self.body, Body::Offer(_))
+    }
+
+    /// Whether its text has no members but those of the protocol, so that it can be passed on as it is.
+    pub fn is_verbatim(&self) -> bool {
+        self.verbatim
+    }
+
+    /// What it says, copied.
+    pub fn into_message(self) -> PeerMessage {
+        PeerMessage {
+            session_id: SessionId::from(self.session_id.as_ref()),
+            body: match self.body {
+                Body::Offer(sdp) => PeerMessageBody::Sdp(SessionDescription::Offer {
+                    sdp: sdp.into_owned(),
+                }),
+                Body::Answer(sdp) => PeerMessageBody::Sdp(SessionDescription::Answer {
+                    sdp: sdp.into_owned(),
+                }),
+                Body::Ice { candidate, line } => PeerMessageBody::Ice {
+                    candidate: candidate.into_owned(),
+                    sdp_m_line_index: line,
+                },
+            },
+        }
     }
 }
 
@@ -65,11 +106,10 @@ enum SdpMember {
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A body, and whether it has no other members.
-struct Body(PeerMessageBody, bool);
+struct Ice<'a>(Body<'a>, bool);
 
-struct Ice(Body);
-
-struct Sdp(Body);
+/// The same.
+struct Sdp<'a>(Body<'a>, bool);
 
 /// Takes a member that may stand there once.
 fn once<'de, T: Deserialize<'de>, M: MapAccess<'de>>(
@@ -86,17 +126,20 @@ fn missing<E: de::Error>() -> E {
     E::custom("incomplete")
 }
 
-impl<'de> Deserialize<'de> for PassedOn {
+impl<'de> Deserialize<'de> for PassedOn<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Reader;
         impl<'de> Visitor<'de> for Reader {
-            type Value = PassedOn;
+            type Value = PassedOn<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a peer message")
             }
 
-            fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<PassedOn, M::Error> {
+            fn visit_map<M: MapAccess<'de>>(
+                self,
+                mut members: M,
+            ) -> Result<PassedOn<'de>, M::Error> {
                 let (mut kind, mut session, mut ice, mut sdp) = (None, None, None, None);
                 let mut verbatim = true;
                 while let Some(member) = members.next_key()? {
@@ -107,25 +150,25 @@ impl<'de> Deserialize<'de> for PassedOn {
                                 return Err(de::Error::custom("another message"));
                             }
                         }
-                        Member::SessionId => once::<SessionId, _>(&mut session, &mut members)?,
-                        Member::Ice => once::<Ice, _>(&mut ice, &mut members)?,
-                        Member::Sdp => once::<Sdp, _>(&mut sdp, &mut members)?,
+                        Member::SessionId => once::<Text<'_>, _>(&mut session, &mut members)?,
+                        Member::Ice => once::<Ice<'_>, _>(&mut ice, &mut members)?,
+                        Member::Sdp => once::<Sdp<'_>, _>(&mut sdp, &mut members)?,
                         Member::Other => {
                             members.next_value::<IgnoredAny>()?;
                             verbatim = false;
                         }
                     }
                 }
-                let Body(body, alone) = match (ice, sdp) {
-                    (Some(Ice(body)), None) | (None, Some(Sdp(body))) => body,
+                let (body, alone) = match (ice, sdp) {
+                    (Some(Ice(body, alone)), None) | (None, Some(Sdp(body, alone))) => {
+                        (body, alone)
+                    }
                     _ => return Err(missing()),
                 };
                 kind.ok_or_else(missing)?;
                 Ok(PassedOn {
-                    message: PeerMessage {
-                        session_id: session.ok_or_else(missing)?,
-                        body,
-                    },
+                    session_id: session.ok_or_else(missing)?.0,
+                    body,
                     verbatim: verbatim && alone,
                 })
             }
@@ -134,22 +177,22 @@ impl<'de> Deserialize<'de> for PassedOn {
     }
 }
 
-impl<'de> Deserialize<'de> for Ice {
+impl<'de> Deserialize<'de> for Ice<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Reader;
         impl<'de> Visitor<'de> for Reader {
-            type Value = Ice;
+            type Value = Ice<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a candidate")
             }
 
-            fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Ice, M::Error> {
+            fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Ice<'de>, M::Error> {
                 let (mut candidate, mut line) = (None, None);
                 let mut alone = true;
                 while let Some(member) = members.next_key()? {
                     match member {
-                        IceMember::Candidate => once::<String, _>(&mut candidate, &mut members)?,
+                        IceMember::Candidate => once::<Text<'_>, _>(&mut candidate, &mut members)?,
                         IceMember::SdpMLineIndex => once::<u32, _>(&mut line, &mut members)?,
                         IceMember::Other => {
                             members.next_value::<IgnoredAny>()?;
@@ -157,47 +200,47 @@ impl<'de> Deserialize<'de> for Ice {
                         }
                     }
                 }
-                let body = PeerMessageBody::Ice {
-                    candidate: candidate.ok_or_else(missing)?,
-                    sdp_m_line_index: line.ok_or_else(missing)?,
+                let body = Body::Ice {
+                    candidate: candidate.ok_or_else(missing)?.0,
+                    line: line.ok_or_else(missing)?,
                 };
-                Ok(Ice(Body(body, alone)))
+                Ok(Ice(body, alone))
             }
         }
         deserializer.deserialize_map(Reader)
     }
 }
 
-impl<'de> Deserialize<'de> for Sdp {
+impl<'de> Deserialize<'de> for Sdp<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Reader;
         impl<'de> Visitor<'de> for Reader {
-            type Value = Sdp;
+            type Value = Sdp<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a description")
             }
 
-            fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Sdp, M::Error> {
+            fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Sdp<'de>, M::Error> {
                 let (mut kind, mut sdp) = (None, None);
                 let mut alone = true;
                 while let Some(member) = members.next_key()? {
                     match member {
                         SdpMember::Type => once::<Text<'_>, _>(&mut kind, &mut members)?,
-                        SdpMember::Sdp => once::<String, _>(&mut sdp, &mut members)?,
+                        SdpMember::Sdp => once::<Text<'_>, _>(&mut sdp, &mut members)?,
                         SdpMember::Other => {
                             members.next_value::<IgnoredAny>()?;
                             alone = false;
                         }
                     }
                 }
-                let sdp = sdp.ok_or_else(missing)?;
-                let description = match kind.ok_or_else(missing)?.0.as_ref() {
-                    "offer" => SessionDescription::Offer { sdp },
-                    "answer" => SessionDescription::Answer { sdp },
+                let sdp = sdp.ok_or_else(missing)?.0;
+                let body = match kind.ok_or_else(missing)?.0.as_ref() {
+                    "offer" => Body::Offer(sdp),
+                    "answer" => Body::Answer(sdp),
                     _ => return Err(de::Error::custom("no description")),
                 };
-                Ok(Sdp(Body(PeerMessageBody::Sdp(description), alone)))
+                Ok(Sdp(body, alone))
             }
         }
         deserializer.deserialize_map(Reader)
@@ -212,15 +255,14 @@ mod tests {
     const CANDIDATE: &str =
         r#""candidate":"candidate:1 1 UDP 1 192.0.2.1 9 typ host","sdpMLineIndex":0"#;
 
-    fn both(text: &str) -> Option<PassedOn> {
+    fn both(text: &str) -> Option<PassedOn<'_>> {
         let passed_on = PassedOn::from_json(text);
         if let Some(passed_on) = &passed_on {
             let read = ClientMessage::from_json(text).expect("the other reads it too");
-            assert_eq!(
-                read,
-                ClientMessage::Peer(passed_on.message.clone()),
-                "{text}"
-            );
+            let message = passed_on.clone().into_message();
+            assert_eq!(passed_on.session_id(), message.session_id.as_str());
+            assert_eq!(passed_on.is_offer(), message.body.is_offer());
+            assert_eq!(read, ClientMessage::Peer(message), "{text}");
         }
         passed_on
     }
@@ -233,8 +275,19 @@ mod tests {
             r#"{"type":"peer","sessionId":"s","sdp":{"type":"offer","sdp":"v=0\r\n"}}"#.to_owned(),
             r#"{"type":"peer","sessionId":"s","sdp":{"sdp":"","type":"answer"}}"#.to_owned(),
         ] {
-            assert!(both(&text).expect("read").verbatim, "{text}");
+            assert!(both(&text).expect("read").is_verbatim(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_candidate_is_not_copied() {
+        let text = format!(r#"{{"type":"peer","sessionId":"s","ice":{{{CANDIDATE}}}}}"#);
+        let passed_on = both(&text).expect("read");
+        assert!(matches!(passed_on.session_id, Cow::Borrowed("s")));
+        let Body::Ice { candidate, line: 0 } = passed_on.body else {
+            panic!("no candidate in {passed_on:?}");
+        };
+        assert!(matches!(candidate, Cow::Borrowed(_)));
     }
 
     #[test]
@@ -244,7 +297,7 @@ mod tests {
             format!(r#"{{"type":"peer","sessionId":"s","ice":{{{CANDIDATE},"sdpMid":"0"}}}}"#),
             r#"{"type":"peer","sessionId":"s","sdp":{"type":"offer","sdp":"","x":1}}"#.to_owned(),
         ] {
-            assert!(!both(&text).expect("read").verbatim, "{text}");
+            assert!(!both(&text).expect("read").is_verbatim(), "{text}");
         }
     }
 

@@ -85,7 +85,7 @@ impl AdminDoor {
             // Who looks at the metrics is not in them.
             metrics: Arc::new(Metrics::new()),
             handshake_timeout: HANDSHAKE_TIMEOUT,
-            stall_timeout: Some(STALL_TIMEOUT),
+            stall_timeout: STALL_TIMEOUT,
             ..front.clone()
         };
         Ok(Self {

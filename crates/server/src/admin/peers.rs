@@ -149,7 +149,7 @@ fn unknown() -> Problem {
 }
 
 fn of_json_protocol(view: PeerView, queue: &Outbound) -> Peer {
-    let (queued_messages, queued_bytes) = queue.depth();
+    let queued = queue.waiting();
     Peer {
         id: view.id.to_string(),
         protocol: Protocol::Json,
@@ -166,13 +166,13 @@ fn of_json_protocol(view: PeerView, queue: &Outbound) -> Peer {
         connected_at: moment(queue.since()),
         sessions: view.sessions,
         room: None,
-        queued_messages,
-        queued_bytes,
+        queued_messages: queued.messages,
+        queued_bytes: queued.bytes,
     }
 }
 
 fn of_text_protocol(view: ConnectionView, queue: &Outbound) -> Peer {
-    let (queued_messages, queued_bytes) = queue.depth();
+    let queued = queue.waiting();
     let (sessions, room) = match view.activity {
         Activity::None => (0, None),
         Activity::Session { .. } => (1, None),
@@ -190,8 +190,8 @@ fn of_text_protocol(view: ConnectionView, queue: &Outbound) -> Peer {
         connected_at: moment(queue.since()),
         sessions,
         room,
-        queued_messages,
-        queued_bytes,
+        queued_messages: queued.messages,
+        queued_bytes: queued.bytes,
     }
 }
 

@@ -39,13 +39,15 @@ pub(super) enum Fault {
     TalksNonsense,
     /// Sends a message that is too large.
     SendsTooMuch,
+    /// Changes again and again, and hears nothing of it: it is no listener.
+    IsRestless,
 }
 
 impl Fault {
     pub(super) fn random(weather: Weather, random: &mut StdRng) -> Self {
         let kinds = match weather {
             Weather::Calm => 6,
-            Weather::Wild => 10,
+            Weather::Wild => 11,
         };
         match random.random_range(0..kinds) {
             0 => Self::Vanishes,
@@ -57,7 +59,8 @@ impl Fault {
             6 => Self::Stalls,
             7 => Self::Floods,
             8 => Self::TalksNonsense,
-            _ => Self::SendsTooMuch,
+            9 => Self::SendsTooMuch,
+            _ => Self::IsRestless,
         }
     }
 }
@@ -95,6 +98,7 @@ impl Faulty<'_> {
             Fault::Floods => self.flood().await,
             Fault::TalksNonsense => self.talk_nonsense().await,
             Fault::SendsTooMuch => self.send_too_much().await,
+            Fault::IsRestless => self.be_restless().await,
         }
     }
 
@@ -209,7 +213,7 @@ impl Faulty<'_> {
                 for _ in 0..self.random.random_range(1..400) {
                     change += 1;
                     wire.feed(match kind {
-                        0 => status(change),
+                        0 => status(&BOTH, change),
                         1 => r#"{"type":"list"}"#.to_owned(),
                         2 => candidate("no session", "flood", 1, Duration::ZERO, false),
                         3 => "nonsense".repeat(self.random.random_range(0..64)),
@@ -217,7 +221,7 @@ impl Faulty<'_> {
                             Some(peer) => {
                                 json!({"type": "startSession", "peerId": peer}).to_string()
                             }
-                            None => status(change),
+                            None => status(&BOTH, change),
                         },
                     })
                     .await;
@@ -276,6 +280,29 @@ impl Faulty<'_> {
         assert!(is_size || self.is_other_server(), "{told:?}");
     }
 
+    async fn be_restless(&mut self) {
+        let Some(mut wire) = self.connect("/").await else {
+            return;
+        };
+        let welcome = timeout(self.world.patience(), wire.next_json()).await;
+        let Ok(Ok(welcome)) = welcome else {
+            return;
+        };
+        let id = text(&welcome, "peerId").to_owned();
+        // More than may wait for anybody.
+        let changes = self.random.random_range(300..1_500);
+        let send = async {
+            for change in 1..=changes {
+                wire.feed(status(&["producer"], change)).await;
+            }
+            let _ = wire.socket.flush().await;
+        };
+        let _ = timeout(SOON, send).await;
+        let pause = Duration::from_millis(self.random.random_range(0..3_000));
+        self.world.pause(pause).await;
+        self.world.departed(&id, self.epoch, self.world.patience());
+    }
+
     async fn connect(&mut self, path: &str) -> Option<Wire> {
         let quality = Quality::good(self.random);
         Wire::connect(&self.world, path, quality, self.random).await
@@ -292,7 +319,7 @@ impl Faulty<'_> {
         let welcome = timeout(self.world.patience(), wire.next_json()).await;
         let welcome = welcome.ok()?.ok()?;
         let id = text(&welcome, "peerId").to_owned();
-        let announce = timeout(SOON, wire.send(status(1)));
+        let announce = timeout(SOON, wire.send(status(&BOTH, 1)));
         let _ = announce.await;
         sleep(Duration::from_millis(1)).await;
         Some((wire, id))
@@ -321,8 +348,9 @@ impl Faulty<'_> {
     }
 }
 
-fn status(change: u64) -> String {
+const BOTH: [&str; 2] = ["producer", "listener"];
+
+fn status(roles: &[&str], change: u64) -> String {
     let meta = json!({"name": "faulty", "change": change});
-    let roles = ["producer", "listener"];
     json!({"type": "setPeerStatus", "roles": roles, "meta": meta}).to_string()
 }

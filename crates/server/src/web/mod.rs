@@ -135,7 +135,7 @@ impl WebServer {
             gate: None,
             metrics: Arc::new(Metrics::new()),
             handshake_timeout: limits.handshake_timeout,
-            stall_timeout: Some(limits.stall_timeout),
+            stall_timeout: limits.stall_timeout,
             stopping: CancellationToken::new(),
             abandoned: CancellationToken::new(),
         };

@@ -1,0 +1,184 @@
+//! The messages that wait for one peer, in their order. Where many wait, the newest status of another peer takes the
+//! place of an older one.
+//!
+//! A status that is dropped leaves its place empty, so that the others keep their numbers. Empty places count for
+//! nothing outside, and are given up before they are most of the queue.
+
+use std::collections::{HashMap, VecDeque};
+
+use tokio_tungstenite::tungstenite::Message;
+use wigwag_protocol::json::PeerId;
+
+/// From this many waiting messages on, a newer status of a peer takes the place of an older one.
+pub(crate) const COALESCE_FROM: usize = 32;
+
+/// What waits in a queue.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(any(test, fuzzing)),
+    expect(unreachable_pub, reason = "public for the fuzzer, which sees it")
+)]
+pub struct Waiting {
+    /// How many messages.
+    pub messages: usize,
+    /// Their bytes together.
+    pub bytes: usize,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Backlog {
+    /// A `None` is a status that a newer one replaced.
+    places: VecDeque<Option<Message>>,
+    /// How many of them are `None`.
+    empty: usize,
+    bytes: usize,
+    /// How many places ever left: the number of the first.
+    taken: u64,
+    /// The number of the latest waiting status of a peer; only kept while many messages wait.
+    statuses: HashMap<PeerId, u64>,
+}
+
+impl Backlog {
+    pub(crate) fn waiting(&self) -> Waiting {
+        Waiting {
+            messages: self.places.len() - self.empty,
+            bytes: self.bytes,
+        }
+    }
+
+    pub(crate) fn push(&mut self, message: Message) {
+        self.bytes += message.len();
+        self.places.push_back(Some(message));
+    }
+
+    /// Prepares for a status of `subject`, which must be pushed next: drops the one that it replaces, if that is
+    /// known and many messages wait. Of so many peers it is known at the most.
+    pub(crate) fn replace_status(&mut self, subject: &PeerId, max_subjects: usize) {
+        if self.waiting().messages < COALESCE_FROM {
+            return;
+        }
+        if let Some(older) = self.statuses.remove(subject) {
+            self.empty(older);
+            self.compact();
+        } else if self.statuses.len() >= max_subjects {
+            let taken = self.taken;
+            self.statuses.retain(|_, number| *number >= taken);
+        }
+        let number = self.taken + self.places.len() as u64;
+        self.statuses.insert(subject.clone(), number);
+    }
+
+    pub(crate) fn take(&mut self) -> Option<Message> {
+        while let Some(message) = self.places.pop_front() {
+            self.taken += 1;
+            if let Some(message) = message {
+                self.bytes -= message.len();
+                return Some(message);
+            }
+            self.empty -= 1;
+        }
+        if !self.statuses.is_empty() || self.places.capacity() > COALESCE_FROM {
+            // All is written: an idle connection keeps no memory of a busy hour.
+            self.statuses = HashMap::new();
+            self.places = VecDeque::new();
+        }
+        None
+    }
+
+    fn empty(&mut self, number: u64) {
+        let place = number.checked_sub(self.taken).map(|place| place as usize);
+        if let Some(dropped) = place.and_then(|place| self.places.get_mut(place)?.take()) {
+            self.bytes -= dropped.len();
+            self.empty += 1;
+        }
+    }
+
+    /// Gives up the empty places once they are most of all, and many: so dropping costs little each time, and no room
+    /// in the long run.
+    fn compact(&mut self) {
+        if self.empty <= COALESCE_FROM.max(self.places.len() / 2) {
+            return;
+        }
+        let mut next = self.taken;
+        let numbers: Vec<u64> = self
+            .places
+            .iter()
+            .map(|message| {
+                let number = next;
+                next += u64::from(message.is_some());
+                number
+            })
+            .collect();
+        let taken = self.taken;
+        self.statuses.retain(|_, number| {
+            let place = number.checked_sub(taken).map(|place| place as usize);
+            let moved = place.and_then(|place| numbers.get(place));
+            moved.inspect(|moved| *number = **moved).is_some()
+        });
+        self.places.retain(Option::is_some);
+        self.empty = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX_SUBJECTS: usize = 100;
+
+    fn with_many() -> Backlog {
+        let mut backlog = Backlog::default();
+        for _ in 0..COALESCE_FROM {
+            backlog.push("x".into());
+        }
+        backlog
+    }
+
+    fn status(backlog: &mut Backlog, subject: &str, text: &str) {
+        backlog.replace_status(&PeerId::from(subject), MAX_SUBJECTS);
+        backlog.push(text.into());
+    }
+
+    #[test]
+    fn one_restless_peer_takes_no_room() {
+        let mut backlog = with_many();
+        status(&mut backlog, "calm", "calm");
+        for change in 0..10_000 {
+            status(&mut backlog, "restless", &change.to_string());
+            assert!(backlog.waiting().messages <= COALESCE_FROM + 2);
+            assert!(backlog.places.len() <= 3 * COALESCE_FROM, "few places");
+        }
+        // What was numbered anew is found again.
+        status(&mut backlog, "calm", "calmer");
+        assert_eq!(backlog.waiting().messages, COALESCE_FROM + 2);
+        for _ in 0..COALESCE_FROM {
+            assert_eq!(backlog.take(), Some("x".into()));
+        }
+        assert_eq!(backlog.take(), Some("9999".into()));
+        assert_eq!(backlog.take(), Some("calmer".into()));
+        assert_eq!(backlog.take(), None);
+        let Waiting { messages, bytes } = backlog.waiting();
+        assert_eq!((messages, bytes, backlog.empty), (0, 0, 0));
+    }
+
+    #[test]
+    fn what_is_kept_of_statuses_is_bounded() {
+        let mut backlog = with_many();
+        for peer in 0..1_000 {
+            status(&mut backlog, &peer.to_string(), "s");
+            assert!(backlog.take().is_some());
+            assert!(backlog.statuses.len() <= MAX_SUBJECTS + 1);
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_busy_hour() {
+        let mut backlog = with_many();
+        for peer in 0..100 {
+            status(&mut backlog, &peer.to_string(), "s");
+        }
+        while backlog.take().is_some() {}
+        assert_eq!(backlog.places.capacity(), 0);
+        assert_eq!(backlog.statuses.capacity(), 0);
+    }
+}
