@@ -18,6 +18,7 @@ const GENEROUS_BYTES: u64 = 24 * 1024;
 const IDLE: usize = 10_000;
 
 /// How long anybody may take to connect and be answered, whatever strangers do: the machine is busy with these too.
+/// An optimised server takes a tenth of it.
 const VISIT: Duration = Duration::from_secs(2);
 
 #[test]
@@ -131,6 +132,7 @@ fn slow_handshakes_end_and_hold_nobody_up() -> Result<()> {
         "others came {visits} times in {:?}",
         start.elapsed()
     );
+    println!("{visits} visits, the slowest took {slowest:?}");
     ensure!(slowest < VISIT, "somebody was held up for {slowest:?}");
     Ok(())
 }
@@ -185,6 +187,7 @@ fn floods_hold_nobody_up() -> Result<()> {
     for flood in floods {
         flood.join().map_err(|_| anyhow::anyhow!("a panic"))??;
     }
+    println!("{calls} calls, the slowest took {slowest:?}");
     ensure!(calls > 10, "only {calls} calls in five seconds");
     ensure!(slowest < VISIT, "a call took {slowest:?}");
     let grown = server.memory()?.saturating_sub(memory) / 1024 / 1024;
