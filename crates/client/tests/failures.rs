@@ -157,11 +157,12 @@ fn a_server_without_a_welcome_is_a_failure_after_a_while() {
 fn a_full_server_is_a_failure_at_first() {
     let server = Running::start(Config {
         policy: Policy {
-            max_peers: 0,
+            max_peers: 1,
             ..Policy::default()
         },
         ..any_port()
     });
+    let _only = server.peer();
     let error = failure(producer(server.uri()));
     assert!(
         matches!(

@@ -196,7 +196,7 @@ pub(in super::super) static SETTINGS: &[Setting] = &[
         "limits.peer_messages_per_second",
         Count<u32>,
         config.limits.peer_messages_per_second,
-        "Messages a second from one client, in the long run."
+        "Messages a second from one client, in the long run. A message counts once, and once more for each 4 KiB of its length."
     ),
     setting!(
         "limits.peer_message_burst",
@@ -208,7 +208,7 @@ pub(in super::super) static SETTINGS: &[Setting] = &[
         "limits.address_messages_per_second",
         Count<u32>,
         config.limits.address_messages_per_second,
-        "Messages a second from all clients of one address, in the long run."
+        "Messages a second from all clients of one address, in the long run, long ones as above."
     ),
     setting!(
         "limits.address_message_burst",
@@ -262,7 +262,7 @@ pub(in super::super) static SETTINGS: &[Setting] = &[
         "limits.pong_timeout",
         Time,
         config.limits.pong_timeout,
-        "A client that stays silent for this long after a ping is closed."
+        "A client that stays silent for this long after a ping is closed, and so is one that takes nothing for this and ping_interval together."
     ),
     setting!(
         "limits.close_timeout",
