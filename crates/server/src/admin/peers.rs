@@ -31,7 +31,7 @@ struct Page {
 #[derive(Serialize)]
 struct Peer {
     id: String,
-    protocol: Protocol,
+    protocol: &'static str,
     protocol_version: Option<&'static str>,
     name: Option<String>,
     roles: Roles,
@@ -152,7 +152,7 @@ fn of_json_protocol(view: PeerView, queue: &Outbound) -> Peer {
     let queued = queue.waiting();
     Peer {
         id: view.id.to_string(),
-        protocol: Protocol::Json,
+        protocol: Protocol::Json.name(),
         protocol_version: Some(if view.version >= ProtocolVersion::V1_1 {
             "1.1"
         } else {
@@ -180,7 +180,7 @@ fn of_text_protocol(view: ConnectionView, queue: &Outbound) -> Peer {
     };
     Peer {
         id: text_id(view.connection),
-        protocol: Protocol::Text,
+        protocol: Protocol::Text.name(),
         protocol_version: None,
         name: view.id.map(|id| id.to_string()),
         roles: Roles::NONE,

@@ -33,7 +33,7 @@ struct Page {
 #[derive(Serialize)]
 struct Session {
     id: String,
-    protocol: Protocol,
+    protocol: &'static str,
     caller: String,
     callee: String,
     producer: Option<String>,
@@ -138,7 +138,7 @@ fn of_json_protocol(view: &SessionView) -> Session {
     };
     Session {
         id: view.id.to_string(),
-        protocol: Protocol::Json,
+        protocol: Protocol::Json.name(),
         caller: view.caller.to_string(),
         callee: callee.to_string(),
         producer: Some(view.producer.to_string()),
@@ -156,7 +156,7 @@ fn of_text_protocol(view: &ConnectionView) -> Option<(Mark, Session)> {
     };
     let session = Session {
         id: text_id(view.connection),
-        protocol: Protocol::Text,
+        protocol: Protocol::Text.name(),
         caller: text_id(view.connection),
         callee: text_id(partner),
         producer: None,

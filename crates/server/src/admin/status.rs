@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::{Admin, json, moment};
-use crate::metrics::{Protocol, TextSnapshot};
+use crate::metrics::Protocol;
 
 #[derive(Serialize)]
 struct Status {
@@ -15,7 +15,7 @@ struct Status {
     started_at: String,
     uptime_seconds: f64,
     json: JsonCounts,
-    text: TextSnapshot,
+    text: TextCounts,
     messages_received: u64,
     messages_sent: u64,
 }
@@ -27,6 +27,13 @@ struct JsonCounts {
     consumers: usize,
     listeners: usize,
     sessions: usize,
+}
+
+#[derive(Serialize)]
+struct TextCounts {
+    peers: usize,
+    sessions: usize,
+    rooms: usize,
 }
 
 pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Response {
@@ -44,7 +51,11 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Response {
             listeners: now.json.listeners,
             sessions: now.json.sessions,
         },
-        text: now.text,
+        text: TextCounts {
+            peers: now.text.peers,
+            sessions: now.text.sessions,
+            rooms: now.text.rooms,
+        },
         messages_received: protocols.iter().map(|of| of.messages_received.get()).sum(),
         messages_sent: protocols.iter().map(|of| of.messages_sent.get()).sum(),
     })

@@ -4,8 +4,6 @@ use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use serde::Serialize;
-
 /// Why WebSocket connections end: the names of [`CloseReason`](crate::close_reason::CloseReason), and
 /// [`BY_PEER`].
 pub(crate) const CLOSE_REASONS: &[&str] = &[
@@ -147,8 +145,7 @@ pub(crate) struct ProtocolMetrics {
 }
 
 /// The two protocols.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Json,
     Text,

@@ -8,7 +8,6 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
-use serde::Serialize;
 
 use super::counters::{ByReason, Counter, Metrics, Protocol, ProtocolMetrics};
 
@@ -35,7 +34,7 @@ pub(crate) struct JsonSnapshot {
 }
 
 /// Of the text protocol.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TextSnapshot {
     pub(crate) peers: usize,
     pub(crate) sessions: usize,
