@@ -22,16 +22,9 @@ pub(crate) fn reference_server() -> Result<PathBuf> {
     Ok(folder.join("bin/gst-webrtc-signalling-server"))
 }
 
-/// Our own server, as users get it: the program.
+/// Our own server: the program, as users get it.
 pub(crate) fn our_server() -> Result<PathBuf> {
-    say("Building the wigwag command as users get it (minutes, the first time)");
-    must_run(&mut cargo(&[
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "wigwag",
-    ]))?;
+    our_programs()?;
     Ok(places::target().join("release/wigwag"))
 }
 
@@ -65,14 +58,7 @@ pub(crate) fn gst_plugin_webrtc() -> Result<PathBuf> {
 
 /// Our own plugin, as users get it: the folder that holds it, and nothing else that GStreamer would scan.
 pub(crate) fn our_plugin() -> Result<PathBuf> {
-    say("Building the GStreamer plugin as users get it");
-    must_run(&mut cargo(&[
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "gst-plugin-wigwag",
-    ]))?;
+    our_programs()?;
     let folder = places::target().join("plugin");
     fs::create_dir_all(&folder)?;
     let name = "libgstwigwag.so";
@@ -81,6 +67,21 @@ pub(crate) fn our_plugin() -> Result<PathBuf> {
     fs::copy(places::target().join("release").join(name), &fresh)?;
     fs::rename(fresh, folder.join(name))?;
     Ok(folder)
+}
+
+/// The program and the plugin in one go: one alone is built with other features of our crates than both, and in the
+/// place of the other's plugin, so that by turns each would be built anew, for minutes.
+fn our_programs() -> Result<()> {
+    say("Building the wigwag command and the GStreamer plugin (minutes, the first time)");
+    must_run(&mut cargo(&[
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "gst-plugin-wigwag",
+        "--package",
+        "wigwag",
+    ]))
 }
 
 /// Asks GStreamer for our element. This also writes the registry that all tests use, beside the plugin:

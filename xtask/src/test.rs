@@ -113,8 +113,6 @@ fn rust(counts: &mut Counts) -> Result<()> {
 }
 
 fn peers_of_ours(counts: &mut Counts, xtask: &Path) -> Result<()> {
-    // The plugin first: built alone, it takes the place of the one that the program was built with, and the
-    // program would be built again for it, in the middle of a test.
     let plugin = peers::our_plugin()?;
     let serve = format!("{} serve", peers::our_server()?.display());
     counts.check(&mut peers::find_our_element(&plugin)?)?;
