@@ -132,7 +132,9 @@ impl Report {
                 "threads of one more viewer",
                 "threads",
                 grown(&self.film.published, |cost| cost.threads as f64),
-                grown(&self.film.ours, |cost| cost.threads as f64).unwrap_or(f64::NAN),
+                // A thread that ended meanwhile, as they do after a start, is no viewer's.
+                grown(&self.film.ours, |cost| cost.threads as f64)
+                    .map_or(f64::NAN, |threads| threads.max(0.0)),
                 Some(0.0),
             ),
             row(
