@@ -220,6 +220,14 @@ fn fuzz(counts: &mut Counts) -> Result<()> {
         // What the fuzzer finds on its way; the seeds in the tree stay as they are.
         let found = places::target().join("fuzz-corpus").join(target);
         fs::create_dir_all(&found)?;
+        // The fuzzer would bring a lock file up to date without a word.
+        let manifest = format!("{folder}/Cargo.toml");
+        counts.check(&mut cargo(&[
+            "fetch",
+            "--locked",
+            "--manifest-path",
+            &manifest,
+        ]))?;
         let mut fuzz = command(&program.to_string_lossy(), &["fuzz", "run"]);
         fuzz.args(["--fuzz-dir", folder, "--target-dir"])
             .arg(places::target().join("fuzz"))
