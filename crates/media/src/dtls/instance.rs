@@ -13,6 +13,7 @@ use str0m_proto::crypto::dtls::{
 
 use super::buffers;
 use super::datagrams::Datagrams;
+use super::records;
 use super::retransmission::{self, GivenUp};
 
 /// The longest plaintext of a record (RFC 6347, 4.1). With room for less, a part of a record might be left in buffers that
@@ -34,6 +35,8 @@ pub(super) struct OpenSslInstance {
     now: Instant,
     /// Whether there is nothing to tell until something is done. str0m asks with every packet of media.
     at_rest: bool,
+    /// Of the cipher suite that was agreed; zero before.
+    least_expansion: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +67,7 @@ impl OpenSslInstance {
             events: VecDeque::new(),
             now,
             at_rest: false,
+            least_expansion: 0,
         })
     }
 
@@ -105,6 +109,8 @@ impl OpenSslInstance {
         let (Some(certificate), Some((keys, profile))) = (certificate, keys) else {
             return Err(self.fail(&"the peer has no certificate, or takes no SRTP profile of ours"));
         };
+        let cipher = ssl.current_cipher().map_or("", |cipher| cipher.name());
+        self.least_expansion = records::least_expansion(cipher);
         self.state = State::Connected;
         // The certificate first: str0m stops there if it is not the one that was announced.
         self.events.push_back(Event::PeerCertificate(certificate));
@@ -151,7 +157,13 @@ impl DtlsInstance for OpenSslInstance {
             return Ok(());
         }
         // str0m hands in an empty packet to make the client begin; OpenSSL would take it for the end.
-        if !packet.is_empty() {
+        if self.state == State::Connected {
+            let plausible = records::plausible(packet, self.least_expansion);
+            if plausible.is_empty() {
+                return Ok(());
+            }
+            self.stream.get_mut().receive(&plausible);
+        } else if !packet.is_empty() {
             self.stream.get_mut().receive(packet);
         }
         self.advance()

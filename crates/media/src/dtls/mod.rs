@@ -17,6 +17,7 @@ mod certificate;
 mod context;
 mod datagrams;
 mod instance;
+mod records;
 mod retransmission;
 
 use std::time::Instant;
