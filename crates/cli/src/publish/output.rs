@@ -63,7 +63,7 @@ impl Output {
             .do_timestamp(false)
             .block(true)
             .max_bytes(MAX_WAITING_BYTES)
-            .max_time(Some(MAX_WAITING_TIME))
+            .max_time(MAX_WAITING_TIME)
             .build();
         self.pipeline.add(&lane)?;
         let pad = self.sink.request_pad_simple(template);

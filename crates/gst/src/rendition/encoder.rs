@@ -143,7 +143,7 @@ const SET_UPS: &[SetUp] = &[
             ("cpu-used", "10"),
             ("lag-in-frames", "0"),
             ("row-mt", "true"),
-            // The element's default is 0, which ends the whole process at the first picture.
+            // The element's default cannot be used.
             ("max-quantizer", "63"),
         ],
     },

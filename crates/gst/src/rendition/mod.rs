@@ -218,7 +218,7 @@ fn source(plan: &Plan<'_>) -> gst_app::AppSrc {
         .build();
     if plan.encoder.is_some() && !plan.format.audio {
         source.set_max_buffers(MAX_WAITING_PICTURES);
-        source.set_max_time(gst::ClockTime::NONE);
+        source.set_max_time(gst::ClockTime::ZERO);
     } else {
         source.set_max_buffers(0);
         source.set_max_time(MAX_WAITING_TIME);

@@ -41,10 +41,17 @@ const FIRST_PORT: u16 = 20_000;
 const LAST_PORT: u16 = 32_000;
 
 /// Starts GStreamer with the plugin. The engine offers nothing but the loopback interface.
+#[allow(
+    unsafe_code,
+    reason = "the environment of the process; the use says why it is sound"
+)]
 pub fn init() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
-        glib::setenv("WIGWAG_ADDRESSES", "127.0.0.1", true).expect("a name without \"=\"");
+        // SAFETY: every test of a program begins here and waits for the first, so that nothing reads the environment
+        // yet: neither GStreamer nor the engine runs.
+        let set = unsafe { glib::setenv("WIGWAG_ADDRESSES", "127.0.0.1", true) };
+        set.expect("a name without \"=\"");
         gst::init().expect("GStreamer starts");
         gstwigwag::plugin_register_static().expect("the plugin starts");
     });

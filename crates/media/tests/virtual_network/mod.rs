@@ -238,7 +238,7 @@ impl Network {
                 continue;
             }
             assert!(transmit.contents.len() <= 1_200, "fits any path");
-            assert_ne!(source(&transmit.contents), Some(0), "webrtcbin dies of it");
+            assert_ne!(source(&transmit.contents), Some(0), "a probe of no stream");
             let datagram = transmit.contents.to_vec();
             let passed = match self.viewer.connected {
                 true => self.link.pass(datagram.len(), self.now),
