@@ -142,6 +142,11 @@ pub enum TlsError {
         /// What the TLS library says.
         reason: String,
     },
+    /// A certificate is to be ordered by a program that cannot.
+    #[error(
+        "this program was built without ACME; build it with the feature `acme`, or name a certificate and its key"
+    )]
+    AcmeIsAbsent,
     /// ACME was told no domain.
     #[error("ACME needs a domain at least")]
     NoDomain,

@@ -13,8 +13,7 @@ use wigwag_end_to_end::environment::required;
 use wigwag_end_to_end::{DEADLINE, Lines};
 
 /// How the program is built in the image, but for the profile; `cargo xtask test` builds it likewise.
-const BUILD: &str =
-    "RUN cargo build --release --locked --no-default-features --package wigwag --bin wigwag";
+const BUILD: &str = "RUN cargo build --release --locked --no-default-features --features acme --package wigwag --bin wigwag";
 
 #[test]
 fn the_container_serves() -> Result<()> {

@@ -9,6 +9,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::DnsName;
 use rustls_acme::acme::AcmeError;
+pub(crate) use rustls_acme::is_tls_alpn_challenge;
 use rustls_acme::{AcmeState, EventError, EventOk, OrderError};
 use rustls_platform_verifier::Verifier;
 use tokio::sync::watch;

@@ -6,7 +6,12 @@
 //! exist are never touched. What cannot be used is said in the log and tried again, and what was in force stays so. There
 //! is no way from here to plain text: without a certificate handshakes fail.
 
+#[cfg(feature = "acme")]
 mod acme;
+#[cfg(not(feature = "acme"))]
+#[path = "acme_absent.rs"]
+mod acme;
+#[cfg(feature = "acme")]
 mod acme_folder;
 mod certificate;
 mod current;
@@ -23,7 +28,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use rustls::server::Acceptor;
-use rustls_acme::is_tls_alpn_challenge;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::LazyConfigAcceptor;
@@ -35,7 +39,7 @@ pub use settings::{
 };
 
 use crate::error::TlsError;
-use acme::Acme;
+use acme::{Acme, is_tls_alpn_challenge};
 use certificate::Certificate;
 use current::Current;
 use failures::{Failures, is_departure};
