@@ -30,6 +30,10 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
         }
     }
     command.env_remove("CARGO_MANIFEST_DIR");
+    // Where nothing is built twice, what would make that faster is lost work.
+    if std::env::var_os("CI").is_some() {
+        command.env("CARGO_INCREMENTAL", "0");
+    }
     command
 }
 

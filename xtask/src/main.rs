@@ -1,14 +1,19 @@
 //! `cargo xtask …`: what a newcomer and CI call.
 
 mod bench;
+mod cases;
 mod commands;
-mod counted;
 mod demo;
+mod fuzz;
 mod install;
 mod peers;
 mod places;
+mod record;
+mod report;
 mod soak;
+mod supply_chain;
 mod test;
+mod third_party;
 
 use std::process::ExitCode;
 
@@ -28,6 +33,8 @@ enum Task {
     /// Shows a test picture, a file or a camera in a browser on this machine, until Ctrl-C
     Demo(demo::Demo),
     Test(test::Test),
+    Fuzz(fuzz::Fuzz),
+    Cases(cases::Cases),
     /// Measures beside the published peer, in the same run
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -48,7 +55,9 @@ fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Demo(demo) => demo::run(&demo),
         Task::Test(test) => test::run(&test),
+        Task::Fuzz(fuzz) => fuzz::run(&fuzz),
+        Task::Cases(cases) => cases::run(&cases),
         Task::Bench(bench) => bench::run(&bench),
-        Task::Soak(soak) => soak::run(soak),
+        Task::Soak(soak) => soak::run(&soak),
     }
 }

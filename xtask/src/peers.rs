@@ -1,5 +1,4 @@
-//! What the tests run: our server, our plugin, and peers that are crates, published by others, built once
-//! and kept outside the tree.
+//! What the tests and benchmarks run: our programs, and peers that are crates, published by others.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,95 +6,122 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::commands::{cargo, command, must_run, say};
+use crate::commands::{cargo, command};
+use crate::install::Speed;
+use crate::record::Record;
+use crate::third_party::ThirdParty;
 use crate::{install, places};
 
 const REFERENCE_VERSION: &str = "0.15.4";
 
-/// The reference's signalling server.
-pub(crate) fn reference_server() -> Result<PathBuf> {
-    let name = "gst-plugin-webrtc-signalling";
-    let folder = format!("{name}-{REFERENCE_VERSION}");
-    let folder = places::cache()?.join("peers").join(folder);
-    let purpose = "to compare with";
-    install::published_program(name, REFERENCE_VERSION, &folder, purpose)?;
-    Ok(folder.join("bin/gst-webrtc-signalling-server"))
+/// The lock file of our program around the published elements, and of what it is built with.
+const GST_PLUGIN_WEBRTC: &str = "tests/peers/gst-plugin-webrtc";
+
+/// Our command and our plugin.
+#[derive(Clone, Debug)]
+pub(crate) struct Programs {
+    pub(crate) wigwag: PathBuf,
+    /// The folder that holds the plugin, and nothing else that GStreamer would scan.
+    pub(crate) plugin: PathBuf,
 }
 
-/// Our own server: the program, as users get it.
-pub(crate) fn our_server() -> Result<PathBuf> {
-    our_programs()?;
-    Ok(places::target().join("release/wigwag"))
+impl Programs {
+    /// As users get them: what is measured.
+    pub(crate) fn released(record: &mut Record) -> Result<Self> {
+        record.say(
+            "\n=== Building the wigwag command and the GStreamer plugin (minutes, the first time)",
+        );
+        // In one go: one alone is built with other features of our crates than both, and in the place of the other's
+        // plugin, so that by turns each would be built again.
+        record.must_run(&mut cargo(&[
+            "build",
+            "--release",
+            "--locked",
+            "--package",
+            "gst-plugin-wigwag",
+            "--package",
+            "wigwag",
+        ]))?;
+        Self::in_folder(&places::target().join("release"))
+    }
+
+    /// From where a build of the whole workspace puts them.
+    pub(crate) fn in_folder(built: &Path) -> Result<Self> {
+        let plugin = built.join("plugin");
+        fs::create_dir_all(&plugin)?;
+        let name = "libgstwigwag.so";
+        // Put in place as a whole: a pipeline may still run on the one before it.
+        let fresh = plugin.join("fresh");
+        fs::copy(built.join(name), &fresh)?;
+        fs::rename(fresh, plugin.join(name))?;
+        Ok(Self {
+            wigwag: built.join("wigwag"),
+            plugin,
+        })
+    }
+
+    /// The command line of our server.
+    pub(crate) fn serve(&self) -> String {
+        format!("{} serve", self.wigwag.display())
+    }
+
+    /// A command that asks GStreamer for our element. It also writes the registry that all tests use, beside the
+    /// plugin: to look into every plugin of the system takes seconds, so once is enough.
+    pub(crate) fn find_element(&self) -> Result<Command> {
+        let registry = self.plugin.join("registry.bin");
+        if registry.exists() {
+            fs::remove_file(&registry)?;
+        }
+        // Without a version, it asks for one of at least GStreamer's.
+        let version = concat!("--atleast-version=", env!("CARGO_PKG_VERSION"));
+        let mut inspect = command("gst-inspect-1.0", &["--exists", version, "webrtcsink"]);
+        inspect
+            .env("GST_PLUGIN_PATH", &self.plugin)
+            .env("GST_REGISTRY", registry);
+        Ok(inspect)
+    }
+}
+
+/// The reference's signalling server.
+pub(crate) fn reference_server(record: &mut Record, speed: Speed) -> Result<PathBuf> {
+    let name = "gst-plugin-webrtc-signalling";
+    let bin = install::published_programs(record, name, REFERENCE_VERSION, speed)?;
+    Ok(bin.join("gst-webrtc-signalling-server"))
 }
 
 /// The server alone, as our container image has it, but built faster.
-pub(crate) fn serve_only() -> Result<PathBuf> {
-    say("Building the wigwag command without GStreamer, for the container");
+pub(crate) fn serve_only(record: &mut Record) -> Result<PathBuf> {
     let target = places::target().join("serve-only");
     let mut build = cargo(&[
         "build",
         "--locked",
         "--no-default-features",
+        "--features",
+        "acme",
         "--package",
         "wigwag",
         "--bin",
         "wigwag",
     ]);
-    // In a folder of its own: the program with all features is not to be built anew for it.
-    must_run(build.env("CARGO_TARGET_DIR", &target))?;
+    // In a folder of its own: the program with all features is not to be built again for it.
+    record.must_run(build.env("CARGO_TARGET_DIR", &target))?;
     Ok(target.join("debug/wigwag"))
 }
 
 /// Our small program around the published `webrtcsink` and `webrtcsrc`.
-pub(crate) fn gst_plugin_webrtc() -> Result<PathBuf> {
-    say("Building the peer program with the published webrtcsink and webrtcsrc (long only once)");
-    let target = places::cache()?.join("peers/gst-plugin-webrtc");
-    let manifest = places::root().join("tests/peers/gst-plugin-webrtc/Cargo.toml");
-    let mut build = cargo(&["build", "--release", "--locked", "--manifest-path"]);
-    must_run(build.arg(manifest).env("CARGO_TARGET_DIR", &target))?;
-    Ok(target.join("release/wigwag-peer-gst-plugin-webrtc"))
-}
-
-/// Our own plugin, as users get it: the folder that holds it, and nothing else that GStreamer would scan.
-pub(crate) fn our_plugin() -> Result<PathBuf> {
-    our_programs()?;
-    let folder = places::target().join("plugin");
-    fs::create_dir_all(&folder)?;
-    let name = "libgstwigwag.so";
-    // Put in place as a whole: a pipeline may still run on the one before it.
-    let fresh = folder.join("fresh");
-    fs::copy(places::target().join("release").join(name), &fresh)?;
-    fs::rename(fresh, folder.join(name))?;
-    Ok(folder)
-}
-
-/// The program and the plugin in one go: one alone is built with other features of our crates than both, and in the
-/// place of the other's plugin, so that by turns each would be built anew, for minutes.
-fn our_programs() -> Result<()> {
-    say("Building the wigwag command and the GStreamer plugin (minutes, the first time)");
-    must_run(&mut cargo(&[
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "gst-plugin-wigwag",
-        "--package",
-        "wigwag",
-    ]))
-}
-
-/// Asks GStreamer for our element. This also writes the registry that all tests use, beside the plugin:
-/// to look into every plugin of the system takes seconds, so once is enough.
-pub(crate) fn find_our_element(plugin: &Path) -> Result<Command> {
-    let registry = plugin.join("registry.bin");
-    if registry.exists() {
-        fs::remove_file(&registry)?;
-    }
-    // Without a version, it asks for one of at least GStreamer's.
-    let version = concat!("--atleast-version=", env!("CARGO_PKG_VERSION"));
-    let mut inspect = command("gst-inspect-1.0", &["--exists", version, "webrtcsink"]);
-    inspect
-        .env("GST_PLUGIN_PATH", plugin)
-        .env("GST_REGISTRY", registry);
-    Ok(inspect)
+pub(crate) fn gst_plugin_webrtc(record: &mut Record, speed: Speed) -> Result<PathBuf> {
+    let folder = places::root().join(GST_PLUGIN_WEBRTC);
+    let target = places::target().join("peers/gst-plugin-webrtc");
+    let manifest = folder.join("Cargo.toml");
+    let mut build = cargo(&["build", "--locked", "--manifest-path"]);
+    let profile = speed.apply(build.arg(&manifest).env("CARGO_TARGET_DIR", &target));
+    let third_party = ThirdParty::new(
+        &format!("gst-plugin-webrtc-{profile}"),
+        &manifest,
+        target.join(profile),
+    )?;
+    third_party.restore(record)?;
+    record.must_run(&mut build)?;
+    third_party.save(record)?;
+    Ok(target.join(profile).join("wigwag-peer-gst-plugin-webrtc"))
 }

@@ -25,3 +25,10 @@ pub(crate) fn cache() -> Result<PathBuf> {
     };
     Ok(base.join("wigwag"))
 }
+
+/// A name for an entry of the cache after what is in it (FNV-1a).
+pub(crate) fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}

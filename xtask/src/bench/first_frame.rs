@@ -7,19 +7,21 @@ use serde_json::Value;
 
 use super::table::{Row, print};
 use crate::commands::{command, say, shown};
+use crate::install::Speed;
+use crate::record::Record;
 use crate::{install, peers, places};
 
 /// In milliseconds, of every join.
 const WORST: f64 = 300.0;
 
 pub(crate) fn run() -> Result<ExitCode> {
-    install::debian_packages()?;
-    let plugin = peers::our_plugin()?;
-    let serve = format!("{} serve", peers::our_server()?.display());
-    let program = peers::gst_plugin_webrtc()?;
+    let mut record = Record::live();
+    install::debian_packages(&mut record)?;
+    let ours = peers::Programs::released(&mut record)?;
+    let program = peers::gst_plugin_webrtc(&mut record, Speed::Released)?;
     let folder = places::root().join("tests/browser");
-    let node = install::node()?;
-    install::npm_packages(&folder, &node)?;
+    let node = install::node(&mut record)?;
+    install::npm_packages(&mut record, &folder, &node)?;
 
     say("Joining both sinks in Chromium, in turns");
     let mut node = command(
@@ -27,8 +29,8 @@ pub(crate) fn run() -> Result<ExitCode> {
         &["bench-first-frame.mjs"],
     );
     node.current_dir(&folder)
-        .env("WIGWAG_SERVE", serve)
-        .env("WIGWAG_PLUGIN", plugin)
+        .env("WIGWAG_SERVE", ours.serve())
+        .env("WIGWAG_PLUGIN", ours.plugin)
         .env("WIGWAG_PEER_GST_WEBRTC", program)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::table::{Row, print};
 use crate::commands::{cargo, command, must_run, say, shown};
+use crate::record::Record;
 use crate::{install, places};
 
 /// Frames of a short and a long run. Their difference has nothing of the set-up.
@@ -15,7 +16,7 @@ const FRAMES: [u64; 2] = [100, 400];
 const COUNTED: [&str; 3] = ["send_frame", "wake", "receive"];
 
 pub(crate) fn run() -> Result<ExitCode> {
-    install::debian_packages()?;
+    install::debian_packages(&mut Record::live())?;
     say("Building the session under measurement");
     let build = ["build", "--quiet", "--locked", "--profile", "load"];
     let what = ["--package", "wigwag-media", "--example", "packet_path"];

@@ -2,11 +2,13 @@
 //! `wigwag` and runs `wigwag publish INPUT --embed`, which brings the signalling server and the page.
 
 mod browser;
+mod build;
+mod progress;
 mod publisher;
 
 use std::io::Read;
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,7 +18,6 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use crate::commands::say;
-use crate::{install, peers, places};
 use publisher::Publisher;
 
 #[derive(clap::Args)]
@@ -30,6 +31,10 @@ pub(crate) struct Demo {
     #[arg(long)]
     no_open: bool,
 
+    /// Runs this `wigwag`, instead of installing what is missing and building one
+    #[arg(long)]
+    program: Option<PathBuf>,
+
     /// Ends by itself after so many seconds
     #[arg(long)]
     seconds: Option<u64>,
@@ -40,9 +45,10 @@ pub(crate) fn run(demo: &Demo) -> Result<ExitCode> {
     if names_no_file(&demo.input) {
         bail!("{}: there is no such file", demo.input);
     }
-    install::packages_of_the_demo()?;
-    // It runs in the folder where the user is, and is built in another.
-    let program = places::root().join(peers::our_server()?);
+    let program = match &demo.program {
+        Some(program) => program.clone(),
+        None => build::build()?,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

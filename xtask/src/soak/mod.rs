@@ -9,6 +9,7 @@
 mod crowd;
 mod readings;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,9 @@ use crate::bench::fan_out::audience::Audience;
 use crate::bench::fan_out::pauses::Pauses;
 use crate::bench::fan_out::sender::{Implementation, Sender, Source};
 use crate::commands::say;
-use crate::{install, peers, places};
+use crate::peers::Programs;
+use crate::record::Record;
+use crate::{install, places};
 use crowd::Crowd;
 use readings::Readings;
 
@@ -40,12 +43,12 @@ const WARM_UP: Duration = Duration::from_secs(30);
 const STAGGER: Duration = Duration::from_millis(50);
 const READ_EVERY: Duration = Duration::from_secs(1);
 /// The least that a run can tell anything from.
-const LEAST: Duration = Duration::from_secs(90);
+const LEAST: Duration = Duration::from_secs(60);
 /// After the last misbehaving viewer: the sender gives up who is silent for ten seconds, or never answered for fifteen.
 const AFTERWARDS: Duration = Duration::from_secs(25);
 
 /// Viewers come, go and misbehave at random; the sender must stay as it is
-#[derive(Args, Clone, Copy)]
+#[derive(Args)]
 pub(crate) struct Soak {
     /// For how long
     #[arg(long, default_value_t = 3.0)]
@@ -56,12 +59,26 @@ pub(crate) struct Soak {
     /// Writes the plot to docs/pictures/soak.svg
     #[arg(long)]
     write: bool,
+    /// Runs this `wigwag`, instead of building one
+    #[arg(long, requires = "plugin")]
+    wigwag: Option<PathBuf>,
+    /// The folder of the plugin that was built with it
+    #[arg(long, requires = "wigwag")]
+    plugin: Option<PathBuf>,
 }
 
-pub(crate) fn run(arguments: Soak) -> Result<ExitCode> {
-    install::debian_packages()?;
-    let wigwag = peers::our_server()?;
-    let plugin = peers::our_plugin()?;
+pub(crate) fn run(arguments: &Soak) -> Result<ExitCode> {
+    let Programs { wigwag, plugin } = match (&arguments.wigwag, &arguments.plugin) {
+        (Some(wigwag), Some(plugin)) => Programs {
+            wigwag: wigwag.clone(),
+            plugin: plugin.clone(),
+        },
+        _ => {
+            let mut record = Record::live();
+            install::debian_packages(&mut record)?;
+            Programs::released(&mut record)?
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

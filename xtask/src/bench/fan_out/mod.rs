@@ -23,6 +23,8 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::commands::say;
+use crate::install::Speed;
+use crate::record::Record;
 use crate::{install, peers, places};
 use report::Report;
 use sender::{Implementation, Source};
@@ -48,10 +50,11 @@ struct Programs<'a> {
 }
 
 pub(crate) fn run(arguments: FanOut) -> Result<ExitCode> {
-    install::debian_packages()?;
-    let plugin = peers::our_plugin()?;
-    let wigwag = peers::our_server()?;
-    let published = peers::gst_plugin_webrtc()?;
+    let mut record = Record::live();
+    install::debian_packages(&mut record)?;
+    let built = peers::Programs::released(&mut record)?;
+    let (wigwag, plugin) = (built.wigwag, built.plugin);
+    let published = peers::gst_plugin_webrtc(&mut record, Speed::Released)?;
     let film = Source::Film(film::film()?);
     let programs = Programs {
         wigwag: &wigwag,

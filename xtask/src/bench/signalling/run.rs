@@ -11,6 +11,8 @@ use super::certificate::Certificate;
 use super::report::{Case, Report};
 use super::stalled;
 use crate::commands::say;
+use crate::install::Speed;
+use crate::record::Record;
 use crate::{peers, places};
 
 /// Pings would come at other moments of each measurement.
@@ -19,7 +21,7 @@ const OURS: &[&str] = &["serve", "--keepalive-timeout", "3600"];
 pub(crate) fn run(arguments: &Signalling) -> Result<ExitCode> {
     let ours = match &arguments.ours {
         Some(program) => program.clone(),
-        None => peers::our_server()?,
+        None => peers::Programs::released(&mut Record::live())?.wigwag,
     };
     let ours = Candidate {
         program: &ours,
@@ -27,7 +29,7 @@ pub(crate) fn run(arguments: &Signalling) -> Result<ExitCode> {
     };
     let reference = match &arguments.before {
         Some(program) => program.clone(),
-        None => peers::reference_server()?,
+        None => peers::reference_server(&mut Record::live(), Speed::Released)?,
     };
     let reference = Candidate {
         program: &reference,
