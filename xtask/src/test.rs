@@ -21,6 +21,9 @@ const FUZZED: [(&str, &str); 4] = [
     ("crates/server/fuzz", "frames"),
 ];
 
+/// The crate whose tests make network interfaces.
+const NEEDS_ROOT: &str = "wigwag-link";
+
 /// Installs what the tests need, then runs formatting, lints and every test
 #[derive(clap::Args)]
 pub(crate) struct Test {
@@ -101,7 +104,7 @@ fn rust(counts: &mut Counts) -> Result<()> {
     counts.check(&mut cargo(&["fmt", "--check", "--manifest-path", peer]))?;
 
     say("Tests of the Rust crates");
-    counts.suite(&mut cargo(&[
+    let mut tests = cargo(&[
         "test",
         "--workspace",
         "--locked",
@@ -109,7 +112,20 @@ fn rust(counts: &mut Counts) -> Result<()> {
         "--no-fail-fast",
         "--exclude",
         "wigwag-end-to-end",
-    ]))
+    ]);
+    if install::is_root()? {
+        return counts.suite(&mut tests);
+    }
+    counts.suite(tests.args(["--exclude", NEEDS_ROOT]))?;
+    let mut tests = cargo(&[
+        "test",
+        "--locked",
+        "--no-fail-fast",
+        "--package",
+        NEEDS_ROOT,
+    ]);
+    tests.args(["--config", "target.'cfg(unix)'.runner = 'sudo'"]);
+    counts.suite(&mut tests)
 }
 
 fn peers_of_ours(counts: &mut Counts, xtask: &Path) -> Result<()> {
