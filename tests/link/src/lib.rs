@@ -2,7 +2,8 @@
 //! a queue, a delay, jitter and loss. It needs no `netem`, which many kernels lack.
 //!
 //! [`LinkPair`] makes the two hosts, each a network namespace with a TUN device, and forwards IP packets between them;
-//! each direction is a [`Link`], a state machine without I/O that can be used in virtual time too.
+//! each direction is a [`Link`], a state machine without I/O that can be used in virtual time too. The program
+//! `wigwag-link` does the same for programs that are not written in Rust; `wigwag-link --help` describes it.
 //!
 //! ```no_run
 //! use std::net::UdpSocket;
