@@ -341,9 +341,14 @@ fn is_installed(package: &str) -> bool {
         .is_ok_and(|output| output.stdout == b"installed")
 }
 
-pub(crate) fn as_root(program: &str, arguments: &[&str]) -> Result<Command> {
+/// Whether this runs as root.
+fn is_root() -> Result<bool> {
     let id = Command::new("id").arg("-u").output()?;
-    let mut root = if id.stdout.trim_ascii() == b"0" {
+    Ok(id.stdout.trim_ascii() == b"0")
+}
+
+pub(crate) fn as_root(program: &str, arguments: &[&str]) -> Result<Command> {
+    let mut root = if is_root()? {
         command(program, arguments)
     } else if Command::new("sudo").arg("--version").output().is_ok() {
         let mut sudo = command("sudo", &[program]);

@@ -6,9 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use wigwag_link::Namespace;
 
 use crate::gst_plugin_webrtc::{Endpoint, wait_until_listed};
-use crate::namespace::Namespace;
 use crate::output::Output;
 use crate::{DEADLINE, environment};
 

@@ -11,14 +11,17 @@ use anyhow::{Context, Result, bail};
 use cargo_metadata::{Message, MetadataCommand};
 
 use crate::commands::{cargo, shown};
-use crate::places;
 use crate::record::{Record, Running};
+use crate::{install, places};
 
 /// Test programs that run at once, each with as many threads as it likes.
 const AT_ONCE: usize = 3;
 
 /// The package of the tests with programs of others, a part of its own.
 pub(crate) const END_TO_END: &str = "wigwag-end-to-end";
+
+/// The package whose tests make network interfaces.
+const NEEDS_ROOT: &str = "wigwag-link";
 
 /// A program that Cargo built from tests.
 #[derive(Clone, Debug)]
@@ -143,7 +146,11 @@ fn work(
             return Ok(());
         };
         drop(queue);
-        let mut command = Command::new(&program.executable);
+        let mut command = if program.package == NEEDS_ROOT {
+            install::as_root(&install::text(&program.executable)?, &[])?
+        } else {
+            Command::new(&program.executable)
+        };
         command
             .current_dir(&program.folder)
             .env("CARGO_MANIFEST_DIR", &program.folder)

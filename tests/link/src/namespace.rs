@@ -3,15 +3,19 @@
 //! A namespace has no name and nothing to clean up: it goes with its last process, and its interfaces go
 //! with it. Without root a user namespace around it gives the right to make it.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::panic;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::DEADLINE;
+/// How long to wait for a namespace: long enough for a busy machine.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The program that keeps a namespace alive: it ends with its input, so also if the test is killed.
 const HOLDER: &str = "cat";
@@ -69,7 +73,7 @@ impl Namespace {
         Ok(())
     }
 
-    /// Pulls the cable at this end: nothing goes out any more, nor comes in, and nobody is told.
+    /// Pulls the cable at this end: nothing goes out any more, nor comes in, without a notice to anybody.
     pub fn pull_cable(&self) -> Result<()> {
         self.ip(&["link", "set", "cable", "down"])
     }
@@ -77,12 +81,9 @@ impl Namespace {
     /// The same command, to be run in this namespace.
     #[must_use]
     pub fn enter(&self, command: &Command) -> Command {
-        let mut entering = Command::new("nsenter");
-        entering.args(["--target", &self.holder.id().to_string(), "--net"]);
-        if !self.is_root {
-            entering.args(["--user", "--preserve-credentials"]);
-        }
-        entering.arg("--").arg(command.get_program());
+        let prefix = self.prefix();
+        let mut entering = Command::new(&prefix[0]);
+        entering.args(&prefix[1..]).arg(command.get_program());
         entering.args(command.get_args());
         for (name, value) in command.get_envs() {
             match value {
@@ -91,6 +92,59 @@ impl Namespace {
             };
         }
         entering
+    }
+
+    /// Runs `job` on a thread in this namespace, and returns what it returns: sockets that it makes belong to this namespace
+    /// for ever, on whatever thread they are used later.
+    ///
+    /// # Panics
+    ///
+    /// If `job` does.
+    pub fn run<T: Send>(&self, job: impl FnOnce() -> T + Send) -> Result<T> {
+        let name = format!("/proc/{}/ns/net", self.holder.id());
+        let network = File::open(&name).with_context(|| format!("cannot open {name}"))?;
+        thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
+                Ok(job())
+            });
+            thread
+                .join()
+                .unwrap_or_else(|payload| panic::resume_unwind(payload))
+        })
+        .map_err(|error: rustix::io::Errno| match error {
+            rustix::io::Errno::PERM => anyhow!(
+                "a thread may enter a namespace as root only: run this by sudo, or in \
+                 `unshare --user --map-root-user` if /dev/net/tun is open to everybody"
+            ),
+            error => anyhow!(error).context("cannot enter a namespace"),
+        })
+    }
+
+    /// What stands before a command to run it in this namespace: a program and its arguments.
+    #[must_use]
+    pub fn prefix(&self) -> Vec<String> {
+        let id = self.holder.id().to_string();
+        let mut words = vec!["nsenter", "--target", &id, "--net"];
+        if !self.is_root {
+            words.extend(["--user", "--preserve-credentials"]);
+        }
+        words.push("--");
+        words.into_iter().map(ToOwned::to_owned).collect()
+    }
+
+    /// Runs `ip` in this namespace.
+    pub(crate) fn ip(&self, arguments: &[&str]) -> Result<()> {
+        let mut ip = Command::new("ip");
+        ip.args(arguments);
+        let output = self.enter(&ip).output().context("cannot run nsenter")?;
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.success(),
+            "ip {}: {complaint}",
+            arguments.join(" ")
+        );
+        Ok(())
     }
 
     fn hold(command: &mut Command, is_root: bool) -> Result<Self> {
@@ -116,19 +170,6 @@ impl Namespace {
             ensure!(Instant::now() < deadline, "no network namespace in time");
             thread::sleep(Duration::from_millis(2));
         }
-        Ok(())
-    }
-
-    fn ip(&self, arguments: &[&str]) -> Result<()> {
-        let mut ip = Command::new("ip");
-        ip.args(arguments);
-        let output = self.enter(&ip).output()?;
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "ip {}: {complaint}",
-            arguments.join(" ")
-        );
         Ok(())
     }
 }
