@@ -279,6 +279,7 @@ impl Controlled {
             timestamp_offset: known.map_or_else(rand::random, |known| known.timestamp_offset),
             audio: codecs[0].format.audio,
             encoded,
+            refusal_posted: false,
             codecs,
         };
         let max_bitrate = u64::from(self.settings.max_bitrate);

@@ -163,11 +163,16 @@ impl Controlled {
             }
             ViewerEvent::Estimate(rate) => self.audience.estimate(viewer, rate, now),
             ViewerEvent::Ended(reason) => {
+                let id = session.id.clone();
                 let reason = match reason {
-                    EndReason::NoCommonCodec => self.no_common_codec(),
+                    EndReason::NoCommonCodec => {
+                        let streams: Vec<_> = self.streams.keys().copied().collect();
+                        self.post_refusals(&streams);
+                        self.no_common_codec()
+                    }
                     reason => reason.to_string(),
                 };
-                gst::info!(log::SINK, "session {} ended: {reason}", session.id);
+                gst::info!(log::SINK, "session {id} ended: {reason}");
                 self.end_session(viewer, Some(&reason));
             }
             _ => {}
@@ -234,6 +239,23 @@ impl Controlled {
         }
         self.snapshot
             .update_session(viewer, |session| session.refused = refused);
+        self.post_refusals(streams);
+    }
+
+    /// Posts, once for each stream that comes encoded, that there are viewers that do not take it.
+    fn post_refusals(&mut self, streams: &[StreamId]) {
+        for id in streams {
+            let Some(stream) = self.streams.get_mut(id) else {
+                continue;
+            };
+            if stream.encoded && !std::mem::replace(&mut stream.refusal_posted, true) {
+                let (name, codecs) = (&stream.name, stream.codec_names());
+                let text = format!(
+                    "{name} comes as {codecs}, which a viewer does not take; it goes without"
+                );
+                self.warn(&text);
+            }
+        }
     }
 
     fn no_common_codec(&self) -> String {

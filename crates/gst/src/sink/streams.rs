@@ -21,6 +21,8 @@ pub(super) struct Stream {
     pub(super) audio: bool,
     /// Whether it comes encoded.
     pub(super) encoded: bool,
+    /// Whether a warning said that a viewer refuses it.
+    pub(super) refusal_posted: bool,
     /// In order of preference; never empty.
     pub(super) codecs: Vec<StreamCodec>,
 }
