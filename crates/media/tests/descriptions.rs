@@ -438,6 +438,16 @@ fn audio_is_offered_first_and_every_section_has_the_candidates() {
 }
 
 #[test]
+fn video_that_not_every_viewer_takes_is_offered_last() {
+    let (_, offer) = offered(&config(vec![
+        stream(VIDEO, &[H265]),
+        stream(SCREEN, &[H264]),
+    ]));
+    let mids = offer.lines().filter_map(|line| line.strip_prefix("a=mid:"));
+    assert_eq!(mids.collect::<Vec<_>>(), ["video1", "video0"]);
+}
+
+#[test]
 fn sections_that_a_viewer_refuses_are_named() {
     let high = passed_through(Codec::H264 {
         profile_level_id: 0x640028,

@@ -27,6 +27,8 @@ pub(super) struct Session {
     pub(super) id: SessionId,
     pub(super) peer: PeerId,
     consumer: Consumer,
+    /// Whether we offer; else the viewer does.
+    we_offer: bool,
     /// Whether we offered and the viewer has not answered yet.
     awaits_answer: bool,
 }
@@ -59,6 +61,7 @@ impl Controlled {
             id: id.clone(),
             peer: peer.clone(),
             consumer: consumer.clone(),
+            we_offer: offer.is_none(),
             awaits_answer: offer.is_none(),
         };
         let streams = self.streams.values();
@@ -219,6 +222,7 @@ impl Controlled {
         let Some(session) = self.sessions.get(&viewer) else {
             return;
         };
+        let we_offer = session.we_offer;
         let mut refused = Vec::new();
         for id in streams {
             let Some(stream) = self.streams.get(id) else {
@@ -239,7 +243,10 @@ impl Controlled {
         }
         self.snapshot
             .update_session(viewer, |session| session.refused = refused);
-        self.post_refusals(streams);
+        // A viewer that offers may have asked for less.
+        if we_offer {
+            self.post_refusals(streams);
+        }
     }
 
     /// Posts, once for each stream that comes encoded, that there are viewers that do not take it.

@@ -68,8 +68,8 @@ pub(super) struct AgreedFormat {
 }
 
 impl Offered {
-    /// What a sender of these streams offers: audio first, since a viewer that refuses the first section of a
-    /// group may lose the transport of all, and refusals are of video.
+    /// What a sender of these streams offers: audio first, then video that every viewer takes, since a viewer that
+    /// refuses the first section of a group may lose the transport of all.
     pub(super) fn new(config: &SessionConfig) -> Result<Self, EndReason> {
         let mut offered = Self {
             payload_types: PayloadTypes::default(),
@@ -123,8 +123,12 @@ impl Offered {
                 formats,
             });
         }
-        let is_video = |section: &OfferedSection| section.kind == MediaKind::Video;
-        offered.sections.sort_by_key(is_video);
+        let is_common = |format: &OfferedFormat| format::common_name(format.codec).is_some();
+        let rank = |section: &OfferedSection| {
+            let common = section.formats.iter().any(is_common);
+            (section.kind == MediaKind::Video, !common)
+        };
+        offered.sections.sort_by_key(rank);
         Ok(offered)
     }
 
