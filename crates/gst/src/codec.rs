@@ -3,8 +3,13 @@
 use gstreamer as gst;
 use wigwag_media::session::Codec;
 
+use crate::bitstream;
+
 /// Constrained baseline, level 3.1: what every browser takes (RFC 7742 §6.2).
 const CONSTRAINED_BASELINE: u32 = 0x42_e0_1f;
+
+/// `general_profile_idc` of the main profile (ITU-T H.265, annex A.3.2).
+const H265_MAIN: u8 = 1;
 
 /// A codec as GStreamer knows it.
 #[derive(Debug)]
@@ -25,6 +30,8 @@ pub(crate) struct Format {
     pub(crate) packages: &'static str,
     /// What encoders are asked for.
     pub(crate) encoded: Option<&'static str>,
+    /// Whether raw input is offered in it by default.
+    pub(crate) encodes_by_default: bool,
 }
 
 /// In the order in which they are offered unless told otherwise.
@@ -39,6 +46,7 @@ pub(crate) const FORMATS: &[Format] = &[
         payloader: "rtpvp8pay",
         packages: "gstreamer1.0-plugins-good",
         encoded: None,
+        encodes_by_default: true,
     },
     Format {
         number: 1,
@@ -50,6 +58,7 @@ pub(crate) const FORMATS: &[Format] = &[
         payloader: "rtph264pay",
         packages: "gstreamer1.0-plugins-ugly (x264enc) or gstreamer1.0-plugins-bad (openh264enc), and gstreamer1.0-plugins-good",
         encoded: Some("video/x-h264, profile=constrained-baseline"),
+        encodes_by_default: true,
     },
     Format {
         number: 2,
@@ -61,6 +70,7 @@ pub(crate) const FORMATS: &[Format] = &[
         payloader: "rtpvp9pay",
         packages: "gstreamer1.0-plugins-good and gstreamer1.0-plugins-bad",
         encoded: None,
+        encodes_by_default: true,
     },
     Format {
         number: 3,
@@ -72,6 +82,7 @@ pub(crate) const FORMATS: &[Format] = &[
         payloader: "rtph265pay",
         packages: "gstreamer1.0-plugins-bad (x265enc) and gstreamer1.0-plugins-good",
         encoded: Some("video/x-h265, profile=main"),
+        encodes_by_default: true,
     },
     Format {
         number: 4,
@@ -83,6 +94,7 @@ pub(crate) const FORMATS: &[Format] = &[
         payloader: "rtpav1pay",
         packages: "gstreamer1.0-plugins-bad (av1enc) and gst-plugin-rtp (rtpav1pay)",
         encoded: None,
+        encodes_by_default: true,
     },
     Format {
         number: 5,
@@ -94,6 +106,31 @@ pub(crate) const FORMATS: &[Format] = &[
         payloader: "rtpopuspay",
         packages: "gstreamer1.0-plugins-base and gstreamer1.0-plugins-good",
         encoded: None,
+        encodes_by_default: true,
+    },
+    Format {
+        number: 6,
+        name: "PCMU",
+        audio: true,
+        media_type: "audio/x-mulaw",
+        parser: None,
+        parsed: None,
+        payloader: "rtppcmupay",
+        packages: "gstreamer1.0-plugins-good",
+        encoded: Some("audio/x-mulaw, rate=8000, channels=1"),
+        encodes_by_default: false,
+    },
+    Format {
+        number: 7,
+        name: "PCMA",
+        audio: true,
+        media_type: "audio/x-alaw",
+        parser: None,
+        parsed: None,
+        payloader: "rtppcmapay",
+        packages: "gstreamer1.0-plugins-good",
+        encoded: Some("audio/x-alaw, rate=8000, channels=1"),
+        encodes_by_default: false,
     },
 ];
 
@@ -114,13 +151,47 @@ impl Format {
     pub(crate) fn codec(&self, caps: &gst::StructureRef) -> Codec {
         match self.name {
             "VP8" => Codec::Vp8,
-            "VP9" => Codec::Vp9,
-            "H265" => Codec::H265,
-            "AV1" => Codec::Av1,
+            "VP9" => Codec::Vp9 {
+                profile: vp9_profile(caps).unwrap_or(0),
+            },
+            "H265" => Codec::H265 {
+                profile: h265_profile(caps).unwrap_or(H265_MAIN),
+            },
+            "AV1" => Codec::Av1 {
+                profile: av1_profile(caps).unwrap_or(0),
+            },
             "OPUS" => Codec::Opus,
+            "PCMU" => Codec::Pcmu,
+            "PCMA" => Codec::Pcma,
             _ => Codec::H264 {
                 profile_level_id: profile_level_id(caps).unwrap_or(CONSTRAINED_BASELINE),
             },
+        }
+    }
+
+    /// The clock of its RTP packets, in Hz.
+    pub(crate) fn clock(&self) -> u32 {
+        match self.name {
+            "OPUS" => 48_000,
+            "PCMU" | "PCMA" => 8_000,
+            _ => 90_000,
+        }
+    }
+
+    /// How many channels descriptions name; Opus always has two there (RFC 7587, section 4.1).
+    pub(crate) fn channels(&self) -> u32 {
+        if self.name == "OPUS" { 2 } else { 1 }
+    }
+
+    /// Its name as people write it.
+    pub(crate) fn spelled(&self) -> &'static str {
+        match self.name {
+            "H264" => "H.264",
+            "H265" => "H.265",
+            "OPUS" => "Opus",
+            "PCMU" => "G.711 (PCMU)",
+            "PCMA" => "G.711 (PCMA)",
+            name => name,
         }
     }
 
@@ -136,14 +207,14 @@ impl Format {
     }
 }
 
-/// Caps of all codecs of a kind whose payloader is installed.
+/// Caps of all codecs of a kind that raw input is offered in by default, and whose payloader is installed.
 pub(crate) fn all_caps(audio: bool) -> gst::Caps {
     crate::registry::prepare();
     let mut caps = gst::Caps::new_empty();
     let installed = |format: &&Format| gst::ElementFactory::find(format.payloader).is_some();
     for format in FORMATS
         .iter()
-        .filter(|format| format.audio == audio)
+        .filter(|format| format.audio == audio && format.encodes_by_default)
         .filter(installed)
     {
         caps.get_mut()
@@ -153,20 +224,25 @@ pub(crate) fn all_caps(audio: bool) -> gst::Caps {
     caps
 }
 
-/// Profile and level of H.264 in the form of SDP (RFC 6184 §8.1), from `codec_data` or else the names.
+/// Profile and level of H.264 in the form of SDP (RFC 6184 §8.1): from the SPS, or else the names.
 fn profile_level_id(caps: &gst::StructureRef) -> Option<u32> {
-    if let Ok(data) = caps.get::<gst::Buffer>("codec_data")
-        && let Ok(data) = data.map_readable()
-        && let [_, profile, constraints, level, ..] = data.as_slice()
-    {
+    if let Ok(id) = caps.get::<&str>(bitstream::PROFILE_LEVEL_ID) {
+        return u32::from_str_radix(id, 16).ok();
+    }
+    if let Some([_, profile, constraints, level, ..]) = codec_data(caps).as_deref() {
         return Some(u32::from_be_bytes([0, *profile, *constraints, *level]));
     }
     let profile = match caps.get::<&str>("profile").ok()? {
         "constrained-baseline" => 0x42_e0,
         "baseline" => 0x42_00,
+        "extended" => 0x58_00,
         "main" => 0x4d_00,
         "constrained-high" => 0x64_0c,
+        "progressive-high" => 0x64_08,
         "high" => 0x64_00,
+        "high-10" => 0x6e_00,
+        "high-4:2:2" => 0x7a_00,
+        "high-4:4:4" => 0xf4_00,
         _ => return None,
     };
     let level = match caps.get::<&str>("level").unwrap_or("3.1") {
@@ -177,6 +253,42 @@ fn profile_level_id(caps: &gst::StructureRef) -> Option<u32> {
         }
     };
     Some(profile << 8 | level)
+}
+
+fn vp9_profile(caps: &gst::StructureRef) -> Option<u8> {
+    caps.get::<&str>("profile").ok()?.parse().ok()
+}
+
+/// As in `profile-id` (RFC 7798 §7.1): `general_profile_idc`.
+fn h265_profile(caps: &gst::StructureRef) -> Option<u8> {
+    if let Some([_, profile, ..]) = codec_data(caps).as_deref() {
+        return Some(profile & 0x1f);
+    }
+    match caps.get::<&str>("profile").ok()? {
+        "main" => Some(H265_MAIN),
+        "main-10" => Some(2),
+        "main-still-picture" => Some(3),
+        // The range extensions have all else that GStreamer names.
+        _ => Some(4),
+    }
+}
+
+fn av1_profile(caps: &gst::StructureRef) -> Option<u8> {
+    if let Some([_, profile, ..]) = codec_data(caps).as_deref() {
+        return Some(profile >> 5);
+    }
+    match caps.get::<&str>("profile").ok()? {
+        "main" => Some(0),
+        "high" => Some(1),
+        "professional" => Some(2),
+        _ => None,
+    }
+}
+
+fn codec_data(caps: &gst::StructureRef) -> Option<Vec<u8>> {
+    let data = caps.get::<gst::Buffer>("codec_data").ok()?;
+    let data = data.map_readable().ok()?;
+    Some(data.to_vec())
 }
 
 #[cfg(test)]
@@ -199,7 +311,32 @@ mod tests {
         );
         let data = "video/x-h264, codec_data=(buffer)014d401effe1";
         assert_eq!(id(data), Some(0x4d_40_1e));
+        let read = "video/x-h264, profile=main, level=(string)4, profile-level-id=(string)4de01f";
+        assert_eq!(id(read), Some(0x4d_e0_1f));
         assert_eq!(id("video/x-h264"), None);
+    }
+
+    #[test]
+    fn profiles_of_other_codecs_come_from_their_caps() {
+        gst::init().expect("GStreamer starts");
+        let codec = |caps: &str| {
+            let caps: gst::Caps = caps.parse().expect("caps");
+            let caps = caps.structure(0).expect("not empty");
+            let format = Format::of_media_type(caps.name()).expect("a codec");
+            format.codec(caps)
+        };
+        let vp9 = |profile| Codec::Vp9 { profile };
+        assert_eq!(codec("video/x-vp9"), vp9(0));
+        assert_eq!(codec("video/x-vp9, profile=(string)2"), vp9(2));
+        let h265 = |profile| Codec::H265 { profile };
+        assert_eq!(codec("video/x-h265"), h265(1));
+        assert_eq!(codec("video/x-h265, profile=main-10"), h265(2));
+        assert_eq!(codec("video/x-h265, codec_data=(buffer)0102"), h265(2));
+        let av1 = |profile| Codec::Av1 { profile };
+        assert_eq!(codec("video/x-av1, profile=high"), av1(1));
+        assert_eq!(codec("video/x-av1, codec_data=(buffer)81050c00"), av1(0));
+        assert_eq!(codec("audio/x-mulaw, rate=8000, channels=1"), Codec::Pcmu);
+        assert_eq!(codec("audio/x-alaw, rate=8000, channels=1"), Codec::Pcma);
     }
 
     #[test]

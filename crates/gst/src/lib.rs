@@ -6,6 +6,7 @@
 //! scripts run unchanged; the GObject types have names of their own, so that both plugins can be
 //! installed.
 
+mod bitstream;
 mod codec;
 mod embedded;
 mod log;

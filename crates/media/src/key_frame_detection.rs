@@ -30,11 +30,11 @@ mod h265 {
 pub fn begins_key_frame(codec: Codec, payload: &[u8]) -> bool {
     let begins = match codec {
         Codec::Vp8 => vp8(payload),
-        Codec::Vp9 => vp9(payload),
+        Codec::Vp9 { .. } => vp9(payload),
         Codec::H264 { .. } => h264(payload),
-        Codec::H265 => h265(payload),
-        Codec::Av1 => av1(payload),
-        Codec::Opus => Some(true),
+        Codec::H265 { .. } => h265(payload),
+        Codec::Av1 { .. } => av1(payload),
+        Codec::Opus | Codec::Pcmu | Codec::Pcma => Some(true),
     };
     begins.unwrap_or(false)
 }
@@ -137,6 +137,9 @@ mod tests {
 
     use super::*;
 
+    const VP9: Codec = Codec::Vp9 { profile: 0 };
+    const H265: Codec = Codec::H265 { profile: 1 };
+    const AV1: Codec = Codec::Av1 { profile: 0 };
     const H264: Codec = Codec::H264 {
         profile_level_id: 0x42e01f,
     };
@@ -186,7 +189,7 @@ mod tests {
     #[test]
     fn vp9_tells_in_its_descriptor() {
         assert_begins(
-            Codec::Vp9,
+            VP9,
             &[
                 &[0x08],
                 &[0x0a, 0x18],
@@ -196,7 +199,7 @@ mod tests {
             ],
         );
         assert_begins_not(
-            Codec::Vp9,
+            VP9,
             &[
                 // Predicted, the rest of a frame, a higher layer, and too short ones.
                 &[0x48],
@@ -243,7 +246,7 @@ mod tests {
     #[test]
     fn h265_tells_in_units_aggregates_and_fragments() {
         assert_begins(
-            Codec::H265,
+            H265,
             &[
                 // IDR, CRA, VPS, SPS; an aggregate that begins with the VPS; the first fragment.
                 &[0x26, 0x01, 0xaf],
@@ -255,7 +258,7 @@ mod tests {
             ],
         );
         assert_begins_not(
-            Codec::H265,
+            H265,
             &[
                 // A trailing picture, picture parameters, a later fragment.
                 &[0x02, 0x01],
@@ -273,8 +276,8 @@ mod tests {
 
     #[test]
     fn av1_tells_in_its_aggregation_header() {
-        assert_begins(Codec::Av1, &[&[0x08], &[0x18, 0x0a]]);
-        assert_begins_not(Codec::Av1, &[&[0x00], &[0x10], &[0x88], &[]]);
+        assert_begins(AV1, &[&[0x08], &[0x18, 0x0a]]);
+        assert_begins_not(AV1, &[&[0x00], &[0x10], &[0x88], &[]]);
     }
 
     #[test]
@@ -285,7 +288,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read(payload in proptest::collection::vec(any::<u8>(), 0..64)) {
-            for codec in [Codec::Vp8, Codec::Vp9, H264, Codec::H265, Codec::Av1, Codec::Opus] {
+            for codec in [Codec::Vp8, VP9, H264, H265, AV1, Codec::Opus] {
                 begins_key_frame(codec, &payload);
             }
         }
@@ -294,7 +297,7 @@ mod tests {
         #[test]
         fn less_is_never_more(payload in proptest::collection::vec(any::<u8>(), 0..16), cut in 0..16usize) {
             let cut = &payload[..cut.min(payload.len())];
-            for codec in [Codec::Vp8, Codec::Vp9, Codec::Av1] {
+            for codec in [Codec::Vp8, VP9, AV1] {
                 prop_assert!(begins_key_frame(codec, &payload) || !begins_key_frame(codec, cut));
             }
         }

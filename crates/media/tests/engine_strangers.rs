@@ -126,7 +126,7 @@ fn reflexive(stage: &Stage, viewer: ViewerId) -> Option<String> {
         .get(&viewer)?
         .iter()
         .find_map(|event| match event {
-            ViewerEvent::LocalCandidate(candidate) => Some(candidate.clone()),
+            ViewerEvent::LocalCandidate { candidate, .. } => Some(candidate.clone()),
             _ => None,
         })
 }

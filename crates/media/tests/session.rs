@@ -264,7 +264,7 @@ fn an_offer_names_one_media_stream_for_all_and_only_what_is_sent() {
     assert_eq!(count("VP9/90000") + count("H264/90000"), 0);
     assert_eq!(count("a=group:BUNDLE"), 1);
     let msid = lines.iter().filter_map(|line| line.strip_prefix("a=msid:"));
-    assert!(msid.eq(["wigwag wigwag-0", "wigwag wigwag-1"]));
+    assert!(msid.eq(["wigwag wigwag-1", "wigwag wigwag-0"]));
 }
 
 #[test]

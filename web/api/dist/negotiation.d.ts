@@ -16,6 +16,8 @@ export interface NegotiationHandlers {
 }
 export declare class Negotiation {
     #private;
+    /** Called with an offer and its answer, before that is applied. */
+    answering: (offer: string, answer: string) => void;
     /** Changes an answer before it is applied and sent. */
     munge: (offer: string, answer: string) => string;
     constructor(connection: RTCPeerConnection, handlers: NegotiationHandlers);

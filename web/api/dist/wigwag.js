@@ -54,19 +54,43 @@ var e = {
 	#s() {
 		this.#n && !this.#a && (this.#i = setTimeout(() => this.#o(), this.#n.wait(Math.random())));
 	}
-}, a = Object.freeze({
+}, a = /* @__PURE__ */ new Set([
+	"rtx",
+	"red",
+	"ulpfec",
+	"flexfec-03",
+	"telephone-event",
+	"cn"
+]);
+function o(e, t) {
+	let n = s(t);
+	return s(e).flatMap((e, t) => {
+		let [r] = e.split(" ", 1), i = n[t]?.split(" ", 2)[1];
+		if (r !== "audio" && r !== "video" || i !== "0") return [];
+		let o = [...e.matchAll(/^a=rtpmap:\d+ ([^/\s]+)/gm)].map(([, e = ""]) => e);
+		return [{
+			kind: r,
+			codecs: [...new Set(o)].filter((e) => !a.has(e.toLowerCase()))
+		}];
+	});
+}
+function s(e) {
+	return e.split(/^m=/m).slice(1);
+}
+// api/src/session-state.ts
+var c = Object.freeze({
 	idle: 0,
 	connecting: 1,
 	streaming: 2,
 	closed: 3
 });
 // api/src/stereo.ts
-function o(e, t) {
+function l(e, t) {
 	let n = /* @__PURE__ */ new Set();
 	for (let [, t] of e.matchAll(/^a=fmtp:(\d+) .*sprop-stereo=1/gm)) t !== void 0 && RegExp(`^a=rtpmap:${t} opus/`, "im").test(e) && n.add(t);
 	return t.replace(/^(a=fmtp:(\d+) )(.*)$/gm, (e, t, r, i) => n.has(r) && !/(?:^|[;\s])stereo=/.test(i) ? `${t}stereo=1;${i}` : e);
 }
-var s = class {
+var u = class {
 	#e;
 	#t;
 	#n = [];
@@ -74,6 +98,7 @@ var s = class {
 	#i = 0;
 	#a = !1;
 	#o = Promise.resolve();
+	answering = () => {};
 	munge = (e, t) => t;
 	constructor(e, t) {
 		this.#e = e, this.#t = t, e.addEventListener("icecandidate", ({ candidate: e }) => {
@@ -93,7 +118,7 @@ var s = class {
 			if (--this.#i, await this.#e.setRemoteDescription(e), this.#r = !0, this.#n.splice(0).forEach(this.#s), e.type === "offer") {
 				t();
 				let { type: n, sdp: r = "" } = await this.#e.createAnswer();
-				await this.#e.setLocalDescription({
+				this.answering(e.sdp, r), await this.#e.setLocalDescription({
 					type: n,
 					sdp: this.munge(e.sdp, r)
 				}), this.#c("answer");
@@ -121,11 +146,11 @@ var s = class {
 	#u(e) {
 		this.#a || (this.#a = !0, this.#t.failed(e));
 	}
-}, c = 256, l = 3e4, u = class extends EventTarget {
+}, d = 256, f = 3e4, p = class extends EventTarget {
 	#e;
 	#t;
 	#n = "";
-	#r = a.idle;
+	#r = c.idle;
 	#i = null;
 	#a = null;
 	#o;
@@ -147,9 +172,9 @@ var s = class {
 		return this.#i;
 	}
 	close(e) {
-		if (this.#r === a.closed) return;
-		let t = this.#r === a.idle;
-		this.#r = a.closed, clearTimeout(this.#o), !t && this.#n !== "" && (e !== void 0 && this.#d({
+		if (this.#r === c.closed) return;
+		let t = this.#r === c.idle;
+		this.#r = c.closed, clearTimeout(this.#o), !t && this.#n !== "" && (e !== void 0 && this.#d({
 			type: "endSessionV1_1",
 			sessionId: this.#n,
 			error: e
@@ -159,7 +184,7 @@ var s = class {
 		})), this.dispatchEvent(new Event("stateChanged")), this.#a?.stop(), this.#i && (this.#i.close(), this.#i = null, this.dispatchEvent(new Event("rtcPeerConnectionChanged"))), this.#t.closed(this), this.dispatchEvent(new Event("closed"));
 	}
 	get isWaitingForId() {
-		return this.#r !== a.idle && this.#n === "" && this.#c;
+		return this.#r !== c.idle && this.#n === "" && this.#c;
 	}
 	started(e) {
 		this.#n = e, this.#s.splice(0).forEach((t) => this.#d({
@@ -185,10 +210,10 @@ var s = class {
 		(!e || t !== "connected" && t !== "disconnected") && this.close();
 	}
 	fail(e, t) {
-		this.#r !== a.closed && (this.dispatchEvent(new ErrorEvent("error", {
+		this.#r !== c.closed && (this.dispatchEvent(new ErrorEvent("error", {
 			message: e,
 			error: t ?? Error(e)
-		})), this.close(t === void 0 ? e : `${e}: ${d(t)}`));
+		})), this.close(t === void 0 ? e : `${e}: ${m(t)}`));
 	}
 	beforeAnswer() {}
 	prepare(e, t) {}
@@ -207,7 +232,7 @@ var s = class {
 	}
 	negotiate() {
 		if (this.#a) return this.#a;
-		let e = new RTCPeerConnection(this.#t.webrtcConfig), t = new s(e, {
+		let e = new RTCPeerConnection(this.#t.webrtcConfig), t = new u(e, {
 			description: (e) => this.described(e),
 			candidate: (e) => this.#u(e),
 			failed: (e) => this.fail("the session could not be negotiated", e)
@@ -219,10 +244,10 @@ var s = class {
 	#l() {
 		this.#o ??= setTimeout(() => {
 			this.#i?.connectionState !== "connected" && this.fail("no media connection came about in time");
-		}, l);
+		}, f);
 	}
 	#u(e) {
-		this.#n === "" ? this.#s.length < c && this.#s.push(e) : this.#d({
+		this.#n === "" ? this.#s.length < d && this.#s.push(e) : this.#d({
 			type: "peer",
 			sessionId: this.#n,
 			ice: e
@@ -232,66 +257,72 @@ var s = class {
 		return this.#c && this.#t.send(e);
 	}
 };
-function d(e) {
+function m(e) {
 	return e instanceof Error ? e.message : String(e);
 }
 // api/src/consumer-session.ts
-var f = class extends u {
+var h = class extends p {
 	#e;
 	#t = [];
 	#n = !1;
+	#r = [];
 	constructor(e, t, n) {
 		super(e, t), this.#e = n;
 	}
 	get streams() {
 		return [...this.#t];
 	}
+	get refusals() {
+		return [...this.#r];
+	}
 	remoteController = null;
 	set mungeStereoHack(e) {
 		this.#n = e;
 	}
 	connect() {
-		return this.state === a.idle ? this.#e ? (this.enter(a.connecting), this.#i(this.#e), !0) : this.#r({}) : this.state !== a.closed;
+		return this.state === c.idle ? this.#e ? (this.enter(c.connecting), this.#a(this.#e), !0) : this.#i({}) : this.state !== c.closed;
 	}
 	prepare(e, t) {
-		t.munge = (e, t) => this.#n ? o(e, t) : t, e.addEventListener("track", ({ track: e, streams: t }) => this.#a(e, t));
+		t.munge = (e, t) => this.#n ? l(e, t) : t, t.answering = (e, t) => {
+			this.#r = o(e, t), this.#r.length > 0 && this.dispatchEvent(new Event("mediaRefused"));
+		}, e.addEventListener("track", ({ track: e, streams: t }) => this.#o(e, t));
 	}
 	described(e) {
-		e.type === "offer" && this.sessionId === "" ? this.#r({ offer: e.sdp }) : super.described(e);
+		e.type === "offer" && this.sessionId === "" ? this.#i({ offer: e.sdp }) : super.described(e);
 	}
-	#r(e) {
+	#i(e) {
 		return this.send({
 			type: "startSession",
 			peerId: this.peerId,
 			...e
-		}) ? (this.enter(a.connecting), !0) : (this.fail("there is no connection to the signalling server"), !1);
+		}) ? (this.enter(c.connecting), !0) : (this.fail("there is no connection to the signalling server"), !1);
 	}
-	#i({ offerToReceiveAudio: e, offerToReceiveVideo: t, ...n }) {
+	#a({ offerToReceiveAudio: e, offerToReceiveVideo: t, ...n }) {
 		let r = this.negotiate();
 		for (let [n, r] of [["video", t], ["audio", e]]) r && this.rtcPeerConnection?.addTransceiver(n, { direction: "recvonly" });
 		r.offer(n);
 	}
-	#a(e, t) {
-		if (this.state !== a.closed) {
-			for (let n of t.length > 0 ? t : [this.#s(e)]) this.#t.includes(n) || (this.#t.push(n), n.addEventListener("removetrack", () => this.#c(n)));
-			this.enter(a.streaming), this.dispatchEvent(new Event("streamsChanged"));
+	#o(e, t) {
+		if (this.state !== c.closed) {
+			for (let n of t.length > 0 ? t : [this.#c(e)]) this.#t.includes(n) || (this.#t.push(n), n.addEventListener("removetrack", () => this.#l(n)));
+			this.enter(c.streaming), this.dispatchEvent(new Event("streamsChanged"));
 		}
 	}
-	#o = null;
-	#s(e) {
-		return this.#o ??= new MediaStream(), this.#o.addTrack(e), this.#o;
-	}
+	#s = null;
 	#c(e) {
+		return this.#s ??= new MediaStream(), this.#s.addTrack(e), this.#s;
+	}
+	#l(e) {
 		e.getTracks().length === 0 && (this.#t = this.#t.filter((t) => t !== e)), this.dispatchEvent(new Event("streamsChanged"));
 	}
-}, p = class {
+}, g = class {
 	#e = /* @__PURE__ */ new Map();
 	all() {
 		return [...this.#e.values()];
 	}
 	put(e, t) {
 		let n = this.#e.get(e);
-		if (n ? m(n.meta, t) : this.#e.size >= 1e4) return [];
+		if (n ? _(n.meta, t) : this.#e.size >= 1e4) return [];
 		let r = Object.freeze({
 			id: e,
 			meta: Object.freeze(t)
@@ -313,10 +344,10 @@ var f = class extends u {
 		return [...this.all().filter(({ id: e }) => !t.has(e)).flatMap(({ id: e }) => this.remove(e)), ...e.flatMap(({ id: e, meta: t }) => this.put(e, t))];
 	}
 };
-function m(e, t) {
+function _(e, t) {
 	return JSON.stringify(e) === JSON.stringify(t);
 }
-function h(e) {
+function v(e) {
 	if (e.length > 16777216) return null;
 	let t;
 	try {
@@ -324,60 +355,60 @@ function h(e) {
 	} catch {
 		return null;
 	}
-	return b(t) ? g(t) : null;
+	return C(t) ? y(t) : null;
 }
-function g(e) {
+function y(e) {
 	let { type: t, peerId: n, sessionId: r } = e;
 	switch (t) {
-		case "welcome": return x(n) ? {
+		case "welcome": return w(n) ? {
 			type: t,
 			peerId: n
 		} : null;
-		case "peerStatusChanged": return x(n) && Array.isArray(e.roles) ? {
+		case "peerStatusChanged": return w(n) && Array.isArray(e.roles) ? {
 			type: t,
 			peerId: n,
-			roles: e.roles.filter(x),
-			meta: y(e.meta)
+			roles: e.roles.filter(w),
+			meta: S(e.meta)
 		} : null;
 		case "list": return {
 			type: t,
 			role: "producer",
-			peers: v(e.producers)
+			peers: x(e.producers)
 		};
 		case "listConsumers": return {
 			type: "list",
 			role: "consumer",
-			peers: v(e.consumers)
+			peers: x(e.consumers)
 		};
-		case "startSession": return x(n) && x(r) ? {
+		case "startSession": return w(n) && w(r) ? {
 			type: t,
 			peerId: n,
 			sessionId: r,
-			offer: x(e.offer) ? e.offer : null
+			offer: w(e.offer) ? e.offer : null
 		} : null;
-		case "sessionStarted": return x(n) && x(r) ? {
+		case "sessionStarted": return w(n) && w(r) ? {
 			type: t,
 			peerId: n,
 			sessionId: r
 		} : null;
 		case "endSession":
-		case "endSessionV1_1": return x(r) ? {
+		case "endSessionV1_1": return w(r) ? {
 			type: "endSession",
 			sessionId: r,
-			error: x(e.error) ? e.error : null
+			error: w(e.error) ? e.error : null
 		} : null;
-		case "peer": return x(r) ? _(r, e) : null;
+		case "peer": return w(r) ? b(r, e) : null;
 		case "error": return {
 			type: t,
-			details: x(e.details) ? e.details : ""
+			details: w(e.details) ? e.details : ""
 		};
 		default: return null;
 	}
 }
-function _(e, { sdp: t, ice: n }) {
-	if (b(t)) {
+function b(e, { sdp: t, ice: n }) {
+	if (C(t)) {
 		let { type: n, sdp: r } = t;
-		return (n === "offer" || n === "answer") && x(r) ? {
+		return (n === "offer" || n === "answer") && w(r) ? {
 			type: "description",
 			sessionId: e,
 			description: {
@@ -386,9 +417,9 @@ function _(e, { sdp: t, ice: n }) {
 			}
 		} : null;
 	}
-	if (b(n)) {
+	if (C(n)) {
 		let { candidate: t, sdpMLineIndex: r } = n;
-		return x(t) && typeof r == "number" ? {
+		return w(t) && typeof r == "number" ? {
 			type: "candidate",
 			sessionId: e,
 			candidate: {
@@ -399,26 +430,26 @@ function _(e, { sdp: t, ice: n }) {
 	}
 	return null;
 }
-function v(e) {
-	return Array.isArray(e) ? e.filter(b).flatMap(({ id: e, meta: t }) => x(e) ? [{
+function x(e) {
+	return Array.isArray(e) ? e.filter(C).flatMap(({ id: e, meta: t }) => w(e) ? [{
 		id: e,
-		meta: y(t)
+		meta: S(t)
 	}] : []) : [];
 }
-function y(e) {
-	return b(e) ? e : {};
+function S(e) {
+	return C(e) ? e : {};
 }
-function b(e) {
+function C(e) {
 	return typeof e == "object" && !!e && !Array.isArray(e);
 }
-function x(e) {
+function w(e) {
 	return typeof e == "string";
 }
 // api/src/conversation.ts
-var S = class {
+var T = class {
 	#e = {
-		producer: new p(),
-		consumer: new p()
+		producer: new g(),
+		consumer: new g()
 	};
 	#t;
 	#n = "";
@@ -436,12 +467,12 @@ var S = class {
 		return this.#t = e, this.#n === "" ? [] : [this.#o()];
 	}
 	receive(e) {
-		let t = h(e);
+		let t = v(e);
 		if (t === null) return [];
 		switch (t.type) {
 			case "welcome": return this.#a(t.peerId);
 			case "peerStatusChanged": return t.peerId === this.#n ? this.#s(t.roles) : this.#c(t.peerId, t.roles, t.meta);
-			case "list": return C(t.role, this.#e[t.role].replace(t.peers.filter(this.#i)));
+			case "list": return E(t.role, this.#e[t.role].replace(t.peers.filter(this.#i)));
 			case "error": return [{
 				type: "serverError",
 				details: t.details
@@ -453,7 +484,7 @@ var S = class {
 		}
 	}
 	lost() {
-		return this.#r = !1, ["producer", "consumer"].flatMap((e) => C(e, this.#e[e].replace([])));
+		return this.#r = !1, ["producer", "consumer"].flatMap((e) => E(e, this.#e[e].replace([])));
 	}
 	#i = ({ id: e }) => e !== this.#n;
 	#a(e) {
@@ -499,11 +530,11 @@ var S = class {
 	#c(e, t, n) {
 		return ["producer", "consumer"].flatMap((r) => {
 			let i = this.#e[r];
-			return C(r, t.includes(r) ? i.put(e, n) : i.remove(e));
+			return E(r, t.includes(r) ? i.put(e, n) : i.remove(e));
 		});
 	}
 };
-function C(e, t) {
+function E(e, t) {
 	return t.map((t) => ({
 		type: "peer",
 		role: e,
@@ -511,13 +542,13 @@ function C(e, t) {
 	}));
 }
 // api/src/client-session.ts
-var w = class extends u {
+var D = class extends p {
 	#e;
 	constructor(e, t, n, r) {
 		super(e, n), this.#e = r, this.started(t);
 	}
 	begin(e) {
-		this.enter(a.streaming);
+		this.enter(c.streaming);
 		let t = this.negotiate();
 		e === null ? (this.#t(), t.offer()) : t.receiveDescription({
 			type: "offer",
@@ -527,12 +558,12 @@ var w = class extends u {
 	#t() {
 		for (let e of this.#e.getTracks()) this.rtcPeerConnection?.addTrack(e, this.#e);
 	}
-}, T = class extends EventTarget {
+}, O = class extends EventTarget {
 	#e;
 	#t;
 	#n = /* @__PURE__ */ new Set();
 	#r;
-	#i = a.idle;
+	#i = c.idle;
 	constructor(e, t, n) {
 		super(), this.#e = e, this.#t = t, this.#r = n;
 	}
@@ -543,22 +574,22 @@ var w = class extends u {
 		return this.#i;
 	}
 	start() {
-		return this.#i === a.idle ? (this.#a(a.connecting), this.#t.declare() ? !0 : (this.#o("there is no connection to the signalling server"), this.close(), !1)) : this.#i !== a.closed;
+		return this.#i === c.idle ? (this.#a(c.connecting), this.#t.declare() ? !0 : (this.#o("there is no connection to the signalling server"), this.close(), !1)) : this.#i !== c.closed;
 	}
 	close() {
-		if (this.#i === a.closed) return;
+		if (this.#i === c.closed) return;
 		let e = this.isWanted;
-		this.#a(a.closed);
+		this.#a(c.closed);
 		for (let e of this.#e.getTracks()) e.stop();
 		for (let e of [...this.#n]) e.close();
 		this.#t.producerClosed(), e && this.#t.declare(), this.dispatchEvent(new Event("closed"));
 	}
 	get isWanted() {
-		return this.#i === a.connecting || this.#i === a.streaming;
+		return this.#i === c.connecting || this.#i === c.streaming;
 	}
 	registered() {
 		if (!this.isWanted) return;
-		this.#a(a.streaming);
+		this.#a(c.streaming);
 		let e = this.#r;
 		this.#r = null, e !== null && !this.#t.send({
 			type: "startSession",
@@ -570,7 +601,7 @@ var w = class extends u {
 		else for (let t of [...this.#n]) t.signallingLost(e);
 	}
 	startSession(e, t, n) {
-		let r = new w(e, t, this.#t, this.#e);
+		let r = new D(e, t, this.#t, this.#e);
 		r.addEventListener("error", (t) => {
 			let { message: n, error: r } = t;
 			this.#o(`with consumer ${e}: ${n}`, r);
@@ -594,8 +625,8 @@ var w = class extends u {
 			error: t
 		}));
 	}
-}, E = class {
-	static SessionState = a;
+}, k = class {
+	static SessionState = c;
 	#e;
 	#t;
 	#n = /* @__PURE__ */ new Set();
@@ -614,8 +645,8 @@ var w = class extends u {
 			webrtcConfig: this.#e.webrtcConfig,
 			send: (e) => this.#t.send(e),
 			closed: (e) => this.#_(e)
-		}, this.#s = new S(this.#f()), this.#t = new i(this.#e.signalingServerUrl, this.#e.reconnectionTimeout, {
-			opened: () => this.#s = new S(this.#f()),
+		}, this.#s = new T(this.#f()), this.#t = new i(this.#e.signalingServerUrl, this.#e.reconnectionTimeout, {
+			opened: () => this.#s = new T(this.#f()),
 			received: (e) => this.#p(this.#s.receive(e)),
 			lost: () => this.#g()
 		});
@@ -634,7 +665,7 @@ var w = class extends u {
 		}
 	}
 	registerConnectionListener(e) {
-		let t = k(e?.connected) && k(e.disconnected);
+		let t = M(e?.connected) && M(e.disconnected);
 		return t && this.#n.add(e), t;
 	}
 	unregisterConnectionListener(e) {
@@ -651,7 +682,7 @@ var w = class extends u {
 			i,
 			a,
 			o
-		].some(k);
+		].some(M);
 		return s && this.#r.add(e), s;
 	}
 	unregisterPeerListener(e) {
@@ -682,11 +713,11 @@ var w = class extends u {
 		if (typeof e != "string" || e === "") return null;
 		let n = this.#a.get(e);
 		if (n || this.clientId === "") return n ?? null;
-		let r = new f(e, this.#i, t);
+		let r = new h(e, this.#i, t);
 		return this.#a.set(e, r), r;
 	}
 	#d(e, t) {
-		return e instanceof MediaStream ? this.#c ? this.#c.stream === e ? this.#c : null : this.clientId === "" ? null : (this.#c = new T(e, {
+		return e instanceof MediaStream ? this.#c ? this.#c.stream === e ? this.#c : null : this.clientId === "" ? null : (this.#c = new O(e, {
 			...this.#i,
 			declare: () => this.#p(this.#s.declare(this.#f())),
 			opened: (e) => void this.#o.set(e.sessionId, e),
@@ -707,13 +738,13 @@ var w = class extends u {
 				t = this.#t.send(n.message) && t;
 				break;
 			case "registered":
-				O(this.#n, (e) => e.connected(n.clientId));
+				j(this.#n, (e) => e.connected(n.clientId));
 				break;
 			case "declared":
 				n.roles.includes("producer") && this.#c?.registered();
 				break;
 			case "peer":
-				O(this.#r, (e) => e[D[n.role][n.change]]?.(n.peer));
+				j(this.#r, (e) => e[A[n.role][n.change]]?.(n.peer));
 				break;
 			case "session":
 				this.#m(n.message);
@@ -740,18 +771,18 @@ var w = class extends u {
 			t.fail(e);
 			return;
 		}
-		[...this.#n].some(({ error: e }) => k(e)) || console.error(`the signalling server refused something: ${e}`), O(this.#n, (t) => t.error?.(e));
+		[...this.#n].some(({ error: e }) => M(e)) || console.error(`the signalling server refused something: ${e}`), j(this.#n, (t) => t.error?.(e));
 	}
 	#g() {
 		let e = this.#s.lost();
 		this.#o.clear();
 		for (let e of [...this.#a.values()]) e.signallingLost(this.#e.keepSessions);
-		this.#c?.signallingLost(this.#e.keepSessions), this.#p(e), O(this.#n, (e) => e.disconnected());
+		this.#c?.signallingLost(this.#e.keepSessions), this.#p(e), j(this.#n, (e) => e.disconnected());
 	}
 	#_(e) {
 		this.#o.delete(e.sessionId), this.#a.get(e.peerId) === e && this.#a.delete(e.peerId);
 	}
-}, D = {
+}, A = {
 	producer: {
 		added: "producerAdded",
 		changed: "producerChanged",
@@ -763,14 +794,14 @@ var w = class extends u {
 		removed: "consumerRemoved"
 	}
 };
-function O(e, t) {
+function j(e, t) {
 	for (let n of [...e]) try {
 		t(n);
 	} catch (e) {
 		console.error(e);
 	}
 }
-function k(e) {
+function M(e) {
 	return typeof e == "function";
 }
-export { w as ClientSession, f as ConsumerSession, E as GstWebRTCAPI, E as default, T as ProducerSession, a as SessionState, u as WebRTCSession };
+export { D as ClientSession, h as ConsumerSession, k as GstWebRTCAPI, k as default, O as ProducerSession, c as SessionState, p as WebRTCSession };

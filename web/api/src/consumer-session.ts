@@ -1,5 +1,6 @@
 import type { Negotiation } from "./negotiation.js";
 import type { SessionDescription } from "./protocol.js";
+import { refusals, type Refusal } from "./refusals.js";
 import { SessionState } from "./session-state.js";
 import { answerStereo } from "./stereo.js";
 import { WebRTCSession, type SessionLink } from "./webrtc-session.js";
@@ -7,12 +8,14 @@ import { WebRTCSession, type SessionLink } from "./webrtc-session.js";
 /**
  * A session that plays what a producer sends.
  *
- * Beside the events of every session: `streamsChanged`. `remoteControllerChanged` is not sent yet.
+ * Beside the events of every session: `streamsChanged`, and `mediaRefused` when this browser takes none of the codecs of
+ * something that the producer offers. `remoteControllerChanged` is not sent yet.
  */
 export class ConsumerSession extends WebRTCSession {
   readonly #offerOptions: RTCOfferOptions | null;
   #streams: MediaStream[] = [];
   #stereo = false;
+  #refusals: Refusal[] = [];
 
   /** @internal */
   constructor(producerId: string, link: SessionLink, offerOptions: RTCOfferOptions | null) {
@@ -23,6 +26,11 @@ export class ConsumerSession extends WebRTCSession {
   /** The streams that the producer sends now. */
   get streams(): MediaStream[] {
     return [...this.#streams];
+  }
+
+  /** What the producer offers and this browser does not take. */
+  get refusals(): Refusal[] {
+    return [...this.#refusals];
   }
 
   /** Always null: remote control of the producer is not part of this version. */
@@ -49,6 +57,12 @@ export class ConsumerSession extends WebRTCSession {
   /** @internal */
   protected override prepare(connection: RTCPeerConnection, negotiation: Negotiation): void {
     negotiation.munge = (offer, answer) => (this.#stereo ? answerStereo(offer, answer) : answer);
+    negotiation.answering = (offer, answer) => {
+      this.#refusals = refusals(offer, answer);
+      if (this.#refusals.length > 0) {
+        this.dispatchEvent(new Event("mediaRefused"));
+      }
+    };
     connection.addEventListener("track", ({ track, streams }) => this.#add(track, streams));
   }
 

@@ -26,6 +26,8 @@ export class Negotiation {
   #over = false;
   #work: Promise<void> = Promise.resolve();
 
+  /** Called with an offer and its answer, before that is applied. */
+  answering: (offer: string, answer: string) => void = () => {};
   /** Changes an answer before it is applied and sent. */
   munge: (offer: string, answer: string) => string = (_, answer) => answer;
 
@@ -61,6 +63,7 @@ export class Negotiation {
       if (description.type === "offer") {
         prepare();
         const { type, sdp = "" } = await this.#connection.createAnswer();
+        this.answering(description.sdp, sdp);
         await this.#connection.setLocalDescription({ type, sdp: this.munge(description.sdp, sdp) });
         this.#tell("answer");
       }

@@ -4,6 +4,7 @@ import { element, icon, type Icon } from "./element.js";
 import { figureTexts } from "./figures.js";
 import { metaText } from "./peer-name.js";
 import type { Stream, StreamState } from "./stream.js";
+import { refusalText } from "./words.js";
 
 /** One stream as a person sees it. */
 export class StreamCard {
@@ -76,7 +77,8 @@ export class StreamCard {
 
   #showState(): void {
     const { state, isPresent } = this.#stream;
-    const text = stateText(state, isPresent);
+    const refused = refusalText(this.#stream.refusals);
+    const text = stateText(state, isPresent, refused);
     if (this.#status.textContent !== text) {
       this.#status.textContent = text;
     }
@@ -84,6 +86,7 @@ export class StreamCard {
     const canPlay = state.name === "ready" || state.name === "failed";
     this.#play.hidden = !canPlay;
     this.#stop.hidden = canPlay;
+    this.#showSoundOnly();
     const showsMedia = state.name === "playing" || state.name === "stalled";
     this.#sound.hidden = !showsMedia;
     this.#fullScreen.hidden = !showsMedia;
@@ -96,10 +99,17 @@ export class StreamCard {
     if (this.#video.srcObject !== media) {
       this.#video.srcObject = media;
     }
-    this.#soundOnly.hidden = media === null || media.getVideoTracks().length > 0;
+    this.#showSoundOnly();
     if (media) {
       void this.#start();
     }
+  }
+
+  #showSoundOnly(): void {
+    const media = this.#video.srcObject;
+    const refused = this.#stream.refusals.some(({ kind }) => kind === "video");
+    const hasPicture = media instanceof MediaStream && media.getVideoTracks().length > 0 && !refused;
+    this.#soundOnly.hidden = media === null || hasPicture;
   }
 
   async #start(): Promise<void> {
@@ -135,14 +145,17 @@ function actionButton(name: Icon, title: string): HTMLButtonElement {
   return element("button", { type: "button", class: "action", title }, icon(name));
 }
 
-function stateText(state: StreamState, isPresent: boolean): string {
+/** @param refused what this browser does not take, in words; empty if it takes all */
+function stateText(state: StreamState, isPresent: boolean, refused: string): string {
   switch (state.name) {
     case "ready":
       return "Ready to play";
     case "connecting":
-      return "Connecting…";
+      return refused || "Connecting…";
     case "playing":
-      return isPresent ? "Playing" : "Playing; the server no longer lists the sender";
+      return [isPresent ? "Playing" : "Playing; the server no longer lists the sender", refused]
+        .filter((text) => text !== "")
+        .join(". ");
     case "stalled":
       return "Nothing arrives from the sender at the moment";
     case "retrying":

@@ -4,16 +4,18 @@
  * A stream that someone watches outlives its producer: it plays on for as long as media comes, and when a producer of
  * the same name appears, that one takes the place of the old and is played.
  */
-import type { ConsumerSession, GstWebRTCAPI, Peer } from "wigwag";
+import type { ConsumerSession, GstWebRTCAPI, Peer, Refusal } from "wigwag";
 import { Meter, type Figures } from "./figures.js";
 import { peerName } from "./peer-name.js";
-import { playError } from "./words.js";
+import { playError, refusalText } from "./words.js";
 
 const SAMPLE_MS = 1_000;
 /** Without media for so many samples, a stream counts as stalled … */
 const STALLED_SAMPLES = 3;
 /** … and after so many, its producer is asked again if it has come back. */
 const LOST_SAMPLES = 6;
+/** How senders of ours begin to say that the browser takes nothing of what they offer. */
+const NO_COMMON_CODEC = "no common codec";
 /** How long to wait before each further attempt to play a stream that broke. */
 const RETRY_WAITS_MS = [1_000, 2_000, 4_000, 8_000];
 
@@ -46,6 +48,7 @@ export class Stream {
   #sampling: number | undefined;
   #retrying: number | undefined;
   #retries = 0;
+  #refusals: readonly Refusal[] = [];
 
   constructor(api: GstWebRTCAPI, peer: Peer) {
     this.#api = api;
@@ -77,6 +80,11 @@ export class Stream {
 
   get state(): StreamState {
     return this.#state;
+  }
+
+  /** What of it this browser does not take. */
+  get refusals(): readonly Refusal[] {
+    return this.#refusals;
   }
 
   play(): void {
@@ -127,10 +135,17 @@ export class Stream {
     this.#session = session;
     session.mungeStereoHack = true;
     let problem: string | null = null;
+    this.#refusals = [];
     session.addEventListener("error", (event) => (problem = (event as ErrorEvent).message));
     session.addEventListener("streamsChanged", () => {
       if (this.#session === session) {
         this.#listener?.mediaChanged(session.streams[0] ?? null);
+      }
+    });
+    session.addEventListener("mediaRefused", () => {
+      if (this.#session === session) {
+        this.#refusals = session.refusals;
+        this.#listener?.stateChanged();
       }
     });
     session.addEventListener("closed", () => {
@@ -146,7 +161,8 @@ export class Stream {
   #closed(problem: string | null): void {
     const hadPlayed = this.#state.name === "playing" || this.#state.name === "stalled";
     this.#leave();
-    const message = problem === null ? "The sender ended the stream." : playError(problem);
+    const refused = problem?.startsWith(NO_COMMON_CODEC) ? refusalText(this.#refusals) : "";
+    const message = problem === null ? "The sender ended the stream." : refused || playError(problem);
     const wait = RETRY_WAITS_MS[this.#retries];
     if (!this.#present) {
       this.#enter({ name: "waiting" });

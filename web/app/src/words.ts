@@ -1,4 +1,5 @@
 /** States and errors, in words. */
+import type { Refusal } from "wigwag";
 import { clip } from "./peer-name.js";
 
 const MAX_REASON_CHARS = 300;
@@ -18,6 +19,36 @@ export function playError(message: string): string {
     return "There is no connection to the server.";
   }
   return `The stream ended: ${clip(message, MAX_REASON_CHARS)}`;
+}
+
+const MAX_CODEC_CHARS = 40;
+
+/** What this browser does not take of a stream; empty if it takes all. */
+export function refusalText(refusals: readonly Refusal[]): string {
+  const sentences = refusals.map(({ kind, codecs }) => {
+    const names = codecs.map(codecName).join(", ") || "an unknown codec";
+    return kind === "video"
+      ? `This browser cannot show the picture, which comes as ${names}.`
+      : `This browser cannot play the sound, which comes as ${names}.`;
+  });
+  return [...new Set(sentences)].join(" ");
+}
+
+/** As people write it. */
+function codecName(name: string): string {
+  switch (name.toLowerCase()) {
+    case "h264":
+      return "H.264";
+    case "h265":
+      return "H.265";
+    case "opus":
+      return "Opus";
+    case "pcmu":
+    case "pcma":
+      return "G.711";
+    default:
+      return clip(name, MAX_CODEC_CHARS);
+  }
 }
 
 /** Why there is nothing to send. */

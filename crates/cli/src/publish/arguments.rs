@@ -18,8 +18,8 @@ INPUT is one of
   rtsp://...          a network camera; lost connections are made again for ever
   URI                 anything else that GStreamer plays (http, srt, udp ...)
 
-H.264 that browsers take (4:2:0, 8 bit, up to High, no B-frames), VP8, VP9 and Opus are passed through
-as they are; everything else is encoded, once for all viewers, at the rate that their networks take.
+H.264 that browsers take (4:2:0, 8 bit, up to High, no B-frames), VP8, VP9, AV1 (8 bit), Opus and G.711
+are passed through as they are; everything else is encoded, once for all viewers, at the rate that their networks take.
 
 Examples:
   wigwag publish test --embed

@@ -32,6 +32,27 @@ pub(crate) fn by_caps(caps: &gst::StructureRef) -> Verdict {
             Verdict::PassThrough
         }
         "video/x-vp9" => decode("it is not of profile 0"),
+        // Browsers' decoders of AV1 take 4:2:0 with 8 bits; the main profile also has 10.
+        "video/x-av1" => {
+            let number = |field: &str| caps.get::<u32>(field).ok();
+            if text("profile").is_some_and(|profile| profile != "main")
+                || text("chroma-format").is_some_and(|chroma| chroma != "4:2:0")
+            {
+                decode("it is not of the main profile, 4:2:0")
+            } else if number("bit-depth-luma").is_some_and(|bits| bits != 8) {
+                decode("it has more than 8 bits")
+            } else {
+                Verdict::PassThrough
+            }
+        }
+        "audio/x-mulaw" | "audio/x-alaw" => {
+            let number = |field: &str| caps.get::<i32>(field).ok();
+            if number("rate") == Some(8_000) && number("channels") == Some(1) {
+                Verdict::PassThrough
+            } else {
+                decode("browsers take G.711 with 8,000 samples/s and one channel alone")
+            }
+        }
         "audio/x-opus" => {
             let family = caps.get::<i32>("channel-mapping-family").unwrap_or(0);
             let channels = caps.get::<i32>("channels").unwrap_or(2);
@@ -203,12 +224,22 @@ mod tests {
         let surround = verdict("audio/x-opus, channels=6, channel-mapping-family=1");
         assert!(is_decoded(&surround, "two channels"));
         assert_eq!(verdict("video/x-h264"), Verdict::Look);
-        for other in [
-            "video/x-h265",
-            "image/jpeg",
-            "audio/mpeg, mpegversion=4",
-            "audio/x-mulaw",
+        for av1 in [
+            "video/x-av1",
+            "video/x-av1, profile=main, chroma-format=4:2:0, bit-depth-luma=(uint)8",
         ] {
+            assert_eq!(verdict(av1), Verdict::PassThrough, "{av1}");
+        }
+        let ten_bits = verdict("video/x-av1, profile=main, bit-depth-luma=(uint)10");
+        assert!(is_decoded(&ten_bits, "8 bits"));
+        assert!(is_decoded(&verdict("video/x-av1, profile=high"), "main"));
+        for law in ["audio/x-mulaw", "audio/x-alaw"] {
+            let telephone = format!("{law}, rate=8000, channels=1");
+            assert_eq!(verdict(&telephone), Verdict::PassThrough);
+            let wide = format!("{law}, rate=16000, channels=1");
+            assert!(is_decoded(&verdict(&wide), "8,000"));
+        }
+        for other in ["video/x-h265", "image/jpeg", "audio/mpeg, mpegversion=4"] {
             assert!(is_decoded(&verdict(other), "browsers"), "{other}");
         }
     }

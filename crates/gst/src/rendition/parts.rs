@@ -22,9 +22,15 @@ pub(super) fn encoder(factory: &gst::ElementFactory) -> Result<gst::Element, Bui
 }
 
 /// What encoders get: square pixels, of H.264 and H.265 an even number each way, since with half the colour
-/// in each direction their encoders refuse others; sound as Opus takes it without a mapping of channels (RFC 7587).
+/// in each direction their encoders refuse others; sound as Opus takes it without a mapping of channels (RFC 7587),
+/// or as G.711 is (RFC 3551, section 4.5.14).
 pub(super) fn raw_caps(format: &Format) -> gst::Caps {
-    if format.audio {
+    if matches!(format.name, "PCMU" | "PCMA") {
+        gst::Caps::builder("audio/x-raw")
+            .field("rate", 8_000)
+            .field("channels", 1)
+            .build()
+    } else if format.audio {
         gst::Caps::builder("audio/x-raw")
             .field("channels", gst::IntRange::new(1, 2))
             .build()

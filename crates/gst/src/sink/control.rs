@@ -27,6 +27,7 @@ use super::sessions::Session;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
 use super::streams::{self, Stream};
+use super::unanswered::Unanswered;
 use crate::log;
 use crate::signaller::Signaller;
 use crate::structure;
@@ -96,6 +97,7 @@ pub(super) struct Controlled {
     pub(super) renditions: BTreeMap<RenditionId, Running>,
     pub(super) sessions: BTreeMap<ViewerId, Session>,
     pub(super) viewers: BTreeMap<SessionId, ViewerId>,
+    pub(super) unanswered: Unanswered,
     pub(super) next_viewer: u64,
     pub(super) next_attempt: u64,
 }
@@ -155,6 +157,7 @@ impl Control {
             renditions: BTreeMap::new(),
             sessions: BTreeMap::new(),
             viewers: BTreeMap::new(),
+            unanswered: Unanswered::default(),
             next_viewer: 0,
             next_attempt: 0,
             settings,
@@ -252,17 +255,22 @@ impl Controlled {
                 return self.fail(&gst::CoreError::MissingPlugin, &format!("{name}: {error}"));
             }
         };
-        let known = self.streams.get(&id);
+        let known = self.streams.get_mut(&id);
         let formats = |codecs: &[streams::StreamCodec]| {
             codecs
                 .iter()
                 .map(|codec| codec.format.number)
                 .collect::<Vec<_>>()
         };
-        if known.is_some_and(|known| formats(&known.codecs) == formats(&codecs)) {
-            // Another size or rate of the same; renditions see for themselves.
-            return;
-        }
+        let known = match known {
+            Some(known) if formats(&known.codecs) == formats(&codecs) => {
+                // Another size or rate of the same, which renditions see for themselves; or another profile, which
+                // those who come from now on are offered.
+                known.codecs = codecs;
+                return;
+            }
+            known => known,
+        };
         let encoded = !streams::is_raw(caps);
         let stream = Stream {
             id,
@@ -271,6 +279,7 @@ impl Controlled {
             timestamp_offset: known.map_or_else(rand::random, |known| known.timestamp_offset),
             audio: codecs[0].format.audio,
             encoded,
+            refusal_posted: false,
             codecs,
         };
         let max_bitrate = u64::from(self.settings.max_bitrate);

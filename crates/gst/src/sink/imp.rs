@@ -14,7 +14,7 @@ use super::control::{Control, Message};
 use super::input::Input;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
-use super::{properties, signals};
+use super::{pad_caps, properties, signals};
 use crate::codec::FORMATS;
 use crate::log;
 use crate::signaller::Signaller;
@@ -151,6 +151,14 @@ impl WebRtcSink {
         }
     }
 
+    /// Reports to the control thread what is known of a stream.
+    pub(super) fn report_caps(&self, stream: StreamId, caps: &gst::CapsRef) {
+        let message = self.with_input(stream, |input| input.caps_message(caps));
+        if let Some(message) = message {
+            self.tell(message);
+        }
+    }
+
     fn add_pad_for(&self, template: &gst::PadTemplate) -> Option<gst::Pad> {
         let audio = template.name_template().starts_with("audio");
         let (kind, counter) = if audio {
@@ -169,22 +177,7 @@ impl WebRtcSink {
                 return None;
             }
         };
-        let weak = obj.downgrade();
-        input
-            .pad
-            .add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
-                if let (Some(event), Some(sink)) = (info.event(), weak.upgrade())
-                    && let gst::EventView::Caps(event) = event.view()
-                {
-                    gst::debug!(log::SINK, obj = pad, "caps {}", event.caps());
-                    let imp = sink.imp();
-                    let message = imp.with_input(stream, |input| input.caps_message(event.caps()));
-                    if let Some(message) = message {
-                        imp.tell(message);
-                    }
-                }
-                gst::PadProbeReturn::Ok
-            });
+        pad_caps::watch(&input.pad, stream, &obj);
         let pad = input.pad.clone();
         input.sync_state();
         lock(&self.inputs).push(input);

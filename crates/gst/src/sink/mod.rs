@@ -13,6 +13,7 @@ mod consumer;
 mod control;
 mod imp;
 mod input;
+mod pad_caps;
 mod properties;
 mod renditions;
 mod sessions;
@@ -22,6 +23,7 @@ mod snapshot;
 mod statistics;
 mod stats_type;
 mod streams;
+mod unanswered;
 
 use gst::glib;
 use gst::prelude::*;

@@ -259,7 +259,7 @@ impl Controlled {
     }
 
     /// Posts a warning of the element.
-    fn warn(&self, text: &str) {
+    pub(super) fn warn(&self, text: &str) {
         if let Some(sink) = self.sink.upgrade() {
             gst::element_warning!(sink, gst::StreamError::Encode, ("{}", text));
         }

@@ -8,11 +8,12 @@ use wigwag_client::{Candidate, Description, PeerId, Sdp, SessionId};
 use wigwag_media::demand::{StreamId, ViewerId};
 use wigwag_media::engine::{Negotiation, PublicationEvent, ViewerEvent};
 use wigwag_media::key_frames::Requested;
-use wigwag_media::session::SessionConfig;
+use wigwag_media::session::{EndReason, OfferExtent, SessionConfig};
 
 use super::consumer::Consumer;
 use super::control::Controlled;
-use super::snapshot::SessionSnapshot;
+use super::snapshot::{RefusedSnapshot, SessionSnapshot};
+use super::streams::Stream;
 use crate::log;
 
 /// How long a frame may wait for a viewer whose path is slower than it was thought to be.
@@ -26,6 +27,10 @@ pub(super) struct Session {
     pub(super) id: SessionId,
     pub(super) peer: PeerId,
     consumer: Consumer,
+    /// Whether we offer; else the viewer does.
+    we_offer: bool,
+    /// Whether we offered and the viewer has not answered yet.
+    awaits_answer: bool,
 }
 
 impl Controlled {
@@ -56,6 +61,8 @@ impl Controlled {
             id: id.clone(),
             peer: peer.clone(),
             consumer: consumer.clone(),
+            we_offer: offer.is_none(),
+            awaits_answer: offer.is_none(),
         };
         let streams = self.streams.values();
         let snapshot = SessionSnapshot {
@@ -69,18 +76,25 @@ impl Controlled {
         self.sessions.insert(viewer, session);
         self.viewers.insert(id, viewer);
         sink.emit_consumer_added(peer.as_str(), &consumer);
+        let extent = if offer.is_none() && self.unanswered.take(peer) {
+            gst::info!(
+                log::SINK,
+                obj = sink,
+                "{peer} did not answer the last offer; it is offered what every viewer takes"
+            );
+            OfferExtent::Common
+        } else {
+            OfferExtent::Full
+        };
         let congestion_control = self.settings.congestion_control.is_enabled();
         let config = SessionConfig {
             certificate: self.certificate.clone(),
             name: STREAM_NAME.to_owned(),
-            streams: self
-                .streams
-                .values()
-                .map(super::streams::Stream::config)
-                .collect(),
+            streams: self.streams.values().map(Stream::config).collect(),
             start_bitrate: congestion_control.then_some(self.settings.start_bitrate.into()),
             max_wait: MAX_WAIT,
             retransmission: self.settings.retransmission,
+            extent,
         };
         let negotiation = match offer {
             None => Negotiation::Offer,
@@ -99,6 +113,9 @@ impl Controlled {
         };
         match description {
             Description::Answer(sdp) => {
+                if let Some(session) = self.sessions.get_mut(viewer) {
+                    session.awaits_answer = false;
+                }
                 let preferred = self.audience.running();
                 self.publication
                     .accept_answer(*viewer, sdp.into_string(), preferred);
@@ -126,15 +143,16 @@ impl Controlled {
                 };
                 self.say(|signaller| signaller.send_description(&session.id, description));
             }
-            ViewerEvent::LocalCandidate(candidate) => {
+            ViewerEvent::LocalCandidate { candidate, m_line } => {
                 let candidate = Candidate {
                     candidate,
-                    m_line: Some(0),
+                    m_line: Some(m_line),
                     mid: None,
                 };
                 self.say(|signaller| signaller.send_candidate(&session.id, candidate));
             }
             ViewerEvent::Negotiated(agreed) => self.on_negotiated(viewer, &agreed, now),
+            ViewerEvent::Refused(streams) => self.on_refused(viewer, &streams),
             ViewerEvent::Connected => {
                 gst::info!(log::SINK, "session {} is connected", session.id);
                 self.audience.connected(viewer);
@@ -148,8 +166,17 @@ impl Controlled {
             }
             ViewerEvent::Estimate(rate) => self.audience.estimate(viewer, rate, now),
             ViewerEvent::Ended(reason) => {
-                gst::info!(log::SINK, "session {} ended: {reason}", session.id);
-                self.end_session(viewer, Some(&reason.to_string()));
+                let id = session.id.clone();
+                let reason = match reason {
+                    EndReason::NoCommonCodec => {
+                        let streams: Vec<_> = self.streams.keys().copied().collect();
+                        self.post_refusals(&streams);
+                        self.no_common_codec()
+                    }
+                    reason => reason.to_string(),
+                };
+                gst::info!(log::SINK, "session {id} ended: {reason}");
+                self.end_session(viewer, Some(&reason));
             }
             _ => {}
         }
@@ -190,6 +217,61 @@ impl Controlled {
         self.audience.joined(viewer, &agreed, now);
     }
 
+    /// Says which streams a viewer goes without.
+    fn on_refused(&mut self, viewer: ViewerId, streams: &[StreamId]) {
+        let Some(session) = self.sessions.get(&viewer) else {
+            return;
+        };
+        let we_offer = session.we_offer;
+        let mut refused = Vec::new();
+        for id in streams {
+            let Some(stream) = self.streams.get(id) else {
+                continue;
+            };
+            gst::warning!(
+                log::SINK,
+                "session {}: the viewer does not take {} ({}); it gets the rest",
+                session.id,
+                stream.name,
+                stream.codec_names()
+            );
+            refused.push(RefusedSnapshot {
+                pad: stream.name.clone(),
+                audio: stream.audio,
+                codecs: stream.described_codecs(),
+            });
+        }
+        self.snapshot
+            .update_session(viewer, |session| session.refused = refused);
+        // A viewer that offers may have asked for less.
+        if we_offer {
+            self.post_refusals(streams);
+        }
+    }
+
+    /// Posts, once for each stream that comes encoded, that there are viewers that do not take it.
+    fn post_refusals(&mut self, streams: &[StreamId]) {
+        for id in streams {
+            let Some(stream) = self.streams.get_mut(id) else {
+                continue;
+            };
+            if stream.encoded && !std::mem::replace(&mut stream.refusal_posted, true) {
+                let (name, codecs) = (&stream.name, stream.codec_names());
+                let text = format!(
+                    "{name} comes as {codecs}, which a viewer does not take; it goes without"
+                );
+                self.warn(&text);
+            }
+        }
+    }
+
+    fn no_common_codec(&self) -> String {
+        let names = self.streams.values().map(Stream::codec_names);
+        let names: Vec<_> = names.collect();
+        let reason = EndReason::NoCommonCodec;
+        format!("{reason}: the viewer takes none of {}", names.join(", "))
+    }
+
     fn refuse(&self, id: &SessionId, reason: &str) {
         gst::warning!(log::SINK, "session {id} is refused: {reason}");
         self.say(|signaller| signaller.end_session(id, Some(reason.to_owned())));
@@ -202,6 +284,9 @@ impl Controlled {
             return;
         };
         self.viewers.remove(&session.id);
+        if session.awaits_answer {
+            self.unanswered.remember(&session.peer);
+        }
         if let Some(sink) = self.sink.upgrade() {
             sink.emit_consumer_removed(session.peer.as_str(), &session.consumer);
         }

@@ -51,8 +51,20 @@ pub(super) struct SessionSnapshot {
     pub(super) pads: BTreeMap<StreamId, String>,
     /// What it is sent from.
     pub(super) encoders: BTreeMap<RenditionId, EncoderSnapshot>,
+    /// The streams that it takes nothing of, though it takes others.
+    pub(super) refused: Vec<RefusedSnapshot>,
     /// Its wishes for key frames that were not fulfilled, because it asks too often.
     pub(super) key_frames_refused: u64,
+}
+
+/// A stream that a viewer goes without.
+#[derive(Clone, Debug)]
+pub(super) struct RefusedSnapshot {
+    /// The name of its pad.
+    pub(super) pad: String,
+    pub(super) audio: bool,
+    /// What it was offered in.
+    pub(super) codecs: String,
 }
 
 /// What makes a rendition.

@@ -10,18 +10,13 @@ use gst::prelude::*;
 use gstreamer as gst;
 use wigwag_media::session::{CandidatePair, PathEnd, SessionStatistics, StreamStatistics};
 
-use super::snapshot::SessionSnapshot;
+use super::snapshot::{RefusedSnapshot, SessionSnapshot};
 use super::stats_type::StatsType;
 use crate::codec::Format;
 
 /// All streams of a session share one transport and one path.
 const TRANSPORT: &str = "transport-stats_0";
 const CANDIDATE_PAIR: &str = "ice-candidate-pair_0";
-
-/// RTP clocks, in 1/s, and how many channels sound has in descriptions (RFC 7587, section 4.1).
-const VIDEO_CLOCK: u32 = 90_000;
-const OPUS_CLOCK: u32 = 48_000;
-const OPUS_CHANNELS: u32 = 2;
 
 /// `application/x-webrtc-stats` of a session.
 pub(super) fn describe(session: &SessionSnapshot, counted: &SessionStatistics) -> gst::Structure {
@@ -44,6 +39,11 @@ pub(super) fn describe(session: &SessionSnapshot, counted: &SessionStatistics) -
     described.add(TRANSPORT, transport);
     for stream in &counted.streams {
         described.add_stream(session, stream);
+    }
+    for refused in &session.refused {
+        let stats = refused_stats(refused);
+        let name = format!("wigwag-stream-stats_{}", refused.pad);
+        described.all.set(name, stats);
     }
     let mut all = described.all;
     all.set("wigwag-session-stats", session_stats(session, counted));
@@ -103,11 +103,9 @@ impl Described {
         codec.set("ssrc", ssrc);
         codec.set("mime-type", format!("{kind}/{}", format.name));
         codec.set("codec-type", "encode");
+        codec.set("clock-rate", format.clock());
         if format.audio {
-            codec.set("clock-rate", OPUS_CLOCK);
-            codec.set("channels", OPUS_CHANNELS);
-        } else {
-            codec.set("clock-rate", VIDEO_CLOCK);
+            codec.set("channels", format.channels());
         }
         self.add(&codec_id, codec);
         let of_stream = |mut part: gst::Structure| {
@@ -186,6 +184,7 @@ fn stream_stats(
         .field("pad", pad)
         .field("kind", kind)
         .field("codec", format.name)
+        .field("refused", false)
         .field("packets-sent", stream.packets_sent)
         .field("bytes-sent", stream.bytes_sent)
         .field("payload-bytes-sent", stream.payload_bytes_sent)
@@ -230,6 +229,16 @@ fn stream_stats(
         stats.set("encoder-bitrate", encoder.rate);
     }
     stats
+}
+
+/// Of a stream that the viewer goes without there is nothing to count.
+fn refused_stats(refused: &RefusedSnapshot) -> gst::Structure {
+    gst::Structure::builder("wigwag-stream-stats")
+        .field("pad", refused.pad.as_str())
+        .field("kind", if refused.audio { "audio" } else { "video" })
+        .field("codec", refused.codecs.as_str())
+        .field("refused", true)
+        .build()
 }
 
 /// As the published sink has it: the encoders of video, without names of pads.

@@ -21,6 +21,8 @@ pub(super) struct Stream {
     pub(super) audio: bool,
     /// Whether it comes encoded.
     pub(super) encoded: bool,
+    /// Whether a warning said that a viewer refuses it.
+    pub(super) refusal_posted: bool,
     /// In order of preference; never empty.
     pub(super) codecs: Vec<StreamCodec>,
 }
@@ -60,6 +62,18 @@ impl Stream {
         }
     }
 
+    /// Its codecs as people write them.
+    pub(super) fn codec_names(&self) -> String {
+        let names = self.codecs.iter().map(|codec| codec.format.spelled());
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Its codecs as descriptions name them.
+    pub(super) fn described_codecs(&self) -> String {
+        let names = self.codecs.iter().map(|codec| codec.format.name);
+        names.collect::<Vec<_>>().join(", ")
+    }
+
     pub(super) fn codec(&self, number: u32) -> Option<&StreamCodec> {
         self.codecs
             .iter()
@@ -84,6 +98,9 @@ pub(super) fn codecs(
         return encoded_as(structure.name().starts_with("audio/"), settings);
     }
     let format = Format::of_media_type(structure.name()).ok_or_else(unknown)?;
+    if !can_be_passed_through(format, structure) {
+        return Err(unknown());
+    }
     if !registry::can_payload(format) {
         return Err(StreamError::NoPayloader(format.name, format.packages));
     }
@@ -93,6 +110,15 @@ pub(super) fn codecs(
         encoded_caps: caps.to_owned(),
         encoders: Vec::new(),
     }])
+}
+
+/// Of G.711, descriptions know 8,000 samples/s and one channel alone (RFC 3551, section 4.5.14).
+fn can_be_passed_through(format: &Format, caps: &gst::StructureRef) -> bool {
+    if !matches!(format.name, "PCMU" | "PCMA") {
+        return true;
+    }
+    let number = |field| caps.get::<i32>(field).ok();
+    number("rate") == Some(8_000) && number("channels") == Some(1)
 }
 
 /// The codecs that were asked for and can be encoded.
@@ -184,6 +210,21 @@ mod tests {
         let profile_level_id = 0x64_00_28;
         assert_eq!(codecs[0].codec, Codec::H264 { profile_level_id });
         assert!(codecs[0].encoders.is_empty());
+    }
+
+    #[test]
+    fn g711_is_passed_through_as_telephones_have_it_and_encoded_if_asked_for() {
+        let settings = settings("video/x-vp8");
+        let mulaw = names("audio/x-mulaw, rate=8000, channels=1", &settings);
+        assert_eq!(mulaw.expect("one"), ["PCMU"]);
+        let wide = names("audio/x-alaw, rate=16000, channels=1", &settings);
+        assert!(matches!(wide, Err(StreamError::UnknownFormat(_))));
+        let asked = Settings {
+            audio_caps: "audio/x-alaw;audio/x-opus".parse().expect("caps"),
+            ..settings
+        };
+        let raw = names("audio/x-raw", &asked);
+        assert_eq!(raw.expect("both"), ["PCMA", "OPUS"]);
     }
 
     #[test]

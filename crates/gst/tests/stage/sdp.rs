@@ -89,3 +89,37 @@ fn keep(section: &str, kept: &[String]) -> String {
     }
     result
 }
+
+/// The answer of a viewer that refuses the sections of this kind.
+pub fn refused(answer: &str, media: &str) -> String {
+    let mut result = String::new();
+    let mut refused = Vec::new();
+    for section in sections(answer) {
+        if !section.starts_with(&format!("m={media}")) {
+            result.push_str(&section);
+            continue;
+        }
+        refused.extend(
+            lines(&section, "a=mid:")
+                .iter()
+                .map(|line| line[6..].to_owned()),
+        );
+        result.push_str(&format!(
+            "m={media} 0 UDP/TLS/RTP/SAVPF 0\r\na=inactive\r\n"
+        ));
+    }
+    let in_group = |line: &str| {
+        let words = line.split(' ');
+        let kept: Vec<_> = words
+            .filter(|word| !refused.iter().any(|mid| mid == word))
+            .collect();
+        kept.join(" ")
+    };
+    let kept = result
+        .lines()
+        .map(|line| match line.starts_with("a=group:") {
+            true => in_group(line),
+            false => line.to_owned(),
+        });
+    kept.collect::<Vec<_>>().join("\r\n") + "\r\n"
+}

@@ -36,10 +36,17 @@ pub enum ViewerEvent {
         /// Whether it is an answer; else an offer.
         is_answer: bool,
     },
-    /// To be sent to the viewer: a candidate that was found after the description, as an attribute's text.
-    LocalCandidate(String),
+    /// To be sent to the viewer: a candidate that was found after the description.
+    LocalCandidate {
+        /// As an attribute's text.
+        candidate: String,
+        /// The place of the section that it is for.
+        m_line: u32,
+    },
     /// The codec of each stream that the viewer takes.
     Negotiated(Vec<(StreamId, u32)>),
+    /// Streams that the viewer takes nothing of, though it takes others.
+    Refused(Vec<StreamId>),
     /// Media may flow.
     Connected,
     /// The viewer cannot go on with this stream without a key frame.
@@ -78,7 +85,7 @@ impl EventQueue {
             return;
         }
         let is_full = self.waiting.len() >= MAX_WAITING_EVENTS;
-        if is_full && matches!(kind, ViewerEvent::LocalCandidate(_)) {
+        if is_full && matches!(kind, ViewerEvent::LocalCandidate { .. }) {
             return;
         }
         self.waiting.push_back(kind);
@@ -205,7 +212,11 @@ mod tests {
 
     #[test]
     fn what_waits_is_bounded_and_the_end_is_never_left_out() {
-        let mut events = vec![ViewerEvent::LocalCandidate(String::new()); 1_000];
+        let candidate = ViewerEvent::LocalCandidate {
+            candidate: String::new(),
+            m_line: 0,
+        };
+        let mut events = vec![candidate; 1_000];
         events.push(ViewerEvent::Ended(EndReason::Closed));
         let (queue, _) = tell(0, events);
         assert_eq!(queue.waiting.len(), MAX_WAITING_EVENTS + 1);

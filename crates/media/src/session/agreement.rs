@@ -2,7 +2,7 @@
 
 use str0m::media::{MediaKind, Pt};
 
-use super::config::{Codec, SessionConfig, StreamConfig};
+use super::config::{Codec, CodecConfig, OfferExtent, SessionConfig, StreamConfig};
 use super::description::{Description, Section};
 use super::end::EndReason;
 use super::format::{self, Format};
@@ -23,6 +23,8 @@ pub(super) struct Offered {
 pub(super) struct OfferedSection {
     pub(super) stream: StreamId,
     pub(super) kind: MediaKind,
+    /// The stream's place in the configuration, which numbers its section.
+    pub(super) place: usize,
     formats: Vec<OfferedFormat>,
 }
 
@@ -61,34 +63,43 @@ pub(super) struct AgreedFormat {
     claim: Claim,
     /// As the viewer wrote it.
     format: Format,
+    /// Whether that is what is sent, and not another name under which the viewer decodes it.
+    is_true_name: bool,
 }
 
 impl Offered {
-    /// What a sender of these streams offers.
+    /// What a sender of these streams offers: audio first, then video that every viewer takes, since a viewer that
+    /// refuses the first section of a group may lose the transport of all.
     pub(super) fn new(config: &SessionConfig) -> Result<Self, EndReason> {
         let mut offered = Self {
             payload_types: PayloadTypes::default(),
             sections: Vec::new(),
         };
+        let extent = extent(config);
         // Streams share the formats that they have in common.
         let mut known: Vec<(Codec, Claim)> = Vec::new();
-        for stream in &config.streams {
+        let codecs = config.streams.iter().map(|stream| stream.codecs.len());
+        let mut codecs_to_come: usize = codecs.sum();
+        for (place, stream) in config.streams.iter().enumerate() {
             let Some(kind) = stream.kind() else {
                 continue;
             };
             let mut formats = Vec::new();
-            for codec in stream
-                .codecs
-                .iter()
-                .filter(|codec| codec.codec.kind() == kind)
-            {
-                for offered_as in format::offered_as(codec.codec) {
+            for (codec, names) in names(stream, extent) {
+                codecs_to_come = codecs_to_come.saturating_sub(1);
+                for (nth, offered_as) in names.into_iter().enumerate() {
                     let claim = known.iter().find(|(codec, _)| *codec == offered_as);
                     let claim = match claim {
                         Some((_, claim)) => *claim,
+                        // Further names must not take what other codecs need.
+                        None if nth > 0
+                            && offered.payload_types.free().count() < 2 * (codecs_to_come + 1) =>
+                        {
+                            break;
+                        }
                         None => {
                             let resend = config.retransmission && kind == MediaKind::Video;
-                            let claim = offered.payload_types.assign(kind, resend);
+                            let claim = offered.payload_types.assign(offered_as, resend);
                             let claim = claim.ok_or(EndReason::TooManyCodecs)?;
                             known.push((offered_as, claim));
                             claim
@@ -102,12 +113,22 @@ impl Offered {
                     });
                 }
             }
+            if formats.is_empty() {
+                continue;
+            }
             offered.sections.push(OfferedSection {
                 stream: stream.id,
                 kind,
+                place,
                 formats,
             });
         }
+        let is_common = |format: &OfferedFormat| format::common_name(format.codec).is_some();
+        let rank = |section: &OfferedSection| {
+            let common = section.formats.iter().any(is_common);
+            (section.kind == MediaKind::Video, !common)
+        };
+        offered.sections.sort_by_key(rank);
         Ok(offered)
     }
 
@@ -144,6 +165,7 @@ impl Offered {
                     codec_number: offered.codec_number,
                     codec: offered.codec,
                     claim,
+                    is_true_name: offered.offered_as == offered.codec,
                     format,
                 })
             });
@@ -184,7 +206,7 @@ impl OfferedSection {
         let taken = || {
             self.formats
                 .iter()
-                .filter(|offered| format.takes(offered.codec))
+                .filter(|offered| format.takes(offered.offered_as))
         };
         let same = taken().find(|offered| offered.claim.payload_type == format.payload_type);
         same.or_else(|| taken().next())
@@ -244,7 +266,8 @@ fn agree_on_stream(
     };
     let formats = format::formats(section).into_iter().filter_map(|format| {
         let mut codecs = stream.codecs.iter();
-        let codec = codecs.find(|codec| codec.codec.kind() == kind && format.takes(codec.codec))?;
+        let codec = codecs
+            .find(|codec| codec.codec.kind() == kind && format.takes_by_any_name(codec.codec))?;
         // The same format may stand in several sections.
         let same = |(known, _): &&(Format, Claim)| {
             known.payload_type == format.payload_type
@@ -255,7 +278,7 @@ fn agree_on_stream(
             Some((_, claim)) => *claim,
             None => {
                 let resend = format.resend.filter(|_| config.retransmission);
-                let claim = claims.claim_new(kind, format.payload_type, resend)?;
+                let claim = claims.claim_new(codec.codec, format.payload_type, resend)?;
                 known.push((format.clone(), claim));
                 claim
             }
@@ -264,14 +287,41 @@ fn agree_on_stream(
             codec_number: codec.number,
             codec: codec.codec,
             claim,
+            is_true_name: format.takes(codec.codec),
             format,
         })
     });
     Agreement::sent(stream.id, kind, formats, preferred)
 }
 
+/// How much is offered: of streams without any common codec all, as before.
+fn extent(config: &SessionConfig) -> OfferExtent {
+    let mut codecs = config.streams.iter().flat_map(|stream| &stream.codecs);
+    match codecs.any(|codec| format::common_name(codec.codec).is_some()) {
+        true => config.extent,
+        false => OfferExtent::Full,
+    }
+}
+
+/// The codecs in which a stream is offered, each with its names, the preferred first.
+fn names(stream: &StreamConfig, extent: OfferExtent) -> Vec<(CodecConfig, Vec<Codec>)> {
+    let kind = stream.kind();
+    let codecs = stream.codecs.iter().copied();
+    let mut codecs = codecs.filter(|codec| Some(codec.codec.kind()) == kind);
+    match extent {
+        OfferExtent::Full => codecs
+            .map(|codec| (codec, format::offered_as(codec.codec).collect()))
+            .collect(),
+        OfferExtent::Common => {
+            let common =
+                |codec: CodecConfig| Some((codec, vec![format::common_name(codec.codec)?]));
+            codecs.find_map(common).into_iter().collect()
+        }
+    }
+}
+
 impl Agreement {
-    /// The first of each codec counts; the one that runs already goes first.
+    /// The first of each codec counts, the true name before others; the one that runs already goes first.
     fn sent(
         stream: StreamId,
         kind: MediaKind,
@@ -281,8 +331,11 @@ impl Agreement {
         let mut formats: Vec<AgreedFormat> = Vec::new();
         for format in taken {
             let number = format.codec_number;
-            if formats.iter().all(|known| known.codec_number != number) {
-                formats.push(format);
+            let mut known = formats.iter_mut();
+            match known.find(|known| known.codec_number == number) {
+                Some(known) if format.is_true_name && !known.is_true_name => *known = format,
+                Some(_) => {}
+                None => formats.push(format),
             }
         }
         let runs = |format: &AgreedFormat| preferred.contains(&(stream, format.codec_number));
@@ -326,6 +379,14 @@ impl Agreement {
                 .first()
                 .is_some_and(|format| format.claim.resend.is_some()),
             _ => false,
+        }
+    }
+
+    /// The codec that was agreed on.
+    pub(super) fn codec(&self) -> Option<Codec> {
+        match self {
+            Self::Sent { formats, .. } => formats.first().map(|format| format.codec),
+            _ => None,
         }
     }
 

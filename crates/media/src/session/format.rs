@@ -93,6 +93,11 @@ impl Format {
         h264 && mode && !profile && self.is_named_as(codec)
     }
 
+    /// Whether a viewer that takes this format takes the codec under one of its names.
+    pub(super) fn takes_by_any_name(&self, codec: Codec) -> bool {
+        offered_as(codec).any(|name| self.takes(name))
+    }
+
     fn is_named_as(&self, codec: Codec) -> bool {
         let mut encoding = self.encoding.split('/');
         let mut expected = self::encoding(codec).split('/');
@@ -109,12 +114,14 @@ impl Format {
 
     fn parameters_take(&self, codec: Codec) -> bool {
         let parameter = |name| parameter(self.parameters.as_deref()?, name);
-        let is = |name, expected| parameter(name).is_none_or(|value| value == expected);
+        let is = |name, default: u8, expected: u8| {
+            parameter(name).map_or(Some(default), |value| value.parse().ok()) == Some(expected)
+        };
         match codec {
-            Codec::Vp8 | Codec::Opus => true,
-            Codec::Vp9 => is("profile-id", "0"),
-            Codec::Av1 => is("profile", "0"),
-            Codec::H265 => is("profile-id", "1") && is("tier-flag", "0"),
+            Codec::Vp8 | Codec::Opus | Codec::Pcmu | Codec::Pcma => true,
+            Codec::Vp9 { profile } => is("profile-id", 0, profile),
+            Codec::Av1 { profile } => is("profile", 0, profile),
+            Codec::H265 { profile } => is("profile-id", 1, profile) && is("tier-flag", 0, 0),
             Codec::H264 { profile_level_id } => {
                 let takes = |received| h264_profile::takes(received, profile_level_id);
                 parameter("packetization-mode") == Some("1")
@@ -135,14 +142,14 @@ impl Format {
     /// The parameters to answer with when this format is taken for the codec.
     pub(super) fn answered_parameters(&self, codec: Codec) -> Option<String> {
         match codec {
-            Codec::Vp8 => None,
+            Codec::Vp8 | Codec::Pcmu | Codec::Pcma => None,
             Codec::Opus => offered_parameters(codec),
-            Codec::Vp9 => {
+            Codec::Vp9 { .. } => {
                 let parameters = self.parameters.as_deref().unwrap_or_default();
                 let named = parameter(parameters, "profile-id").is_some();
                 offered_parameters(codec).filter(|_| named)
             }
-            Codec::H265 | Codec::Av1 => self.parameters.clone(),
+            Codec::H265 { .. } | Codec::Av1 { .. } => self.parameters.clone(),
             Codec::H264 { profile_level_id } => {
                 let parameters = self.parameters.as_deref().unwrap_or_default();
                 let asymmetry = parameter(parameters, "level-asymmetry-allowed") == Some("1");
@@ -178,9 +185,10 @@ impl Format {
         // All else that viewers can ask for needs no negotiation to be answered.
         let feedback = [TRANSPORT_FEEDBACK].into_iter();
         let feedback = feedback.filter(|known| self.feedback.iter().any(|found| found == known));
-        let encoding = match claim.kind {
-            MediaKind::Video => "VP8/90000",
-            MediaKind::Audio => "PCMU/48000/2",
+        let encoding = match (claim.kind, claim.clock) {
+            (MediaKind::Video, _) => "VP8/90000",
+            (MediaKind::Audio, 8_000) => "PCMU/8000",
+            (MediaKind::Audio, _) => "PCMU/48000/2",
         };
         Self {
             payload_type: claim.payload_type,
@@ -194,9 +202,10 @@ impl Format {
 
 /// Makes a placeholder known to the library.
 pub(super) fn add_placeholder(codecs: &mut LibraryCodecs, claim: &Claim) {
-    let (codec, clock, channels) = match claim.kind {
-        MediaKind::Video => (LibraryCodec::Vp8, Frequency::NINETY_KHZ, None),
-        MediaKind::Audio => (LibraryCodec::PCMU, Frequency::FORTY_EIGHT_KHZ, Some(2)),
+    let (codec, clock, channels) = match (claim.kind, claim.clock) {
+        (MediaKind::Video, _) => (LibraryCodec::Vp8, Frequency::NINETY_KHZ, None),
+        (MediaKind::Audio, 8_000) => (LibraryCodec::PCMU, Frequency::EIGHT_KHZ, None),
+        (MediaKind::Audio, _) => (LibraryCodec::PCMU, Frequency::FORTY_EIGHT_KHZ, Some(2)),
     };
     let parameters = FormatParams {
         profile_id: Some(claim.number),
@@ -211,35 +220,53 @@ pub(super) fn add_placeholder(codecs: &mut LibraryCodecs, claim: &Claim) {
 pub(super) fn encoding(codec: Codec) -> &'static str {
     match codec {
         Codec::Vp8 => "VP8/90000",
-        Codec::Vp9 => "VP9/90000",
+        Codec::Vp9 { .. } => "VP9/90000",
         Codec::H264 { .. } => "H264/90000",
-        Codec::H265 => "H265/90000",
-        Codec::Av1 => "AV1/90000",
+        Codec::H265 { .. } => "H265/90000",
+        Codec::Av1 { .. } => "AV1/90000",
         Codec::Opus => "opus/48000/2",
+        Codec::Pcmu => "PCMU/8000",
+        Codec::Pcma => "PCMA/8000",
     }
 }
 
 /// The codec as after `a=fmtp:96` in an offer.
 pub(super) fn offered_parameters(codec: Codec) -> Option<String> {
     match codec {
-        Codec::Vp8 => None,
-        Codec::Vp9 => Some("profile-id=0".to_owned()),
+        Codec::Vp8 | Codec::Pcmu | Codec::Pcma => None,
+        Codec::Vp9 { profile } => Some(format!("profile-id={profile}")),
         Codec::H264 { profile_level_id } => Some(h264_parameters(profile_level_id, true)),
         // Level 6, as browsers do: what is sent is below.
-        Codec::H265 => Some("level-id=180;profile-id=1;tier-flag=0;tx-mode=SRST".to_owned()),
-        Codec::Av1 => Some("level-idx=5;profile=0;tier=0".to_owned()),
+        Codec::H265 { profile } => Some(format!(
+            "level-id=180;profile-id={profile};tier-flag=0;tx-mode=SRST"
+        )),
+        Codec::Av1 { profile } => Some(format!("level-idx=5;profile={profile};tier=0")),
         Codec::Opus => Some("minptime=10;useinbandfec=1".to_owned()),
     }
 }
 
-/// Under which names a codec is offered, the best first.
+/// Under which names a codec is offered, the true one first.
 pub(super) fn offered_as(codec: Codec) -> impl Iterator<Item = Codec> {
-    let also = match codec {
-        Codec::H264 { profile_level_id } => h264_profile::also_known_as(profile_level_id)
-            .map(|profile_level_id| Codec::H264 { profile_level_id }),
+    let sent = match codec {
+        Codec::H264 { profile_level_id } => Some(profile_level_id),
         _ => None,
     };
+    let also = sent.into_iter().flat_map(h264_profile::also_known_as);
+    let also = also.map(|profile_level_id| Codec::H264 { profile_level_id });
     [codec].into_iter().chain(also)
+}
+
+/// The name under which every viewer takes a codec; none if some do not.
+pub(super) fn common_name(codec: Codec) -> Option<Codec> {
+    match codec {
+        Codec::Vp8 | Codec::Opus | Codec::Pcmu | Codec::Pcma => Some(codec),
+        Codec::H264 { .. } => {
+            let profile_level_id = h264_profile::CONSTRAINED_BASELINE;
+            let common = Codec::H264 { profile_level_id };
+            offered_as(codec).find(|name| *name == common)
+        }
+        Codec::Vp9 { .. } | Codec::H265 { .. } | Codec::Av1 { .. } => None,
+    }
 }
 
 fn h264_parameters(profile_level_id: u32, asymmetry: bool) -> String {
@@ -335,13 +362,22 @@ mod tests {
         assert!(format("OPUS/48000/2", "stereo=1").takes(Codec::Opus));
         assert!(format("opus/48000", "").takes(Codec::Opus));
         assert!(!format("opus/48000/6", "").takes(Codec::Opus));
-        assert!(format("VP9/90000", "").takes(Codec::Vp9));
-        assert!(!format("VP9/90000", "profile-id=2").takes(Codec::Vp9));
-        assert!(format("AV1/90000", "level-idx=8;profile=0;tier=0").takes(Codec::Av1));
-        assert!(!format("AV1/90000", "profile=1").takes(Codec::Av1));
+        let vp9 = |profile| Codec::Vp9 { profile };
+        assert!(format("VP9/90000", "").takes(vp9(0)));
+        assert!(!format("VP9/90000", "").takes(vp9(2)));
+        assert!(!format("VP9/90000", "profile-id=2").takes(vp9(0)));
+        assert!(format("VP9/90000", "profile-id=2").takes(vp9(2)));
+        let av1 = |profile| Codec::Av1 { profile };
+        assert!(format("AV1/90000", "level-idx=8;profile=0;tier=0").takes(av1(0)));
+        assert!(!format("AV1/90000", "profile=1").takes(av1(0)));
+        assert!(format("AV1/90000", "profile=1").takes(av1(1)));
         let h265 = "level-id=156;profile-id=1;tier-flag=0;tx-mode=SRST";
-        assert!(format("H265/90000", h265).takes(Codec::H265));
-        assert!(!format("H265/90000", "profile-id=2").takes(Codec::H265));
+        assert!(format("H265/90000", h265).takes(Codec::H265 { profile: 1 }));
+        assert!(!format("H265/90000", "profile-id=2").takes(Codec::H265 { profile: 1 }));
+        assert!(format("H265/90000", "profile-id=2").takes(Codec::H265 { profile: 2 }));
+        assert!(format("PCMU/8000", "").takes(Codec::Pcmu));
+        assert!(format("PCMA/8000/1", "").takes(Codec::Pcma));
+        assert!(!format("PCMU/16000", "").takes(Codec::Pcmu));
     }
 
     #[test]

@@ -27,13 +27,31 @@ pub(super) fn takes(received: u32, sent: u32) -> bool {
         )
 }
 
-/// Other names under which `sent` is offered, because not every viewer knows that theirs includes it.
-pub(super) fn also_known_as(sent: u32) -> Option<u32> {
-    let level = sent & 0xff;
-    match profile(sent) {
-        Profile::ConstrainedBaseline => Some(0x42_00_00 | level),
-        _ => None,
-    }
+/// Under which names Chromium, Firefox, Safari and aiortc list decoders, every one of which takes 4:2:0 with 8 bits up to High,
+/// whatever it is called: constrained baseline first, which every viewer of H.264 has.
+const LISTED: &[u32] = &[
+    CONSTRAINED_BASELINE,
+    0x42_00_1f,
+    0x4d_00_1f,
+    0x64_0c_1f,
+    0x64_00_1f,
+    0xf4_00_1f,
+];
+
+/// What every viewer of H.264 takes (RFC 7742, section 6.2), at level 3.1.
+pub(super) const CONSTRAINED_BASELINE: u32 = 0x42_e0_1f;
+
+/// Other names under which `sent` is offered: those of [`LISTED`] under which viewers decode it.
+pub(super) fn also_known_as(sent: u32) -> impl Iterator<Item = u32> {
+    let names: &[u32] = match profile(sent) {
+        // Every viewer of H.264 lists one of the two.
+        Profile::ConstrainedBaseline | Profile::Baseline => &LISTED[..2],
+        Profile::Main | Profile::ConstrainedHigh | Profile::High => LISTED,
+        // What is only in these, and more bits or other chroma: not every decoder has them.
+        Profile::Extended | Profile::Other(..) => &[],
+    };
+    let names = names.iter().copied();
+    names.filter(move |name| name >> 8 != sent >> 8)
 }
 
 /// What to answer to an offer of `received` when `sent` is sent: the profile is the viewer's word; the
@@ -82,6 +100,33 @@ mod tests {
             "baseline has more than constrained baseline"
         );
         assert!(takes(0x640028, 0x640c1f) && !takes(0x640c1f, 0x64001f));
+    }
+
+    fn names(sent: u32) -> Vec<u32> {
+        also_known_as(sent).collect()
+    }
+
+    #[test]
+    fn names_up_to_high_are_those_that_browsers_list() {
+        assert_eq!(names(CONSTRAINED_BASELINE), [0x42001f]);
+        assert_eq!(names(0x42c016), [0x42e01f, 0x42001f]);
+        assert_eq!(names(0x42a01e), [0x42e01f, 0x42001f]);
+        assert_eq!(names(0x4de01f), [0x42e01f, 0x42001f]);
+        assert_eq!(
+            names(0x4d4028),
+            [0x42e01f, 0x42001f, 0x4d001f, 0x640c1f, 0x64001f, 0xf4001f]
+        );
+        assert_eq!(
+            names(0x640028),
+            [0x42e01f, 0x42001f, 0x4d001f, 0x640c1f, 0xf4001f]
+        );
+    }
+
+    #[test]
+    fn names_of_more_bits_or_other_chroma_are_its_own_alone() {
+        for sent in [0x58001f, 0x6e0028, 0x7a0028, 0xf4001f, 0x2c0028] {
+            assert_eq!(names(sent), [], "{sent:06x}");
+        }
     }
 
     #[test]

@@ -19,6 +19,8 @@ use super::mid_header;
 pub(super) struct Telling {
     /// How the section is called.
     pub(super) mid: String,
+    /// The number of its track.
+    pub(super) track: usize,
     pub(super) content: Content,
 }
 
@@ -38,26 +40,33 @@ pub(super) enum Content {
 
 /// Writes the library's description for the viewer. `name` names the media stream, and `sections` says
 /// of each section of it what the viewer is told.
-pub(super) fn for_viewer(library: &Description, name: &str, sections: &[Telling]) -> String {
+pub(super) fn for_viewer(
+    library: &Description,
+    name: &str,
+    sections: &[Telling],
+    is_offer: bool,
+) -> String {
     let name = token(name);
     let mut described = library.clone();
     let mut candidates = Vec::new();
-    for (track, (section, telling)) in described.sections.iter_mut().zip(sections).enumerate() {
+    for (section, telling) in described.sections.iter_mut().zip(sections) {
         section.lines.retain(|line| {
             let candidate = line.starts_with("a=candidate:");
-            if candidate {
+            if candidate && !candidates.contains(line) {
                 candidates.push(line.clone());
             }
             !candidate
         });
+        let track = telling.track;
         let msid = format!("msid:{name} {name}-{track}");
         *section = section_for_viewer(section, &msid, telling);
     }
     let told = described.sections.iter_mut().zip(sections);
-    let mut there = told.filter(|(_, telling)| !matches!(telling.content, Content::Rejected(_)));
-    // The first section of the group speaks for all.
-    if let Some((first, _)) = there.next() {
-        first.lines.extend(candidates);
+    let there = told.filter(|(_, telling)| !matches!(telling.content, Content::Rejected(_)));
+    // The first section of the group speaks for all; of an offer nobody knows yet which that will be, as the viewer
+    // may refuse some.
+    for (section, _) in there.take(if is_offer { usize::MAX } else { 1 }) {
+        section.lines.extend(candidates.iter().cloned());
     }
     let mut group = "a=group:BUNDLE".to_owned();
     for telling in sections {

@@ -52,7 +52,7 @@ use str0m::{Candidate, Input, Rtc};
 
 use candidate_pair::RemoteCandidates;
 pub use candidate_pair::{CandidateKind, CandidatePair, PathEnd};
-pub use config::{Certificate, Codec, CodecConfig, SessionConfig, StreamConfig};
+pub use config::{Certificate, Codec, CodecConfig, OfferExtent, SessionConfig, StreamConfig};
 pub use end::EndReason;
 use estimate::Estimate;
 pub use feedback::FEEDBACK_TIMEOUT;
@@ -78,6 +78,9 @@ pub const SET_UP_TIMEOUT: Duration = Duration::from_secs(15);
 /// there is gone. Nothing else proves it: anybody may send in its name. One that lives answers our checks,
 /// every three seconds (RFC 7675 allows five between them).
 pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The most server-reflexive candidates that are sent again if the section that they were for is refused.
+const MAX_REFLEXIVE_CANDIDATES: usize = 16;
 
 /// Datagrams that there is room for while none wait: a picture's.
 const USUAL_TRANSMITS: usize = 16;
@@ -106,6 +109,10 @@ pub struct Session {
     statistics: SessionStatistics,
     rate: Rate,
     remote_candidates: RemoteCandidates,
+    /// Those that were found after the description, as attributes' texts.
+    reflexive_candidates: Vec<String>,
+    /// The section whose transport all share.
+    bundle_section: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +128,12 @@ enum State {
 pub enum SessionEvent {
     /// Which codec was agreed on for each stream that the viewer takes, by the sender's numbers.
     Negotiated(Vec<(StreamId, u32)>),
+    /// Which streams the viewer takes nothing of, though it takes others: it has none of their codecs, or does not
+    /// want them.
+    Refused(Vec<StreamId>),
+    /// To be sent to the viewer again, for [`bundle_section`](Session::bundle_section): the section for which it was sent
+    /// before was refused.
+    LocalCandidate(String),
     /// Media may flow.
     Connected,
     /// The viewer cannot go on with this stream without a key frame.
@@ -170,7 +183,15 @@ impl Session {
             text = known.map(Candidate::to_sdp_string);
             Ok(())
         });
+        if self.pending.is_some() && self.reflexive_candidates.len() < MAX_REFLEXIVE_CANDIDATES {
+            self.reflexive_candidates.extend(text.clone());
+        }
         text
+    }
+
+    /// The place of the section that candidates are for: that whose transport all share.
+    pub fn bundle_section(&self) -> usize {
+        self.bundle_section
     }
 
     /// The user name fragment of ours by which the viewer's first checks tell whose they are (RFC 8445,
@@ -331,6 +352,7 @@ mod tests {
             start_bitrate: None,
             max_wait: Duration::from_millis(500),
             retransmission: true,
+            extent: OfferExtent::Full,
         };
         let (mut session, _) = Session::offer(&config, &[], now).expect("an offer");
         session.operate(now, |_| panic!("as a hostile viewer might cause"));

@@ -97,7 +97,10 @@ impl Session {
             self.try_accept_answer(sdp, preferred, pending, now)
         }));
         match done {
-            Ok(Ok(())) => self.tell_negotiated(),
+            Ok(Ok(())) => {
+                self.tell_negotiated();
+                self.report_refused();
+            }
             Ok(Err(reason)) => self.end(reason),
             Err(_) => self.end(EndReason::Panicked),
         }
@@ -132,17 +135,21 @@ impl Session {
             Description::parse(&offer.to_sdp_string()).map_err(|_| EndReason::LibraryFailed)?;
         let mut tellings = Vec::new();
         let mut named = Vec::new();
-        for (place, (section, track)) in offered.sections.iter().zip(&session.tracks).enumerate() {
+        for (section, track) in offered.sections.iter().zip(&session.tracks) {
+            let place = section.place;
             let mid = match section.kind {
                 MediaKind::Video => format!("video{place}"),
                 MediaKind::Audio => format!("audio{place}"),
             };
             named.push((track.mid(), mid.clone()));
-            let content = Content::Sent(section.formats(config));
-            tellings.push(Telling { mid, content });
+            tellings.push(Telling {
+                mid,
+                track: place,
+                content: Content::Sent(section.formats(config)),
+            });
         }
         names.set(named);
-        let text = local_description::for_viewer(&library, &config.name, &tellings);
+        let text = local_description::for_viewer(&library, &config.name, &tellings, true);
         let mids = session.tracks.iter().map(|track| track.mid().to_string());
         session.pending = Some(PendingOffer {
             library: pending,
@@ -162,6 +169,14 @@ impl Session {
         let answer = Description::parse(sdp).map_err(|_| EndReason::MalformedDescription)?;
         self.remote_candidates.remember_all(&answer);
         let agreements = pending.offered.agree(&answer, &self.config, preferred)?;
+        // Of an answer that refuses all, Firefox leaves out what the library needs.
+        if agreements
+            .iter()
+            .all(|agreement| agreement.stream().is_none())
+        {
+            return Err(EndReason::NoCommonCodec);
+        }
+        self.repeat_candidates(&agreements);
         let told: Vec<_> = agreements.iter().map(Agreement::told).collect();
         let told: Vec<_> = pending.mids.into_iter().zip(told).collect();
         let text = remote_description::for_library(&answer, &told);
@@ -172,15 +187,12 @@ impl Session {
         self.operate(now, |rtc| {
             rtc.sdp_api().accept_answer(pending.library, answer)?;
             for (track, agreement) in tracks.iter_mut().zip(&agreements) {
-                track.accept(agreement.payload_types(), agreement.is_sent_again());
+                track.accept(agreement);
                 track.prepare(rtc, retransmission);
             }
             Ok(())
         });
         self.tracks = tracks;
-        if self.tracks.iter().all(|track| track.agreed().is_none()) {
-            return Err(EndReason::NoCommonCodec);
-        }
         Ok(())
     }
 
@@ -206,6 +218,7 @@ impl Session {
             named.push((Mid::from(of_library.as_str()), mid.clone()));
             tellings.push(Telling {
                 mid,
+                track: place,
                 content: agreement.content(section, config),
             });
             told.push((of_library, agreement.told()));
@@ -221,15 +234,16 @@ impl Session {
             if let Some((stream, kind)) = agreement.stream() {
                 let mid = Mid::from(of_library.as_str());
                 let mut track = Track::new(stream, kind, mid, config.max_wait);
-                track.accept(agreement.payload_types(), agreement.is_sent_again());
+                track.accept(agreement);
                 track.prepare(&mut session.rtc, config.retransmission);
                 session.tracks.push(track);
             }
         }
         session.operate(now, |_| Ok(()));
         session.tell_negotiated();
+        session.report_refused();
         let answer = Description::parse(&answer).map_err(|_| EndReason::LibraryFailed)?;
-        let answer = local_description::for_viewer(&answer, &config.name, &tellings);
+        let answer = local_description::for_viewer(&answer, &config.name, &tellings, false);
         Ok((session, answer))
     }
 
@@ -268,6 +282,8 @@ impl Session {
             statistics: SessionStatistics::default(),
             rate: Rate::default(),
             remote_candidates: RemoteCandidates::default(),
+            reflexive_candidates: Vec::new(),
+            bundle_section: 0,
         })
     }
 
@@ -278,6 +294,31 @@ impl Session {
         let agreed = |track: &Track| Some((track.stream(), track.agreed()?));
         let agreed = self.tracks.iter().filter_map(agreed).collect();
         self.events.push_back(SessionEvent::Negotiated(agreed));
+    }
+
+    /// Streams that the viewer takes nothing of, in what was offered or what it offers.
+    fn report_refused(&mut self) {
+        let taken = |stream: &StreamId| {
+            let mut tracks = self.tracks.iter();
+            tracks.any(|track| track.stream() == *stream && track.agreed().is_some())
+        };
+        let streams = self.config.streams.iter().map(|stream| stream.id);
+        let refused: Vec<_> = streams.filter(|stream| !taken(stream)).collect();
+        if self.state != State::Ended && !refused.is_empty() {
+            self.events.push_back(SessionEvent::Refused(refused));
+        }
+    }
+
+    /// The first section that the viewer takes speaks for all from now on; what was said for another is lost.
+    fn repeat_candidates(&mut self, agreements: &[Agreement]) {
+        let rejected = |agreement: &Agreement| matches!(agreement, Agreement::Rejected);
+        let first = agreements.iter().position(|agreement| !rejected(agreement));
+        let Some(first @ 1..) = first else {
+            return;
+        };
+        self.bundle_section = first;
+        let again = self.reflexive_candidates.iter().cloned();
+        self.events.extend(again.map(SessionEvent::LocalCandidate));
     }
 }
 

@@ -7,6 +7,8 @@ use std::ops::RangeInclusive;
 
 use str0m::media::MediaKind;
 
+use super::config::Codec;
+
 /// Payload types for any format (RFC 3551), and those that are no payload types of RTCP either
 /// (RFC 5761, section 4).
 const FREE: [RangeInclusive<u8>; 2] = [96..=127, 35..=63];
@@ -23,29 +25,35 @@ pub(super) struct Claim {
     pub(super) kind: MediaKind,
     pub(super) payload_type: u8,
     pub(super) resend: Option<u8>,
+    /// The RTP clock, in Hz.
+    pub(super) clock: u32,
 }
 
 impl PayloadTypes {
-    /// Finds payload types for a format of ours; none if all are taken.
-    pub(super) fn assign(&mut self, kind: MediaKind, resend: bool) -> Option<Claim> {
-        let free: Vec<u8> = FREE
-            .into_iter()
-            .flatten()
-            .filter(|payload_type| !self.is_taken(*payload_type))
-            .take(2)
-            .collect();
+    /// Finds payload types for a codec of ours, and for sending it again if that is wanted; none if all are taken.
+    pub(super) fn assign(&mut self, codec: Codec, resend: bool) -> Option<Claim> {
+        let free: Vec<u8> = self.free().take(2).collect();
         let resend = match resend {
             true => Some(*free.get(1)?),
             false => None,
         };
+        let usual = codec.static_payload_type();
+        let usual = usual.filter(|payload_type| !self.is_taken(*payload_type));
         let claim = Claim {
             number: self.next_number(),
-            kind,
-            payload_type: *free.first()?,
+            kind: codec.kind(),
+            payload_type: usual.or_else(|| free.first().copied())?,
             resend,
+            clock: codec.clock(),
         };
         self.0.push(claim);
         Some(claim)
+    }
+
+    /// Those that are not taken.
+    pub(super) fn free(&self) -> impl Iterator<Item = u8> {
+        let all = FREE.into_iter().flatten();
+        all.filter(move |payload_type| !self.is_taken(*payload_type))
     }
 
     /// Takes the payload types that a viewer names for a format; none if they stand for another, or
@@ -70,15 +78,16 @@ impl PayloadTypes {
     /// The same for a format that was not known.
     pub(super) fn claim_new(
         &mut self,
-        kind: MediaKind,
+        codec: Codec,
         payload_type: u8,
         resend: Option<u8>,
     ) -> Option<Claim> {
         self.claim(Claim {
             number: self.next_number(),
-            kind,
+            kind: codec.kind(),
             payload_type,
             resend,
+            clock: codec.clock(),
         })
     }
 
@@ -109,20 +118,23 @@ mod tests {
             kind: MediaKind::Video,
             payload_type,
             resend,
+            clock: 90_000,
         }
     }
 
     #[test]
     fn payload_types_run_out() {
         let mut payload_types = PayloadTypes::default();
-        let assigned = std::iter::from_fn(|| payload_types.assign(MediaKind::Video, true)).count();
+        let assigned = std::iter::from_fn(|| payload_types.assign(Codec::Vp8, true)).count();
         assert_eq!(assigned, 30);
         assert_eq!(payload_types.iter().next(), Some(&claim(0, 96, Some(97))));
         assert!(
-            payload_types.assign(MediaKind::Audio, false).is_some(),
+            payload_types.assign(Codec::Opus, false).is_some(),
             "one is left"
         );
-        assert!(payload_types.assign(MediaKind::Audio, false).is_none());
+        assert!(payload_types.assign(Codec::Opus, false).is_none());
+        let static_one = payload_types.assign(Codec::Pcma, false);
+        assert_eq!(static_one.map(|claim| claim.payload_type), Some(8));
     }
 
     #[test]

@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use str0m::media::MediaKind;
 use str0m::net::Transmit;
 use str0m::stats::{MediaEgressStats, PeerStats};
 
@@ -17,9 +16,8 @@ use crate::demand::{Bitrate, RenditionId, StreamId};
 /// The fixed header of an RTP packet (RFC 3550, section 5.1).
 const RTP_HEADER_BYTES: usize = 12;
 
-/// RTP clocks: of all video (RFC 3551, section 5), and of Opus (RFC 7587, section 4.1).
-const VIDEO_CLOCK: u32 = 90_000;
-const OPUS_CLOCK: u32 = 48_000;
+/// The RTP clock of all video, in Hz (RFC 3551, section 5).
+pub(super) const VIDEO_CLOCK: u32 = 90_000;
 
 /// What a session did and heard since it was made.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -241,7 +239,8 @@ impl StreamStatistics {
         }
     }
 
-    pub(super) fn on_measured(&mut self, stats: &MediaEgressStats, kind: MediaKind) {
+    /// Takes what the viewer reported; `clock` is the codec's, in Hz.
+    pub(super) fn on_measured(&mut self, stats: &MediaEgressStats, clock: u32) {
         self.payload_bytes_sent = stats.bytes;
         self.nacks = stats.nacks;
         self.picture_losses = stats.plis;
@@ -249,10 +248,6 @@ impl StreamStatistics {
         self.round_trip = stats.rtt.or(self.round_trip);
         self.fraction_lost = stats.loss.or(self.fraction_lost);
         if let Some(remote) = &stats.remote {
-            let clock = match kind {
-                MediaKind::Video => VIDEO_CLOCK,
-                MediaKind::Audio => OPUS_CLOCK,
-            };
             let jitter = f64::from(remote.jitter) / f64::from(clock);
             self.jitter = Some(Duration::from_secs_f64(jitter));
             self.packets_lost = Some(remote.packets_lost);

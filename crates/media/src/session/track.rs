@@ -8,10 +8,11 @@ use str0m::media::{MediaKind, Mid, Pt};
 use str0m::rtp::RtpWrite;
 use str0m::stats::MediaEgressStats;
 
+use super::agreement::Agreement;
 use super::pacer::Pacer;
 use super::rate::Rate;
 use super::resendable::Resendable;
-use super::statistics::{SentPacket, StreamStatistics};
+use super::statistics::{SentPacket, StreamStatistics, VIDEO_CLOCK};
 use crate::demand::{RenditionId, StreamId};
 use crate::frame::Frame;
 use crate::frame_queue::FrameQueue;
@@ -29,6 +30,8 @@ pub(super) const LONG_WAIT: Duration = Duration::from_millis(150);
 pub(super) struct Track {
     stream: StreamId,
     kind: MediaKind,
+    /// The RTP clock of the codec agreed on, in Hz.
+    clock: u32,
     mid: Mid,
     /// What the viewer takes, by the sender's numbers; the first was agreed on.
     accepted: Vec<(u32, Pt)>,
@@ -72,6 +75,7 @@ impl Track {
         Self {
             stream,
             kind,
+            clock: VIDEO_CLOCK,
             mid,
             accepted: Vec::new(),
             given: None,
@@ -143,10 +147,13 @@ impl Track {
         self.sending.is_some() || !self.queue.is_empty()
     }
 
-    /// Takes what the viewer takes; the first is agreed on. Also whether that can be sent again.
-    pub(super) fn accept(&mut self, accepted: Vec<(u32, Pt)>, sent_again: bool) {
-        self.accepted = accepted;
-        self.sent_again = sent_again;
+    /// Takes what the viewer takes; the first is agreed on.
+    pub(super) fn accept(&mut self, agreement: &Agreement) {
+        self.accepted = agreement.payload_types();
+        self.sent_again = agreement.is_sent_again();
+        if let Some(codec) = agreement.codec() {
+            self.clock = codec.clock();
+        }
         self.given = self.agreed().map(|codec| RenditionId {
             stream: self.stream,
             codec,
@@ -313,7 +320,7 @@ impl Track {
 
     /// Takes what the viewer reported.
     pub(super) fn on_measured(&mut self, stats: &MediaEgressStats) {
-        self.counted.on_measured(stats, self.kind);
+        self.counted.on_measured(stats, self.clock);
     }
 
     /// Looks at what was sent, several times in a second.

@@ -372,13 +372,13 @@ impl Receiver {
         let agreed = known.find(|params| params.pt() == payload_type)?;
         Some(match agreed.spec().codec {
             LibraryCodec::Vp8 => Codec::Vp8,
-            LibraryCodec::Vp9 => Codec::Vp9,
+            LibraryCodec::Vp9 => Codec::Vp9 { profile: 0 },
             LibraryCodec::H264 => Codec::H264 {
                 // Every profile begins its key frames alike.
                 profile_level_id: 0,
             },
-            LibraryCodec::H265 => Codec::H265,
-            LibraryCodec::Av1 => Codec::Av1,
+            LibraryCodec::H265 => Codec::H265 { profile: 1 },
+            LibraryCodec::Av1 => Codec::Av1 { profile: 0 },
             LibraryCodec::Opus => Codec::Opus,
             _ => return None,
         })

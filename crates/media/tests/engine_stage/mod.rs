@@ -17,7 +17,7 @@ use wigwag_media::engine::{
 };
 use wigwag_media::frame::Frame;
 use wigwag_media::session::{
-    Certificate, Codec, CodecConfig, EndReason, SessionConfig, StreamConfig,
+    Certificate, Codec, CodecConfig, EndReason, OfferExtent, SessionConfig, StreamConfig,
 };
 use wigwag_media::viewer::{ReceiverId, ReceiverReport, Receivers, StreamKind, StreamReport};
 
@@ -55,6 +55,7 @@ pub fn config() -> Arc<SessionConfig> {
         start_bitrate: None,
         max_wait: PATIENCE,
         retransmission: true,
+        extent: OfferExtent::Full,
     })
 }
 
@@ -238,7 +239,7 @@ impl Stage {
                 taken.expect("an answer that can be used");
             }
             ViewerEvent::LocalDescription { sdp, .. } => self.on_offer(viewer, sdp),
-            ViewerEvent::LocalCandidate(candidate) => {
+            ViewerEvent::LocalCandidate { candidate, .. } => {
                 if let Some(id) = self.viewers.get(&viewer) {
                     let taken = self.receivers.add_candidate(*id, candidate);
                     taken.expect("the viewer is there");

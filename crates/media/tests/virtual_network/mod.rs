@@ -16,7 +16,8 @@ use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use wigwag_media::demand::{RenditionId, StreamId};
 use wigwag_media::frame::Frame;
 use wigwag_media::session::{
-    Certificate, Codec, CodecConfig, Session, SessionConfig, SessionEvent, StreamConfig,
+    Certificate, Codec, CodecConfig, OfferExtent, Session, SessionConfig, SessionEvent,
+    StreamConfig,
 };
 
 pub const SENDER: &str = "192.0.2.1:5000";
@@ -45,6 +46,7 @@ pub fn config(streams: &[(StreamId, Codec)], start_bitrate: Option<u64>) -> Sess
         start_bitrate,
         max_wait: Duration::from_millis(500),
         retransmission: true,
+        extent: OfferExtent::Full,
     }
 }
 

@@ -11,7 +11,9 @@ use super::super::stun_servers::StunServers;
 use super::*;
 use crate::demand::RenditionId;
 use crate::engine::PublicationEvent;
-use crate::session::{Certificate, Codec, CodecConfig, EndReason, SET_UP_TIMEOUT, StreamConfig};
+use crate::session::{
+    Certificate, Codec, CodecConfig, EndReason, OfferExtent, SET_UP_TIMEOUT, StreamConfig,
+};
 
 const ONE: ViewerId = ViewerId(1);
 
@@ -65,6 +67,7 @@ impl Scene {
             start_bitrate: None,
             max_wait: Duration::from_millis(500),
             retransmission: false,
+            extent: OfferExtent::Full,
         };
         Self {
             shard: Shard::new(0, Arc::clone(&inbox), hosts, now),

@@ -87,6 +87,8 @@ impl Viewer {
         while let Some(event) = self.session.as_deref_mut().and_then(Session::poll_event) {
             let event = match event {
                 SessionEvent::Negotiated(streams) => ViewerEvent::Negotiated(streams),
+                SessionEvent::Refused(streams) => ViewerEvent::Refused(streams),
+                SessionEvent::LocalCandidate(candidate) => self.local_candidate(candidate),
                 SessionEvent::Connected => ViewerEvent::Connected,
                 SessionEvent::KeyFrameWanted(stream) => {
                     if !self.key_frames.take(stream, now) {
@@ -164,7 +166,20 @@ impl Viewer {
             .as_mut()
             .and_then(|session| session.add_reflexive_candidate(base, mapped, now));
         if let Some(candidate) = candidate {
-            self.tell(ViewerEvent::LocalCandidate(candidate));
+            let event = self.local_candidate(candidate);
+            self.tell(event);
+        }
+    }
+
+    fn local_candidate(&self, candidate: String) -> ViewerEvent {
+        let m_line = self
+            .session
+            .as_ref()
+            .map(|session| session.bundle_section());
+        let m_line = m_line.and_then(|section| u32::try_from(section).ok());
+        ViewerEvent::LocalCandidate {
+            candidate,
+            m_line: m_line.unwrap_or_default(),
         }
     }
 }
