@@ -322,7 +322,8 @@ fn app_sink(
     sink
 }
 
-fn add(pipeline: &gst::Pipeline, chain: &[gst::Element]) -> Result<(), Failure> {
+/// Adds elements to a pipeline, linked in a row, in its state.
+pub(super) fn add(pipeline: &gst::Pipeline, chain: &[gst::Element]) -> Result<(), Failure> {
     let added = pipeline
         .add_many(chain)
         .and_then(|()| gst::Element::link_many(chain));

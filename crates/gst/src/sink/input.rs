@@ -11,6 +11,7 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use wigwag_media::demand::{RenditionId, StreamId};
 
+use super::access_units::AccessUnits;
 use super::control::Message;
 
 /// A pad and its stream.
@@ -129,13 +130,26 @@ impl Feeds {
 }
 
 fn end(name: &str, feeds: &Feeds) -> gst_app::AppSink {
-    let feeds = feeds.clone();
+    let (feeds, at_end) = (feeds.clone(), feeds.clone());
+    // Only the streaming thread comes here; the lock is for the type's sake.
+    let access_units = Arc::new(Mutex::new(AccessUnits::default()));
+    let left = Arc::clone(&access_units);
     let new_sample = move |sink: &gst_app::AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Flushing)?;
         if let Some(sample) = in_running_time(&sample) {
-            feeds.push(&sample);
+            let mut access_units = access_units.lock().map_err(|_| gst::FlowError::Error)?;
+            for sample in access_units.push(sample) {
+                feeds.push(&sample);
+            }
         }
         Ok(gst::FlowSuccess::Ok)
+    };
+    let eos = move |_: &gst_app::AppSink| {
+        if let Ok(mut left) = left.lock() {
+            for sample in left.flush() {
+                at_end.push(&sample);
+            }
+        }
     };
     gst_app::AppSink::builder()
         .name(format!("appsink-{name}"))
@@ -146,6 +160,7 @@ fn end(name: &str, feeds: &Feeds) -> gst_app::AppSink {
         .callbacks(
             gst_app::AppSinkCallbacks::builder()
                 .new_sample(new_sample)
+                .eos(eos)
                 .build(),
         )
         .build()
@@ -157,7 +172,12 @@ fn in_running_time(sample: &gst::Sample) -> Option<gst::Sample> {
     let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
     let mut buffer = sample.buffer_owned()?;
     let running_time = |time: Option<gst::ClockTime>| segment.to_running_time(time?);
-    let (pts, dts) = (running_time(buffer.pts())?, running_time(buffer.dts()));
+    let dts = running_time(buffer.dts());
+    // Pieces of a picture but the first have a decoding time only.
+    let pts = match buffer.pts() {
+        Some(pts) => segment.to_running_time(pts)?,
+        None => dts?,
+    };
     {
         let buffer = buffer.make_mut();
         buffer.set_pts(pts);

@@ -8,6 +8,7 @@
 //! * Streaming threads hand buffers to renditions and frames to sessions, and wait for neither.
 //! * Stopping tells the control thread, and waits for it, for at most [`control::STOP_TIMEOUT`].
 
+mod access_units;
 mod congestion_control;
 mod consumer;
 mod control;
