@@ -11,8 +11,11 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use wigwag_media::demand::{RenditionId, StreamId};
 
+use super::WebRtcSink;
 use super::access_units::AccessUnits;
 use super::control::Message;
+use super::flow::Flow;
+use super::timeline;
 
 /// A pad and its stream.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(super) struct Input {
     pub(super) pad: gst::GhostPad,
     elements: [gst::Element; 2],
     feeds: Feeds,
+    flow: Arc<Flow>,
+    access_units: Arc<Mutex<AccessUnits>>,
 }
 
 /// The renditions that get the stream.
@@ -39,7 +44,9 @@ impl Input {
         let pace = gst::ElementFactory::make("clocksync")
             .name(format!("clocksync-{name}"))
             .build()?;
-        let end = end(name, &feeds);
+        let flow = Arc::new(Flow::default());
+        let access_units = Arc::new(Mutex::new(AccessUnits::default()));
+        let end = end(name, &feeds, &flow, &access_units);
         let elements = [pace, end.upcast()];
         sink.add_many(&elements)?;
         elements[0].link(&elements[1])?;
@@ -50,11 +57,15 @@ impl Input {
             .name(name)
             .with_target(&target)?
             .build();
+        let weak = sink.downcast_ref::<WebRtcSink>().map(ObjectExt::downgrade);
+        timeline::watch(&pad, &weak.unwrap_or_default(), &flow);
         Ok(Self {
             stream,
             pad,
             elements,
             feeds,
+            flow,
+            access_units,
         })
     }
 
@@ -83,6 +94,19 @@ impl Input {
             caps: caps.to_owned(),
             feeds: self.feeds.clone(),
         }
+    }
+
+    /// Forgets what came in a run before.
+    pub(super) fn reset(&self) {
+        self.flow.reset();
+        if let Ok(mut access_units) = self.access_units.lock() {
+            *access_units = AccessUnits::default();
+        }
+    }
+
+    /// What came through it.
+    pub(super) fn flow(&self) -> Arc<Flow> {
+        Arc::clone(&self.flow)
     }
 
     /// The pad through which upstream can be asked for something.
@@ -129,14 +153,18 @@ impl Feeds {
     }
 }
 
-fn end(name: &str, feeds: &Feeds) -> gst_app::AppSink {
-    let (feeds, at_end) = (feeds.clone(), feeds.clone());
-    // Only the streaming thread comes here; the lock is for the type's sake.
-    let access_units = Arc::new(Mutex::new(AccessUnits::default()));
-    let left = Arc::clone(&access_units);
+fn end(
+    name: &str,
+    feeds: &Feeds,
+    flow: &Arc<Flow>,
+    access_units: &Arc<Mutex<AccessUnits>>,
+) -> gst_app::AppSink {
+    let (feeds, at_end, flow) = (feeds.clone(), feeds.clone(), Arc::clone(flow));
+    let (access_units, left) = (Arc::clone(access_units), Arc::clone(access_units));
     let new_sample = move |sink: &gst_app::AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Flushing)?;
         if let Some(sample) = in_running_time(&sample) {
+            flow.usable();
             let mut access_units = access_units.lock().map_err(|_| gst::FlowError::Error)?;
             for sample in access_units.push(sample) {
                 feeds.push(&sample);
@@ -172,12 +200,7 @@ fn in_running_time(sample: &gst::Sample) -> Option<gst::Sample> {
     let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
     let mut buffer = sample.buffer_owned()?;
     let running_time = |time: Option<gst::ClockTime>| segment.to_running_time(time?);
-    let dts = running_time(buffer.dts());
-    // Pieces of a picture but the first have a decoding time only.
-    let pts = match buffer.pts() {
-        Some(pts) => segment.to_running_time(pts)?,
-        None => dts?,
-    };
+    let (pts, dts) = (running_time(buffer.pts())?, running_time(buffer.dts()));
     {
         let buffer = buffer.make_mut();
         buffer.set_pts(pts);

@@ -12,6 +12,7 @@ mod access_units;
 mod congestion_control;
 mod consumer;
 mod control;
+mod flow;
 mod imp;
 mod input;
 mod properties;
@@ -23,6 +24,7 @@ mod snapshot;
 mod statistics;
 mod stats_type;
 mod streams;
+mod timeline;
 
 use gst::glib;
 use gst::prelude::*;
