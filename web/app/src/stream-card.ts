@@ -84,7 +84,7 @@ export class StreamCard {
     const canPlay = state.name === "ready" || state.name === "failed";
     this.#play.hidden = !canPlay;
     this.#stop.hidden = canPlay;
-    const showsMedia = state.name === "playing" || state.name === "stalled";
+    const showsMedia = ["playing", "stalled", "frameless"].includes(state.name);
     this.#sound.hidden = !showsMedia;
     this.#fullScreen.hidden = !showsMedia;
     if (!showsMedia) {
@@ -149,6 +149,7 @@ function stateText(state: StreamState, isPresent: boolean): string {
       return `${state.message} Trying again…`;
     case "waiting":
       return "The sender has left. It is played when it comes back.";
+    case "frameless":
     case "failed":
       return state.message;
   }
