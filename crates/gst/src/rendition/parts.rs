@@ -21,22 +21,11 @@ pub(super) fn encoder(factory: &gst::ElementFactory) -> Result<gst::Element, Bui
     made.map_err(|_| BuildError::Missing(factory.name().to_string(), "its plugin again"))
 }
 
-/// What encoders get: square pixels, of H.264 and H.265 an even number each way, since with half the colour
-/// in each direction their encoders refuse others; sound as Opus takes it without a mapping of channels (RFC 7587).
-pub(super) fn raw_caps(format: &Format) -> gst::Caps {
-    if format.audio {
-        gst::Caps::builder("audio/x-raw")
-            .field("channels", gst::IntRange::new(1, 2))
-            .build()
-    } else {
-        let mut caps =
-            gst::Caps::builder("video/x-raw").field("pixel-aspect-ratio", gst::Fraction::new(1, 1));
-        if matches!(format.name, "H264" | "H265") {
-            let even = gst::IntRange::with_step(2, i32::MAX - 1, 2);
-            caps = caps.field("width", even).field("height", even);
-        }
-        caps.build()
-    }
+/// What encoders of sound get: as Opus takes it without a mapping of channels (RFC 7587).
+pub(super) fn raw_sound() -> gst::Caps {
+    gst::Caps::builder("audio/x-raw")
+        .field("channels", gst::IntRange::new(1, 2))
+        .build()
 }
 
 pub(super) fn capsfilter(caps: &gst::Caps) -> gst::Element {
