@@ -28,6 +28,7 @@ use super::sessions::Session;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
 use super::streams::{self, Stream};
+use super::unshowable;
 use crate::log;
 use crate::signaller::Signaller;
 use crate::structure;
@@ -272,6 +273,9 @@ impl Controlled {
             return;
         }
         let encoded = !streams::is_raw(caps);
+        if let Some(reason) = caps.structure(0).and_then(unshowable::reason) {
+            self.warn_of_input(&unshowable::warning(&name, codecs[0].format.name, reason));
+        }
         let stream = Stream {
             id,
             name,
@@ -307,11 +311,16 @@ impl Controlled {
             return;
         }
         for text in warnings {
-            if let Some(sink) = self.sink.upgrade() {
-                gst::element_warning!(sink, gst::StreamError::Failed, ("{}", text));
-            }
+            self.warn_of_input(&text);
         }
         self.start_signalling_if_ready();
+    }
+
+    /// Posts a warning of the element.
+    fn warn_of_input(&self, text: &str) {
+        if let Some(sink) = self.sink.upgrade() {
+            gst::element_warning!(sink, gst::StreamError::Failed, ("{}", text));
+        }
     }
 
     /// Invites viewers once every pad's caps are known: before, there is nothing that could be offered. A pad

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
@@ -14,6 +14,9 @@ pub(super) const DATA_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long data may come of which nothing can be played.
 pub(super) const USABLE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// So many pictures out of order are no accident of the clock.
+const REORDERED_TO_WARN: u32 = 3;
+
 /// How often pads are looked at of which nothing usable came yet.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -22,6 +25,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 pub(super) struct Flow {
     received: AtomicBool,
     usable: AtomicBool,
+    reordered: AtomicU32,
     /// How far the time of the latest buffer is ahead of the clock, in ns.
     ahead: AtomicU64,
 }
@@ -45,10 +49,10 @@ struct Pad {
 }
 
 impl Flow {
-    /// A buffer came, whose time is so far ahead of the clock.
-    pub(super) fn received(&self, ahead: Option<gst::ClockTime>) {
+    /// A buffer came; how far its time is ahead of the clock is asked as long as none was usable.
+    pub(super) fn received(&self, ahead: impl FnOnce() -> Option<gst::ClockTime>) {
         if !self.usable.load(Ordering::Relaxed) {
-            let ahead = ahead.map_or(0, gst::ClockTime::nseconds);
+            let ahead = ahead().map_or(0, gst::ClockTime::nseconds);
             self.ahead.store(ahead, Ordering::Relaxed);
             self.received.store(true, Ordering::Relaxed);
         }
@@ -58,6 +62,15 @@ impl Flow {
     pub(super) fn reset(&self) {
         self.received.store(false, Ordering::Relaxed);
         self.usable.store(false, Ordering::Relaxed);
+        self.reordered.store(0, Ordering::Relaxed);
+    }
+
+    /// A picture came that is shown before the one that came before it. Whether that is now no accident.
+    pub(super) fn reordered(&self) -> bool {
+        let before = self.reordered.load(Ordering::Relaxed);
+        self.reordered
+            .store(before.saturating_add(1), Ordering::Relaxed);
+        before.saturating_add(1) == REORDERED_TO_WARN
     }
 
     /// A buffer goes to renditions.
@@ -205,7 +218,7 @@ mod tests {
     fn buffers_of_no_use_are_explained_by_their_times() {
         for (ahead, part) in [(3_600, "3600 s ahead"), (0, "outside of their segment")] {
             let (mut watched, flow, begin) = watched();
-            flow.received(Some(gst::ClockTime::from_seconds(ahead)));
+            flow.received(|| Some(gst::ClockTime::from_seconds(ahead)));
             assert_eq!(said(&mut watched, begin, 1.9), Vec::<String>::new());
             let text = said(&mut watched, begin, 20.0);
             assert!(text.len() == 1 && text[0].contains(part), "{text:?}");
@@ -215,7 +228,7 @@ mod tests {
     #[test]
     fn pad_that_flows_is_not_looked_at_again() {
         let (mut watched, flow, begin) = watched();
-        flow.received(None);
+        flow.received(|| None);
         flow.usable();
         assert_eq!(said(&mut watched, begin, 20.0), Vec::<String>::new());
         assert_eq!(watched.deadline(), None);

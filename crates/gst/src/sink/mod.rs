@@ -25,6 +25,7 @@ mod statistics;
 mod stats_type;
 mod streams;
 mod timeline;
+mod unshowable;
 
 use gst::glib;
 use gst::prelude::*;

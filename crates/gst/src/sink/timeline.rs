@@ -10,6 +10,7 @@ use gstreamer as gst;
 
 use super::WebRtcSink;
 use super::flow::Flow;
+use super::unshowable;
 
 /// How far decoding times may fall behind the clock before they are moved: a parser counts them from the frame rate
 /// that the stream claims, and a pipe may begin late or deliver less.
@@ -36,6 +37,10 @@ struct Timeline {
     latest: Option<(gst::ClockTime, gst::ClockTime)>,
     /// What is added to decoding times.
     shift: gst::ClockTime,
+    /// Whether pictures come encoded.
+    encoded: bool,
+    /// When the picture before is shown.
+    shown: Option<gst::ClockTime>,
 }
 
 /// What caps say of how long buffers last.
@@ -62,9 +67,21 @@ pub(super) fn watch(pad: &gst::GhostPad, sink: &gst::glib::WeakRef<WebRtcSink>, 
             Some(gst::PadProbeData::Event(event)) => timeline.on_event(event),
             Some(gst::PadProbeData::Buffer(buffer)) => {
                 let now = || sink.upgrade()?.current_running_time();
+                let timed = buffer.pts().is_some();
                 timeline.on_buffer(buffer, now, || is_live(pad));
-                let ahead = timeline.ahead(buffer, now);
-                flow.received(ahead);
+                flow.received(|| timeline.ahead(buffer, now));
+                if timed
+                    && timeline.goes_back(buffer)
+                    && flow.reordered()
+                    && let Some(sink) = sink.upgrade()
+                {
+                    let reason =
+                        "its frames are not in the order in which they are shown (B-frames)";
+                    let text = unshowable::warning(&pad.name(), "stream", reason);
+                    // Not under the lock: handlers may ask for anything.
+                    drop(timeline);
+                    gst::element_warning!(sink, gst::StreamError::Failed, ("{}", text));
+                }
             }
             _ => {}
         }
@@ -79,9 +96,14 @@ impl Timeline {
                 self.live = None;
                 self.latest = None;
                 self.shift = gst::ClockTime::ZERO;
+                self.shown = None;
             }
-            gst::EventView::Caps(caps) => self.content = content(caps.caps()),
+            gst::EventView::Caps(caps) => {
+                self.content = content(caps.caps());
+                self.encoded = is_encoded_video(caps.caps());
+            }
             gst::EventView::Segment(segment) => {
+                self.shown = None;
                 match segment.segment().downcast_ref::<gst::ClockTime>() {
                     Some(segment) => self.segment = segment.clone(),
                     None => {
@@ -123,6 +145,15 @@ impl Timeline {
         let buffer = buffer.make_mut();
         buffer.set_pts(position);
         buffer.set_dts(position);
+    }
+
+    /// Whether an encoded picture is shown before the one that came before it.
+    fn goes_back(&mut self, buffer: &gst::BufferRef) -> bool {
+        if !self.encoded {
+            return false;
+        }
+        let before = std::mem::replace(&mut self.shown, buffer.pts());
+        buffer.pts().is_some() && buffer.pts() < before
     }
 
     fn by_decoding_time(
@@ -223,6 +254,11 @@ fn bits(format: &str) -> Option<u64> {
     numbers
         .rfind(|number| !number.is_empty())
         .and_then(|number| number.parse().ok())
+}
+
+fn is_encoded_video(caps: &gst::CapsRef) -> bool {
+    let name = caps.structure(0).map(|caps| caps.name().as_str());
+    name.is_some_and(|name| name.starts_with("video/") && name != "video/x-raw")
 }
 
 /// Whether what comes through a pad comes at its own pace.
