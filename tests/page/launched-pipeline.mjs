@@ -16,8 +16,11 @@ export class LaunchedPipeline {
   #printed = "";
   #logged = "";
 
-  /** @param {string} pipeline as typed, in words without spaces */
-  constructor(pipeline) {
+  /**
+   * @param {string} pipeline as typed, in words without spaces
+   * @param {Record<string, string>} [environment] more of it
+   */
+  constructor(pipeline, environment = {}) {
     const folder = process.env["WIGWAG_PLUGIN"];
     assert(folder, "WIGWAG_PLUGIN does not name the plugin's folder; run `cargo xtask test`");
     const child = spawn("gst-launch-1.0", pipeline.split(" ").filter(Boolean), {
@@ -30,6 +33,7 @@ export class LaunchedPipeline {
         GST_DEBUG: "webrtcsink:4,webrtc-signaller:4",
         GST_DEBUG_NO_COLOR: "1",
         WIGWAG_ADDRESSES: "127.0.0.1",
+        ...environment,
       },
     });
     this.#child = child;

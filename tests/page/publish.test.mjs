@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { launchFirefox } from "../browser/firefox.mjs";
 import { DEADLINE_MS } from "../browser/hearing.mjs";
-import { figures, play, seeAndHear } from "./acts.mjs";
+import { card, figures, play, seeAndHear } from "./acts.mjs";
 import { freePort } from "./free-port.mjs";
 import { onPageStage } from "./page-stage.mjs";
-import { FRAME_RATE, RtspCamera, makeFile, publish, publishEmbedded, received } from "./publishing.mjs";
+import { FRAME_RATE, MjpegCamera, RtspCamera, makeFile, makePictures, publish, publishEmbedded, received } from "./publishing.mjs";
 
 /** @import { PageStage } from "./page-stage.mjs" */
 /** @import { Tab } from "../browser/tab.mjs" */
@@ -109,5 +109,48 @@ onPageStage("Chromium plays what a network camera encodes, again without a click
   assert.deepEqual(encoders(published), []);
   assert(!published.lines.some((line) => line.includes("no viewers")), "the viewer was lost meanwhile");
   assert.equal(await published.end("SIGINT"), "0");
+  viewer.assertNoProblems();
+});
+
+onPageStage("Chromium shows the whole picture of a camera that repeats parameter sets before each slice", async (stage) => {
+  const camera = await RtspCamera.start(stage, String(await freePort()), "sliced");
+  const published = publish(stage, camera.url, "--name", "Gate", "--server", stage.server.url);
+  const viewer = await stage.page();
+  await play(viewer, "Gate");
+  await seeAndHear(viewer, "Gate", { sound: false });
+  // What never came of a picture is green.
+  const green = await viewer.page.evaluate(greenness, await card(viewer, "Gate"));
+  assert(green < 20, `the lower half is green: ${green}`);
+  await published.line(/Gate: H\.264 is passed through/);
+  assert.deepEqual(encoders(published), []);
+  viewer.assertNoProblems();
+});
+
+/**
+ * How much greener than grey the lower half of a picture is. Runs in the page, and so uses nothing from outside.
+ *
+ * @param {HTMLElement} card
+ */
+function greenness(card) {
+  const video = /** @type {HTMLVideoElement} */ (card.querySelector("video"));
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.drawImage(video, 0, 0);
+  const { data } = context.getImageData(0, canvas.height / 2, canvas.width, canvas.height / 2);
+  let sum = 0;
+  for (let at = 0; at < data.length; at += 4) {
+    sum += (data[at + 1] ?? 0) - ((data[at] ?? 0) + (data[at + 2] ?? 0)) / 2;
+  }
+  return sum / (data.length / 4);
+}
+
+onPageStage("Chromium plays motion JPEG over HTTP, which has no times", async (stage) => {
+  const pictures = await makePictures(stage, FRAME_RATE);
+  const camera = await MjpegCamera.start(stage, pictures, 10);
+  publish(stage, camera.url, "--name", "Printer", "--server", stage.server.url);
+  const viewer = await stage.page();
+  await play(viewer, "Printer");
+  await seeAndHear(viewer, "Printer", { sound: false });
   viewer.assertNoProblems();
 });

@@ -1,7 +1,9 @@
 // `wigwag publish`, and what it publishes.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -81,29 +83,51 @@ export async function makeFile(stage, { name, seconds, video, audio, container }
   return path;
 }
 
+/**
+ * Makes a file of JPEG pictures, one behind the other.
+ *
+ * @param {PageStage} stage the file goes with it
+ * @param {number} count
+ * @returns {Promise<string>} its path
+ */
+export async function makePictures(stage, count) {
+  const folder = await mkdtemp(join(tmpdir(), "wigwag-page-"));
+  stage.atEnd(() => rm(folder, { recursive: true }));
+  const path = join(folder, "pictures.jpeg");
+  const pipeline =
+    `videotestsrc num-buffers=${count} pattern=ball ! video/x-raw,width=640,height=480,framerate=${FRAME_RATE}/1 ` +
+    `! jpegenc ! filesink location=${path}`;
+  await promisify(execFile)("gst-launch-1.0", ["-q", "-e", ...pipeline.split(" ")]);
+  return path;
+}
+
 /** A network camera: an RTSP server of others with one stream of H.264. */
 export class RtspCamera {
   #stage;
   #port;
+  #how;
   #running;
 
   /**
    * @param {PageStage} stage
    * @param {LongRunning} running
    * @param {string} port
+   * @param {string[]} how
    */
-  constructor(stage, running, port) {
+  constructor(stage, running, port, how) {
     this.#stage = stage;
     this.#running = running;
     this.#port = port;
+    this.#how = how;
   }
 
   /**
    * @param {PageStage} stage
    * @param {string} port one that is free
+   * @param {string[]} how `sliced`: pictures in slices, with parameter sets before each
    */
-  static async start(stage, port) {
-    return new RtspCamera(stage, await serve(stage, port), port);
+  static async start(stage, port, ...how) {
+    return new RtspCamera(stage, await serve(stage, port, how), port, how);
   }
 
   get url() {
@@ -117,16 +141,17 @@ export class RtspCamera {
 
   /** Starts it anew at the same address, after `kill`. */
   async startAgain() {
-    this.#running = await serve(this.#stage, this.#port);
+    this.#running = await serve(this.#stage, this.#port, this.#how);
   }
 }
 
 /**
  * @param {PageStage} stage
  * @param {string} port
+ * @param {string[]} how
  */
-async function serve(stage, port) {
-  const server = new LongRunning(stage, "the RTSP server", [PYTHON, RTSP_SERVER, port]);
+async function serve(stage, port, how) {
+  const server = new LongRunning(stage, "the RTSP server", [PYTHON, RTSP_SERVER, port, ...how]);
   await server.line(/serving/);
   return server;
 }
@@ -150,4 +175,62 @@ export function received({ page }) {
     }
     return { frames, loudness };
   });
+}
+
+/** A camera that speaks motion JPEG over HTTP (multipart/x-mixed-replace), as small ones do: no picture has a time. */
+export class MjpegCamera {
+  #server;
+
+  /** @param {import("node:http").Server} server */
+  constructor(server) {
+    this.#server = server;
+  }
+
+  /**
+   * @param {PageStage} stage it ends with it
+   * @param {string} path of a file of JPEG pictures, one behind the other
+   * @param {number} rate pictures a second
+   */
+  static async start(stage, path, rate) {
+    const pictures = jpegs(await readFile(path));
+    const server = createServer((_, response) => {
+      response.writeHead(200, { "Content-Type": "multipart/x-mixed-replace; boundary=picture" });
+      let next = 0;
+      const timer = setInterval(() => {
+        const picture = pictures[next++ % pictures.length] ?? Buffer.alloc(0);
+        response.write(`--picture\r\nContent-Type: image/jpeg\r\nContent-Length: ${picture.length}\r\n\r\n`);
+        response.write(picture);
+        response.write("\r\n");
+      }, 1_000 / rate);
+      response.on("close", () => clearInterval(timer));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    stage.atEnd(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    return new MjpegCamera(server);
+  }
+
+  get url() {
+    const address = this.#server.address();
+    assert(address && typeof address === "object");
+    return `http://127.0.0.1:${address.port}/`;
+  }
+}
+
+/**
+ * @param {Buffer} file
+ * @returns {Buffer[]} each from its begin marker to the next one's
+ */
+function jpegs(file) {
+  const begin = Buffer.from([0xff, 0xd8, 0xff]);
+  const pictures = [];
+  for (let place = 0; place < file.length; ) {
+    const next = file.indexOf(begin, place + begin.length);
+    pictures.push(file.subarray(place, next < 0 ? file.length : next));
+    place = next < 0 ? file.length : next;
+  }
+  return pictures;
 }

@@ -13,6 +13,14 @@ export interface Figures {
   /** Lost packets, of all, lately; from 0 to 1. */
   lost: number | null;
   bytes: number;
+  video: VideoCounts | null;
+}
+
+/** What came of the picture so far; null in figures as long as there is none. */
+export interface VideoCounts {
+  codec: string | null;
+  bytes: number;
+  framesDecoded: number;
 }
 
 interface Sample {
@@ -61,6 +69,13 @@ export class Meter {
       roundTripMs: roundTripMs(all),
       lost: first ? lostShare(first, now) : null,
       bytes: now.bytes,
+      video: video
+        ? {
+            codec: codecName(entries.get(String(video["codecId"])))[0] ?? null,
+            bytes: number(video["bytesReceived"]),
+            framesDecoded: now.frames,
+          }
+        : null,
     };
   }
 }

@@ -87,7 +87,7 @@ export class StreamCard {
     this.#play.hidden = !canPlay;
     this.#stop.hidden = canPlay;
     this.#showSoundOnly();
-    const showsMedia = state.name === "playing" || state.name === "stalled";
+    const showsMedia = ["playing", "stalled", "frameless"].includes(state.name);
     this.#sound.hidden = !showsMedia;
     this.#fullScreen.hidden = !showsMedia;
     if (!showsMedia) {
@@ -162,6 +162,7 @@ function stateText(state: StreamState, isPresent: boolean, refused: string): str
       return `${state.message} Trying again…`;
     case "waiting":
       return "The sender has left. It is played when it comes back.";
+    case "frameless":
     case "failed":
       return state.message;
   }

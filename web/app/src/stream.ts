@@ -7,6 +7,7 @@
 import type { ConsumerSession, GstWebRTCAPI, Peer, Refusal } from "wigwag";
 import { Meter, type Figures } from "./figures.js";
 import { peerName } from "./peer-name.js";
+import { Picture } from "./picture.js";
 import { playError, refusalText } from "./words.js";
 
 const SAMPLE_MS = 1_000;
@@ -24,6 +25,8 @@ export type StreamState =
   | { name: "connecting" }
   | { name: "playing" }
   | { name: "stalled" }
+  /** Media arrives, but no frame is shown; the message says why. */
+  | { name: "frameless"; message: string }
   /** It broke and is about to be tried again. */
   | { name: "retrying"; message: string }
   /** The producer is gone. */
@@ -159,7 +162,7 @@ export class Stream {
   }
 
   #closed(problem: string | null): void {
-    const hadPlayed = this.#state.name === "playing" || this.#state.name === "stalled";
+    const hadPlayed = ["playing", "stalled", "frameless"].includes(this.#state.name);
     this.#leave();
     const refused = problem?.startsWith(NO_COMMON_CODEC) ? refusalText(this.#refusals) : "";
     const message = problem === null ? "The sender ended the stream." : refused || playError(problem);
@@ -186,21 +189,30 @@ export class Stream {
 
   #sample(session: ConsumerSession): void {
     const meter = new Meter();
+    const picture = new Picture();
     let bytes = 0;
     let silent = 0;
     const take = async () => {
-      const report = await session.rtcPeerConnection?.getStats();
-      if (!report || this.#session !== session) {
+      const connection = session.rtcPeerConnection;
+      const report = await connection?.getStats();
+      if (!connection || !report || this.#session !== session) {
         return;
       }
       const figures = meter.take(report as Iterable<[string, unknown]>, performance.now());
       silent = figures.bytes > bytes ? 0 : silent + 1;
       bytes = figures.bytes;
+      const shown = picture.take(figures.video);
       if (silent === 0) {
         this.#retries = 0;
+      }
+      if (silent >= STALLED_SAMPLES) {
+        if (this.#state.name === "playing" || this.#state.name === "frameless") {
+          this.#enter({ name: "stalled" });
+        }
+      } else if (shown.frameless !== null) {
+        this.#enter({ name: "frameless", message: shown.frameless });
+      } else if (silent === 0 && shown.moving) {
         this.#enter({ name: "playing" });
-      } else if (this.#state.name === "playing" && silent >= STALLED_SAMPLES) {
-        this.#enter({ name: "stalled" });
       }
       this.#listener?.figuresChanged(figures);
       if (silent >= LOST_SAMPLES && this.#present && session.peerId !== this.#peer.id) {
@@ -212,7 +224,8 @@ export class Stream {
   }
 
   #enter(state: StreamState): void {
-    if (state.name !== this.#state.name || state.name === "failed") {
+    const said = (state: StreamState) => ("message" in state ? state.message : null);
+    if (state.name !== this.#state.name || state.name === "failed" || said(state) !== said(this.#state)) {
       this.#state = state;
       this.#listener?.stateChanged();
     }

@@ -5,11 +5,22 @@ import type { Stream } from "../src/stream.js";
 
 class FakeSession extends EventTarget {
   streams = [];
+  /** Of sound. */
   bytes = 0;
+  /** None if there is no picture. */
+  video: { bytes: number; frames: number } | null = null;
   isClosed = false;
   mungeStereoHack = false;
   readonly rtcPeerConnection = {
-    getStats: () => Promise.resolve(new Map([["v", { id: "v", type: "inbound-rtp", bytesReceived: this.bytes }]])),
+    getStats: () => {
+      const inbound = (id: string, kind: string, more: object) => [id, { id, type: "inbound-rtp", kind, ...more }] as const;
+      const entries = [inbound("a", "audio", { bytesReceived: this.bytes })];
+      if (this.video) {
+        const { bytes: bytesReceived, frames: framesDecoded } = this.video;
+        entries.push(inbound("v", "video", { bytesReceived, framesDecoded, codecId: "c" }));
+      }
+      return Promise.resolve(new Map<string, object>([...entries, ["c", { id: "c", type: "codec", mimeType: "video/H264" }]]));
+    },
   };
   readonly peerId: string;
   constructor(peerId: string) {
@@ -97,6 +108,38 @@ describe("a stream", () => {
     await flow(sessions[0]);
     expect(all[0]?.state.name).toBe("playing");
     expect(sessions.length).toBe(1);
+  });
+
+  it("plays only while frames are shown, and says why none are", async () => {
+    const { all, hear, sessions } = stage();
+    hear.producerAdded(peer("1"));
+    all[0]?.play();
+    const session = sessions[0] as FakeSession;
+    const picture = (session.video = { bytes: 0, frames: 0 });
+    const second = async (bytes: number, frames: number) => {
+      picture.bytes += bytes;
+      picture.frames += frames;
+      await flow(session);
+    };
+    await second(1_000, 0);
+    expect(all[0]?.state.name).toBe("connecting");
+    await second(1_000, 0);
+    await second(1_000, 0);
+    expect(all[0]?.state).toEqual({ name: "frameless", message: expect.stringMatching(/key frame.*H264/) as string });
+    await second(1_000, 25);
+    expect(all[0]?.state.name).toBe("playing");
+    for (let seconds = 0; seconds < 3; seconds += 1) {
+      await second(0, 0);
+    }
+    expect(all[0]?.state).toEqual({ name: "frameless", message: expect.stringMatching(/only its sound/) as string });
+    for (let seconds = 0; seconds < 3; seconds += 1) {
+      await second(1_000, 0);
+    }
+    expect(all[0]?.state).toEqual({ name: "frameless", message: expect.stringMatching(/stands still/) as string });
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(all[0]?.state.name).toBe("stalled");
+    await second(1_000, 25);
+    expect(all[0]?.state.name).toBe("playing");
   });
 
   it("that broke is tried again, a few times", async () => {

@@ -11,6 +11,7 @@
 //! decides; all channels live on one thread, which is told of events by those of GStreamer.
 
 mod arguments;
+mod arrival;
 mod back_off;
 mod channel;
 mod description;

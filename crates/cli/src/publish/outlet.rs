@@ -292,7 +292,14 @@ impl Feed {
         offset
     }
 
-    fn is_live(&self) -> bool {
+    /// The running time of all pipelines of the command.
+    pub(crate) fn now(&self) -> gst::ClockTime {
+        let now = u64::try_from(self.outlet.clock.now()).unwrap_or_default();
+        gst::ClockTime::from_nseconds(now)
+    }
+
+    /// Whether the source delivers at its own pace.
+    pub(crate) fn is_live(&self) -> bool {
         self.lock().live.unwrap_or(false)
     }
 

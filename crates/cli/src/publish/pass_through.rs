@@ -117,7 +117,8 @@ impl Look {
                 }
             }
         }
-        if shown_at < self.latest {
+        // What has no time says nothing of its place.
+        if shown_at.is_some() && shown_at < self.latest {
             return Verdict::Decode("its pictures are reordered".to_owned());
         }
         self.latest = shown_at.or(self.latest);

@@ -12,6 +12,7 @@ use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 
+use super::arrival::Arrival;
 use super::description::{is_live, is_raw, media_type, name_of, rotation};
 use super::event::Failure;
 use super::outlet::Kind;
@@ -37,6 +38,7 @@ pub(super) struct Track {
     origin: glib::WeakRef<gst::Pad>,
     /// How `videoflip` has to turn it; empty if it is upright.
     rotation: OnceLock<&'static str>,
+    arrival: Mutex<Arrival>,
     state: Mutex<State>,
 }
 
@@ -62,6 +64,7 @@ impl Track {
             shared: Arc::clone(shared),
             origin: pad.downgrade(),
             rotation: OnceLock::new(),
+            arrival: Mutex::default(),
             state: Mutex::new(State::Waiting),
         });
         let mut chain = Vec::new();
@@ -97,6 +100,7 @@ impl Track {
         sample: gst::Sample,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         self.shared.feed.note();
+        let sample = self.timed(sample);
         let (decoder, ready) = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let ready = self.advance(&mut state, sample).map_err(|failure| {
@@ -117,6 +121,17 @@ impl Track {
             };
         }
         Ok(gst::FlowSuccess::Ok)
+    }
+
+    /// The sample with a time. A source of which nothing else is known and that sets none is live.
+    fn timed(&self, sample: gst::Sample) -> gst::Sample {
+        let mut arrival = self.arrival.lock().unwrap_or_else(PoisonError::into_inner);
+        if arrival.note(&sample) {
+            return sample;
+        }
+        let feed = &self.shared.feed;
+        feed.set_live(|| true);
+        arrival.stamp(sample, feed.now(), feed.is_live())
     }
 
     /// Takes a sample; gives those that can go on.
@@ -322,7 +337,8 @@ fn app_sink(
     sink
 }
 
-fn add(pipeline: &gst::Pipeline, chain: &[gst::Element]) -> Result<(), Failure> {
+/// Adds elements to a pipeline, linked in a row, in its state.
+pub(super) fn add(pipeline: &gst::Pipeline, chain: &[gst::Element]) -> Result<(), Failure> {
     let added = pipeline
         .add_many(chain)
         .and_then(|()| gst::Element::link_many(chain));

@@ -12,7 +12,7 @@ use super::event::{Failure, SourceEvent, SourceReporter};
 use super::missing;
 use super::outlet::{Feed, Kind};
 use super::source::make;
-use super::track::{Track, broken};
+use super::track::{Track, add, broken};
 
 /// What was done with the tracks of sources before, so that viewers can stay.
 #[derive(Clone, Debug, Default)]
@@ -152,8 +152,40 @@ impl Shared {
         pipeline.add(&parser).map_err(|_| broken())?;
         parser.sync_state_with_parent().map_err(|_| broken())?;
         let entry = parser.static_pad("sink").ok_or_else(broken)?;
-        pad.link(&entry).map_err(|_| broken())?;
+        let whole = self.whole_pictures(pad)?;
+        whole
+            .as_ref()
+            .unwrap_or(pad)
+            .link(&entry)
+            .map_err(|_| broken())?;
         Ok(())
+    }
+
+    /// Puts packets of H.264 and H.265 together by their times and markers, in a form in which pictures stay whole: of
+    /// a byte stream, a parser takes parameter sets between slices for the beginning of another picture.
+    fn whole_pictures(&self, pad: &gst::Pad) -> Result<Option<gst::Pad>, Failure> {
+        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        let encoding = caps
+            .structure(0)
+            .filter(|caps| caps.name() == "application/x-rtp")
+            .and_then(|caps| caps.get::<String>("encoding-name").ok());
+        let (depayloader, pictures) = match encoding.as_deref() {
+            Some("H264") => (
+                "rtph264depay",
+                "video/x-h264, stream-format=(string)avc, alignment=(string)au",
+            ),
+            Some("H265") => (
+                "rtph265depay",
+                "video/x-h265, stream-format=(string)hvc1, alignment=(string)au",
+            ),
+            _ => return Ok(None),
+        };
+        let (depayloader, filter) = (make(depayloader)?, make("capsfilter")?);
+        filter.set_property_from_str("caps", pictures);
+        add(&self.pipeline()?, &[depayloader.clone(), filter.clone()])?;
+        let entry = depayloader.static_pad("sink").ok_or_else(broken)?;
+        pad.link(&entry).map_err(|_| broken())?;
+        Ok(filter.static_pad("src"))
     }
 
     /// Publishes a track, unless there is one of the kind.

@@ -1,6 +1,6 @@
 //! One encoding of one stream, in a pipeline of its own: its errors, its end and its hanging are its own.
 //!
-//! `appsrc ! [convert ! scale ! encode !] [parse !] pay ! appsink`, on the clock and base time of the element.
+//! `appsrc ! [convert ! deinterlace ! scale ! encode !] [parse !] pay ! appsink`, on the clock and base time of the element.
 //!
 //! # Contract
 //!
@@ -9,10 +9,13 @@
 //! * Frames and failures go to the [`Outlet`], from threads of the pipeline; after a failure nothing more
 //!   comes. Dropping a rendition stops it, without waiting.
 
+mod colour;
+mod colour_description;
 pub(crate) mod encoder;
 mod frames;
 mod parts;
 mod property;
+mod raw;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -101,16 +104,17 @@ impl Rendition {
         let encoder = plan.encoder.map(parts::encoder).transpose()?;
         let mut chain = vec![source.clone().upcast::<gst::Element>()];
         if let Some(encoder) = &encoder {
-            for name in if plan.format.audio {
-                &["audioconvert", "audioresample"]
+            if plan.format.audio {
+                for name in ["audioconvert", "audioresample"] {
+                    chain.push(parts::make(name, plan.format)?);
+                }
+                chain.push(capsfilter(&parts::raw_sound(plan.format)));
             } else {
-                &["videoconvert", "videoscale"]
-            } {
-                chain.push(parts::make(name, plan.format)?);
+                chain.extend(raw::chain(plan, source.upcast_ref())?);
+                colour_description::describe(encoder, plan.format.name);
             }
-            chain.push(capsfilter(&parts::raw_caps(plan.format)));
             chain.push(encoder.clone());
-            chain.push(capsfilter(plan.encoded_caps));
+            chain.push(capsfilter(&encoded_caps(plan, encoder)));
         }
         if let Some(parser) = plan.format.parser {
             chain.push(parts::make(parser, plan.format)?);
@@ -205,6 +209,19 @@ impl Drop for Rendition {
             drop(stopped);
         });
     }
+}
+
+/// What the encoder has to make, in the form in which its colours can be described.
+fn encoded_caps(plan: &Plan<'_>, encoder: &gst::Element) -> gst::Caps {
+    let mut caps = plan.encoded_caps.to_owned();
+    if let Some((field, value)) = colour_description::form(encoder, plan.format.name) {
+        for structure in caps.make_mut().iter_mut() {
+            if !structure.has_field(field) {
+                structure.set(field, value);
+            }
+        }
+    }
+    caps
 }
 
 fn source(plan: &Plan<'_>) -> gst_app::AppSrc {

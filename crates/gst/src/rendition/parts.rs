@@ -21,27 +21,14 @@ pub(super) fn encoder(factory: &gst::ElementFactory) -> Result<gst::Element, Bui
     made.map_err(|_| BuildError::Missing(factory.name().to_string(), "its plugin again"))
 }
 
-/// What encoders get: square pixels, of H.264 and H.265 an even number each way, since with half the colour
-/// in each direction their encoders refuse others; sound as Opus takes it without a mapping of channels (RFC 7587),
-/// or as G.711 is (RFC 3551, section 4.5.14).
-pub(super) fn raw_caps(format: &Format) -> gst::Caps {
+/// What encoders of sound get: as Opus takes it without a mapping of channels (RFC 7587), or as G.711 is (RFC 3551,
+/// section 4.5.14).
+pub(super) fn raw_sound(format: &Format) -> gst::Caps {
+    let caps = gst::Caps::builder("audio/x-raw");
     if matches!(format.name, "PCMU" | "PCMA") {
-        gst::Caps::builder("audio/x-raw")
-            .field("rate", 8_000)
-            .field("channels", 1)
-            .build()
-    } else if format.audio {
-        gst::Caps::builder("audio/x-raw")
-            .field("channels", gst::IntRange::new(1, 2))
-            .build()
+        caps.field("rate", 8_000).field("channels", 1).build()
     } else {
-        let mut caps =
-            gst::Caps::builder("video/x-raw").field("pixel-aspect-ratio", gst::Fraction::new(1, 1));
-        if matches!(format.name, "H264" | "H265") {
-            let even = gst::IntRange::with_step(2, i32::MAX - 1, 2);
-            caps = caps.field("width", even).field("height", even);
-        }
-        caps.build()
+        caps.field("channels", gst::IntRange::new(1, 2)).build()
     }
 }
 

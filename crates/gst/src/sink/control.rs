@@ -3,7 +3,7 @@
 //! Everybody else sends it [`Message`]s. It waits for nobody but the application, whose signal handlers it
 //! calls under no lock.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +21,7 @@ use wigwag_media::engine::{Engine, Publication, PublicationConfig, PublicationEv
 use wigwag_media::session::Certificate;
 
 use super::WebRtcSink;
+use super::flow::{Flow, Watched};
 use super::input::Feeds;
 use super::renditions::Running;
 use super::sessions::Session;
@@ -28,6 +29,7 @@ use super::settings::Settings;
 use super::snapshot::Snapshot;
 use super::streams::{self, Stream};
 use super::unanswered::Unanswered;
+use super::unshowable;
 use crate::log;
 use crate::signaller::Signaller;
 use crate::structure;
@@ -55,7 +57,11 @@ pub(super) enum Message {
         caps: gst::Caps,
         feeds: Feeds,
     },
-    PadAdded(StreamId),
+    PadAdded {
+        stream: StreamId,
+        name: String,
+        flow: Arc<Flow>,
+    },
     PadRemoved(StreamId),
     KeyFrameMade(RenditionId),
     RenditionFailed {
@@ -87,8 +93,8 @@ pub(super) struct Controlled {
     registered: Option<PeerId>,
     /// Whether the signaller was started, however that went.
     signalling: bool,
-    /// Pads whose caps must be known before anyone is invited.
-    pads: BTreeSet<StreamId>,
+    /// Pads whose caps must be known before anyone is invited, unless nothing comes through them.
+    pads: Watched,
     pub(super) certificate: Certificate,
     pub(super) publication: Arc<Publication>,
     pub(super) snapshot: Snapshot,
@@ -109,7 +115,7 @@ impl Control {
         settings: Settings,
         signaller_settings: Signaller,
         snapshot: Snapshot,
-        pads: BTreeSet<StreamId>,
+        pads: Watched,
     ) -> Result<Self, String> {
         let certificate = Certificate::generate().ok_or("OpenSSL made no certificate")?;
         let stun_server = settings.stun_address()?;
@@ -205,7 +211,9 @@ impl Controlled {
     fn run(mut self, received: &Receiver<Message>) {
         self.start_signalling_if_ready();
         loop {
-            let wait = self.audience.deadline().map_or(IDLE, |deadline| {
+            let deadlines = [self.audience.deadline(), self.pads.deadline()];
+            let wait = deadlines.into_iter().flatten().min();
+            let wait = wait.map_or(IDLE, |deadline| {
                 deadline.saturating_duration_since(Instant::now())
             });
             match received.recv_timeout(wait) {
@@ -214,6 +222,7 @@ impl Controlled {
                 Ok(message) => self.on_message(message),
                 Err(RecvTimeoutError::Timeout) => self.audience.wake(Instant::now()),
             }
+            self.look_after_pads();
             self.act();
         }
         self.finish();
@@ -229,9 +238,9 @@ impl Controlled {
                 caps,
                 feeds,
             } => self.on_caps(stream, name, &caps, feeds),
-            Message::PadAdded(stream) => _ = self.pads.insert(stream),
+            Message::PadAdded { stream, name, flow } => self.pads.add(stream, name, flow),
             Message::PadRemoved(stream) => {
-                self.pads.remove(&stream);
+                self.pads.remove(stream);
                 self.streams.remove(&stream);
                 self.audience.remove_stream(stream, Instant::now());
                 self.start_signalling_if_ready();
@@ -272,6 +281,9 @@ impl Controlled {
             known => known,
         };
         let encoded = !streams::is_raw(caps);
+        if let Some(reason) = caps.structure(0).and_then(unshowable::reason) {
+            self.warn_of_input(&unshowable::warning(&name, codecs[0].format.name, reason));
+        }
         let stream = Stream {
             id,
             name,
@@ -296,10 +308,36 @@ impl Controlled {
         self.start_signalling_if_ready();
     }
 
-    /// Invites viewers once every pad's caps are known: before, there is nothing that could be offered.
+    /// Warns of pads through which nothing usable comes, and goes on without them.
+    fn look_after_pads(&mut self) {
+        let sink = self.sink.clone();
+        let playing = || {
+            let sink = sink.upgrade();
+            sink.is_some_and(|sink| sink.current_state() == gst::State::Playing)
+        };
+        let warnings = self.pads.look(Instant::now(), playing);
+        if warnings.is_empty() {
+            return;
+        }
+        for text in warnings {
+            self.warn_of_input(&text);
+        }
+        self.start_signalling_if_ready();
+    }
+
+    /// Posts a warning of the element.
+    fn warn_of_input(&self, text: &str) {
+        if let Some(sink) = self.sink.upgrade() {
+            gst::element_warning!(sink, gst::StreamError::Failed, ("{}", text));
+        }
+    }
+
+    /// Invites viewers once every pad's caps are known: before, there is nothing that could be offered. A pad
+    /// that gets no data is not waited for, if there is another.
     fn start_signalling_if_ready(&mut self) {
-        let is_known = |pad| self.streams.contains_key(pad);
-        if self.signalling || !self.pads.iter().all(is_known) {
+        let is_known = |pad| self.streams.contains_key(&pad);
+        let nothing_to_offer = self.streams.is_empty() && !self.pads.is_empty();
+        if self.signalling || nothing_to_offer || !self.pads.awaited().all(is_known) {
             return;
         }
         self.signalling = true;

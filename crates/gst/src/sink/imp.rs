@@ -11,6 +11,7 @@ use gstreamer as gst;
 use wigwag_media::demand::StreamId;
 
 use super::control::{Control, Message};
+use super::flow::Watched;
 use super::input::Input;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
@@ -89,10 +90,11 @@ impl WebRtcSink {
         } else {
             None
         };
-        let pads = lock(&self.inputs)
-            .iter()
-            .map(|input| input.stream)
-            .collect();
+        let mut pads = Watched::default();
+        for input in lock(&self.inputs).iter() {
+            input.reset();
+            pads.add(input.stream, input.pad.name().to_string(), input.flow());
+        }
         let snapshot = Snapshot::default();
         let control = Control::start(
             &self.obj(),
@@ -180,8 +182,9 @@ impl WebRtcSink {
         pad_caps::watch(&input.pad, stream, &obj);
         let pad = input.pad.clone();
         input.sync_state();
+        let flow = input.flow();
         lock(&self.inputs).push(input);
-        self.tell(Message::PadAdded(stream));
+        self.tell(Message::PadAdded { stream, name, flow });
         obj.add_pad(&pad).ok()?;
         obj.child_added(&pad, &pad.name());
         Some(pad.upcast())

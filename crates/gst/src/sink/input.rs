@@ -11,7 +11,11 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use wigwag_media::demand::{RenditionId, StreamId};
 
+use super::WebRtcSink;
+use super::access_units::AccessUnits;
 use super::control::Message;
+use super::flow::Flow;
+use super::timeline;
 
 /// A pad and its stream.
 #[derive(Debug)]
@@ -20,6 +24,8 @@ pub(super) struct Input {
     pub(super) pad: gst::GhostPad,
     elements: [gst::Element; 2],
     feeds: Feeds,
+    flow: Arc<Flow>,
+    access_units: Arc<Mutex<AccessUnits>>,
 }
 
 /// The renditions that get the stream.
@@ -38,7 +44,9 @@ impl Input {
         let pace = gst::ElementFactory::make("clocksync")
             .name(format!("clocksync-{name}"))
             .build()?;
-        let end = end(name, &feeds);
+        let flow = Arc::new(Flow::default());
+        let access_units = Arc::new(Mutex::new(AccessUnits::default()));
+        let end = end(name, &feeds, &flow, &access_units);
         let elements = [pace, end.upcast()];
         sink.add_many(&elements)?;
         elements[0].link(&elements[1])?;
@@ -49,11 +57,15 @@ impl Input {
             .name(name)
             .with_target(&target)?
             .build();
+        let weak = sink.downcast_ref::<WebRtcSink>().map(ObjectExt::downgrade);
+        timeline::watch(&pad, &weak.unwrap_or_default(), &flow);
         Ok(Self {
             stream,
             pad,
             elements,
             feeds,
+            flow,
+            access_units,
         })
     }
 
@@ -82,6 +94,19 @@ impl Input {
             caps: caps.to_owned(),
             feeds: self.feeds.clone(),
         }
+    }
+
+    /// Forgets what came in a run before.
+    pub(super) fn reset(&self) {
+        self.flow.reset();
+        if let Ok(mut access_units) = self.access_units.lock() {
+            *access_units = AccessUnits::default();
+        }
+    }
+
+    /// What came through it.
+    pub(super) fn flow(&self) -> Arc<Flow> {
+        Arc::clone(&self.flow)
     }
 
     /// The pad through which upstream can be asked for something.
@@ -128,14 +153,31 @@ impl Feeds {
     }
 }
 
-fn end(name: &str, feeds: &Feeds) -> gst_app::AppSink {
-    let feeds = feeds.clone();
+fn end(
+    name: &str,
+    feeds: &Feeds,
+    flow: &Arc<Flow>,
+    access_units: &Arc<Mutex<AccessUnits>>,
+) -> gst_app::AppSink {
+    let (feeds, at_end, flow) = (feeds.clone(), feeds.clone(), Arc::clone(flow));
+    let (access_units, left) = (Arc::clone(access_units), Arc::clone(access_units));
     let new_sample = move |sink: &gst_app::AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Flushing)?;
         if let Some(sample) = in_running_time(&sample) {
-            feeds.push(&sample);
+            flow.usable();
+            let mut access_units = access_units.lock().map_err(|_| gst::FlowError::Error)?;
+            for sample in access_units.push(sample) {
+                feeds.push(&sample);
+            }
         }
         Ok(gst::FlowSuccess::Ok)
+    };
+    let eos = move |_: &gst_app::AppSink| {
+        if let Ok(mut left) = left.lock() {
+            for sample in left.flush() {
+                at_end.push(&sample);
+            }
+        }
     };
     gst_app::AppSink::builder()
         .name(format!("appsink-{name}"))
@@ -146,6 +188,7 @@ fn end(name: &str, feeds: &Feeds) -> gst_app::AppSink {
         .callbacks(
             gst_app::AppSinkCallbacks::builder()
                 .new_sample(new_sample)
+                .eos(eos)
                 .build(),
         )
         .build()

@@ -8,9 +8,11 @@
 //! * Streaming threads hand buffers to renditions and frames to sessions, and wait for neither.
 //! * Stopping tells the control thread, and waits for it, for at most [`control::STOP_TIMEOUT`].
 
+mod access_units;
 mod congestion_control;
 mod consumer;
 mod control;
+mod flow;
 mod imp;
 mod input;
 mod pad_caps;
@@ -24,6 +26,8 @@ mod statistics;
 mod stats_type;
 mod streams;
 mod unanswered;
+mod timeline;
+mod unshowable;
 
 use gst::glib;
 use gst::prelude::*;
