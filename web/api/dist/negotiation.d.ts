@@ -16,6 +16,8 @@ export interface NegotiationHandlers {
 }
 export declare class Negotiation {
     #private;
+    /** Changes an own offer before it is applied and sent. */
+    mungeOffer: (offer: string) => string;
     /** Changes an answer before it is applied and sent. */
     munge: (offer: string, answer: string) => string;
     constructor(connection: RTCPeerConnection, handlers: NegotiationHandlers);

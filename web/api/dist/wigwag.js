@@ -4,6 +4,7 @@ var e = {
 	signalingServerUrl: "ws://127.0.0.1:8443",
 	reconnectionTimeout: 2500,
 	keepSessions: !0,
+	latency: "low",
 	webrtcConfig: {
 		iceServers: [{ urls: ["stun:stun.l.google.com:19302", "stun:stun1.l.google.com:19302"] }],
 		bundlePolicy: "max-bundle"
@@ -54,19 +55,24 @@ var e = {
 	#s() {
 		this.#n && !this.#a && (this.#i = setTimeout(() => this.#o(), this.#n.wait(Math.random())));
 	}
-}, a = Object.freeze({
+}, a = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
+function o(e) {
+	return e.replace(/^a=extmap:(\S+) (\S+)(?: .*)?\r?\n?/gm, (e, t, n) => n === a ? "" : e);
+}
+// api/src/session-state.ts
+var s = Object.freeze({
 	idle: 0,
 	connecting: 1,
 	streaming: 2,
 	closed: 3
 });
 // api/src/stereo.ts
-function o(e, t) {
+function c(e, t) {
 	let n = /* @__PURE__ */ new Set();
 	for (let [, t] of e.matchAll(/^a=fmtp:(\d+) .*sprop-stereo=1/gm)) t !== void 0 && RegExp(`^a=rtpmap:${t} opus/`, "im").test(e) && n.add(t);
 	return t.replace(/^(a=fmtp:(\d+) )(.*)$/gm, (e, t, r, i) => n.has(r) && !/(?:^|[;\s])stereo=/.test(i) ? `${t}stereo=1;${i}` : e);
 }
-var s = class {
+var l = class {
 	#e;
 	#t;
 	#n = [];
@@ -74,6 +80,7 @@ var s = class {
 	#i = 0;
 	#a = !1;
 	#o = Promise.resolve();
+	mungeOffer = (e) => e;
 	munge = (e, t) => t;
 	constructor(e, t) {
 		this.#e = e, this.#t = t, e.addEventListener("icecandidate", ({ candidate: e }) => {
@@ -85,7 +92,11 @@ var s = class {
 	}
 	offer(e) {
 		this.#l(async () => {
-			await this.#e.setLocalDescription(await this.#e.createOffer(e)), this.#c("offer");
+			let { type: t, sdp: n = "" } = await this.#e.createOffer(e);
+			await this.#e.setLocalDescription({
+				type: t,
+				sdp: this.mungeOffer(n)
+			}), this.#c("offer");
 		});
 	}
 	receiveDescription(e, t = () => {}) {
@@ -121,11 +132,11 @@ var s = class {
 	#u(e) {
 		this.#a || (this.#a = !0, this.#t.failed(e));
 	}
-}, c = 256, l = 3e4, u = class extends EventTarget {
+}, u = 256, d = 3e4, f = class extends EventTarget {
 	#e;
 	#t;
 	#n = "";
-	#r = a.idle;
+	#r = s.idle;
 	#i = null;
 	#a = null;
 	#o;
@@ -147,9 +158,9 @@ var s = class {
 		return this.#i;
 	}
 	close(e) {
-		if (this.#r === a.closed) return;
-		let t = this.#r === a.idle;
-		this.#r = a.closed, clearTimeout(this.#o), !t && this.#n !== "" && (e !== void 0 && this.#d({
+		if (this.#r === s.closed) return;
+		let t = this.#r === s.idle;
+		this.#r = s.closed, clearTimeout(this.#o), !t && this.#n !== "" && (e !== void 0 && this.#d({
 			type: "endSessionV1_1",
 			sessionId: this.#n,
 			error: e
@@ -159,7 +170,7 @@ var s = class {
 		})), this.dispatchEvent(new Event("stateChanged")), this.#a?.stop(), this.#i && (this.#i.close(), this.#i = null, this.dispatchEvent(new Event("rtcPeerConnectionChanged"))), this.#t.closed(this), this.dispatchEvent(new Event("closed"));
 	}
 	get isWaitingForId() {
-		return this.#r !== a.idle && this.#n === "" && this.#c;
+		return this.#r !== s.idle && this.#n === "" && this.#c;
 	}
 	started(e) {
 		this.#n = e, this.#s.splice(0).forEach((t) => this.#d({
@@ -185,10 +196,10 @@ var s = class {
 		(!e || t !== "connected" && t !== "disconnected") && this.close();
 	}
 	fail(e, t) {
-		this.#r !== a.closed && (this.dispatchEvent(new ErrorEvent("error", {
+		this.#r !== s.closed && (this.dispatchEvent(new ErrorEvent("error", {
 			message: e,
 			error: t ?? Error(e)
-		})), this.close(t === void 0 ? e : `${e}: ${d(t)}`));
+		})), this.close(t === void 0 ? e : `${e}: ${p(t)}`));
 	}
 	beforeAnswer() {}
 	prepare(e, t) {}
@@ -207,7 +218,7 @@ var s = class {
 	}
 	negotiate() {
 		if (this.#a) return this.#a;
-		let e = new RTCPeerConnection(this.#t.webrtcConfig), t = new s(e, {
+		let e = new RTCPeerConnection(this.#t.webrtcConfig), t = new l(e, {
 			description: (e) => this.described(e),
 			candidate: (e) => this.#u(e),
 			failed: (e) => this.fail("the session could not be negotiated", e)
@@ -219,10 +230,10 @@ var s = class {
 	#l() {
 		this.#o ??= setTimeout(() => {
 			this.#i?.connectionState !== "connected" && this.fail("no media connection came about in time");
-		}, l);
+		}, d);
 	}
 	#u(e) {
-		this.#n === "" ? this.#s.length < c && this.#s.push(e) : this.#d({
+		this.#n === "" ? this.#s.length < u && this.#s.push(e) : this.#d({
 			type: "peer",
 			sessionId: this.#n,
 			ice: e
@@ -232,66 +243,68 @@ var s = class {
 		return this.#c && this.#t.send(e);
 	}
 };
-function d(e) {
+function p(e) {
 	return e instanceof Error ? e.message : String(e);
 }
 // api/src/consumer-session.ts
-var f = class extends u {
+var m = class extends f {
 	#e;
-	#t = [];
-	#n = !1;
+	#t;
+	#n = [];
+	#r = !1;
 	constructor(e, t, n) {
-		super(e, t), this.#e = n;
+		super(e, t), this.#e = n, this.#t = t.latency;
 	}
 	get streams() {
-		return [...this.#t];
+		return [...this.#n];
 	}
 	remoteController = null;
 	set mungeStereoHack(e) {
-		this.#n = e;
+		this.#r = e;
 	}
 	connect() {
-		return this.state === a.idle ? this.#e ? (this.enter(a.connecting), this.#i(this.#e), !0) : this.#r({}) : this.state !== a.closed;
+		return this.state === s.idle ? this.#e ? (this.enter(s.connecting), this.#a(this.#e), !0) : this.#i({}) : this.state !== s.closed;
 	}
 	prepare(e, t) {
-		t.munge = (e, t) => this.#n ? o(e, t) : t, e.addEventListener("track", ({ track: e, streams: t }) => this.#a(e, t));
+		let n = this.#t === "smooth", r = (e) => n ? o(e) : e;
+		t.mungeOffer = r, t.munge = (e, t) => r(this.#r ? c(e, t) : t), e.addEventListener("track", ({ track: e, streams: t }) => this.#o(e, t));
 	}
 	described(e) {
-		e.type === "offer" && this.sessionId === "" ? this.#r({ offer: e.sdp }) : super.described(e);
+		e.type === "offer" && this.sessionId === "" ? this.#i({ offer: e.sdp }) : super.described(e);
 	}
-	#r(e) {
+	#i(e) {
 		return this.send({
 			type: "startSession",
 			peerId: this.peerId,
 			...e
-		}) ? (this.enter(a.connecting), !0) : (this.fail("there is no connection to the signalling server"), !1);
+		}) ? (this.enter(s.connecting), !0) : (this.fail("there is no connection to the signalling server"), !1);
 	}
-	#i({ offerToReceiveAudio: e, offerToReceiveVideo: t, ...n }) {
+	#a({ offerToReceiveAudio: e, offerToReceiveVideo: t, ...n }) {
 		let r = this.negotiate();
 		for (let [n, r] of [["video", t], ["audio", e]]) r && this.rtcPeerConnection?.addTransceiver(n, { direction: "recvonly" });
 		r.offer(n);
 	}
-	#a(e, t) {
-		if (this.state !== a.closed) {
-			for (let n of t.length > 0 ? t : [this.#s(e)]) this.#t.includes(n) || (this.#t.push(n), n.addEventListener("removetrack", () => this.#c(n)));
-			this.enter(a.streaming), this.dispatchEvent(new Event("streamsChanged"));
+	#o(e, t) {
+		if (this.state !== s.closed) {
+			for (let n of t.length > 0 ? t : [this.#c(e)]) this.#n.includes(n) || (this.#n.push(n), n.addEventListener("removetrack", () => this.#l(n)));
+			this.enter(s.streaming), this.dispatchEvent(new Event("streamsChanged"));
 		}
 	}
-	#o = null;
-	#s(e) {
-		return this.#o ??= new MediaStream(), this.#o.addTrack(e), this.#o;
-	}
+	#s = null;
 	#c(e) {
-		e.getTracks().length === 0 && (this.#t = this.#t.filter((t) => t !== e)), this.dispatchEvent(new Event("streamsChanged"));
+		return this.#s ??= new MediaStream(), this.#s.addTrack(e), this.#s;
 	}
-}, p = class {
+	#l(e) {
+		e.getTracks().length === 0 && (this.#n = this.#n.filter((t) => t !== e)), this.dispatchEvent(new Event("streamsChanged"));
+	}
+}, h = class {
 	#e = /* @__PURE__ */ new Map();
 	all() {
 		return [...this.#e.values()];
 	}
 	put(e, t) {
 		let n = this.#e.get(e);
-		if (n ? m(n.meta, t) : this.#e.size >= 1e4) return [];
+		if (n ? g(n.meta, t) : this.#e.size >= 1e4) return [];
 		let r = Object.freeze({
 			id: e,
 			meta: Object.freeze(t)
@@ -313,10 +326,10 @@ var f = class extends u {
 		return [...this.all().filter(({ id: e }) => !t.has(e)).flatMap(({ id: e }) => this.remove(e)), ...e.flatMap(({ id: e, meta: t }) => this.put(e, t))];
 	}
 };
-function m(e, t) {
+function g(e, t) {
 	return JSON.stringify(e) === JSON.stringify(t);
 }
-function h(e) {
+function _(e) {
 	if (e.length > 16777216) return null;
 	let t;
 	try {
@@ -324,60 +337,60 @@ function h(e) {
 	} catch {
 		return null;
 	}
-	return b(t) ? g(t) : null;
+	return S(t) ? v(t) : null;
 }
-function g(e) {
+function v(e) {
 	let { type: t, peerId: n, sessionId: r } = e;
 	switch (t) {
-		case "welcome": return x(n) ? {
+		case "welcome": return C(n) ? {
 			type: t,
 			peerId: n
 		} : null;
-		case "peerStatusChanged": return x(n) && Array.isArray(e.roles) ? {
+		case "peerStatusChanged": return C(n) && Array.isArray(e.roles) ? {
 			type: t,
 			peerId: n,
-			roles: e.roles.filter(x),
-			meta: y(e.meta)
+			roles: e.roles.filter(C),
+			meta: x(e.meta)
 		} : null;
 		case "list": return {
 			type: t,
 			role: "producer",
-			peers: v(e.producers)
+			peers: b(e.producers)
 		};
 		case "listConsumers": return {
 			type: "list",
 			role: "consumer",
-			peers: v(e.consumers)
+			peers: b(e.consumers)
 		};
-		case "startSession": return x(n) && x(r) ? {
+		case "startSession": return C(n) && C(r) ? {
 			type: t,
 			peerId: n,
 			sessionId: r,
-			offer: x(e.offer) ? e.offer : null
+			offer: C(e.offer) ? e.offer : null
 		} : null;
-		case "sessionStarted": return x(n) && x(r) ? {
+		case "sessionStarted": return C(n) && C(r) ? {
 			type: t,
 			peerId: n,
 			sessionId: r
 		} : null;
 		case "endSession":
-		case "endSessionV1_1": return x(r) ? {
+		case "endSessionV1_1": return C(r) ? {
 			type: "endSession",
 			sessionId: r,
-			error: x(e.error) ? e.error : null
+			error: C(e.error) ? e.error : null
 		} : null;
-		case "peer": return x(r) ? _(r, e) : null;
+		case "peer": return C(r) ? y(r, e) : null;
 		case "error": return {
 			type: t,
-			details: x(e.details) ? e.details : ""
+			details: C(e.details) ? e.details : ""
 		};
 		default: return null;
 	}
 }
-function _(e, { sdp: t, ice: n }) {
-	if (b(t)) {
+function y(e, { sdp: t, ice: n }) {
+	if (S(t)) {
 		let { type: n, sdp: r } = t;
-		return (n === "offer" || n === "answer") && x(r) ? {
+		return (n === "offer" || n === "answer") && C(r) ? {
 			type: "description",
 			sessionId: e,
 			description: {
@@ -386,9 +399,9 @@ function _(e, { sdp: t, ice: n }) {
 			}
 		} : null;
 	}
-	if (b(n)) {
+	if (S(n)) {
 		let { candidate: t, sdpMLineIndex: r } = n;
-		return x(t) && typeof r == "number" ? {
+		return C(t) && typeof r == "number" ? {
 			type: "candidate",
 			sessionId: e,
 			candidate: {
@@ -399,26 +412,26 @@ function _(e, { sdp: t, ice: n }) {
 	}
 	return null;
 }
-function v(e) {
-	return Array.isArray(e) ? e.filter(b).flatMap(({ id: e, meta: t }) => x(e) ? [{
+function b(e) {
+	return Array.isArray(e) ? e.filter(S).flatMap(({ id: e, meta: t }) => C(e) ? [{
 		id: e,
-		meta: y(t)
+		meta: x(t)
 	}] : []) : [];
 }
-function y(e) {
-	return b(e) ? e : {};
+function x(e) {
+	return S(e) ? e : {};
 }
-function b(e) {
+function S(e) {
 	return typeof e == "object" && !!e && !Array.isArray(e);
 }
-function x(e) {
+function C(e) {
 	return typeof e == "string";
 }
 // api/src/conversation.ts
-var S = class {
+var w = class {
 	#e = {
-		producer: new p(),
-		consumer: new p()
+		producer: new h(),
+		consumer: new h()
 	};
 	#t;
 	#n = "";
@@ -436,12 +449,12 @@ var S = class {
 		return this.#t = e, this.#n === "" ? [] : [this.#o()];
 	}
 	receive(e) {
-		let t = h(e);
+		let t = _(e);
 		if (t === null) return [];
 		switch (t.type) {
 			case "welcome": return this.#a(t.peerId);
 			case "peerStatusChanged": return t.peerId === this.#n ? this.#s(t.roles) : this.#c(t.peerId, t.roles, t.meta);
-			case "list": return C(t.role, this.#e[t.role].replace(t.peers.filter(this.#i)));
+			case "list": return T(t.role, this.#e[t.role].replace(t.peers.filter(this.#i)));
 			case "error": return [{
 				type: "serverError",
 				details: t.details
@@ -453,7 +466,7 @@ var S = class {
 		}
 	}
 	lost() {
-		return this.#r = !1, ["producer", "consumer"].flatMap((e) => C(e, this.#e[e].replace([])));
+		return this.#r = !1, ["producer", "consumer"].flatMap((e) => T(e, this.#e[e].replace([])));
 	}
 	#i = ({ id: e }) => e !== this.#n;
 	#a(e) {
@@ -499,11 +512,11 @@ var S = class {
 	#c(e, t, n) {
 		return ["producer", "consumer"].flatMap((r) => {
 			let i = this.#e[r];
-			return C(r, t.includes(r) ? i.put(e, n) : i.remove(e));
+			return T(r, t.includes(r) ? i.put(e, n) : i.remove(e));
 		});
 	}
 };
-function C(e, t) {
+function T(e, t) {
 	return t.map((t) => ({
 		type: "peer",
 		role: e,
@@ -511,13 +524,13 @@ function C(e, t) {
 	}));
 }
 // api/src/client-session.ts
-var w = class extends u {
+var E = class extends f {
 	#e;
 	constructor(e, t, n, r) {
 		super(e, n), this.#e = r, this.started(t);
 	}
 	begin(e) {
-		this.enter(a.streaming);
+		this.enter(s.streaming);
 		let t = this.negotiate();
 		e === null ? (this.#t(), t.offer()) : t.receiveDescription({
 			type: "offer",
@@ -527,12 +540,12 @@ var w = class extends u {
 	#t() {
 		for (let e of this.#e.getTracks()) this.rtcPeerConnection?.addTrack(e, this.#e);
 	}
-}, T = class extends EventTarget {
+}, D = class extends EventTarget {
 	#e;
 	#t;
 	#n = /* @__PURE__ */ new Set();
 	#r;
-	#i = a.idle;
+	#i = s.idle;
 	constructor(e, t, n) {
 		super(), this.#e = e, this.#t = t, this.#r = n;
 	}
@@ -543,22 +556,22 @@ var w = class extends u {
 		return this.#i;
 	}
 	start() {
-		return this.#i === a.idle ? (this.#a(a.connecting), this.#t.declare() ? !0 : (this.#o("there is no connection to the signalling server"), this.close(), !1)) : this.#i !== a.closed;
+		return this.#i === s.idle ? (this.#a(s.connecting), this.#t.declare() ? !0 : (this.#o("there is no connection to the signalling server"), this.close(), !1)) : this.#i !== s.closed;
 	}
 	close() {
-		if (this.#i === a.closed) return;
+		if (this.#i === s.closed) return;
 		let e = this.isWanted;
-		this.#a(a.closed);
+		this.#a(s.closed);
 		for (let e of this.#e.getTracks()) e.stop();
 		for (let e of [...this.#n]) e.close();
 		this.#t.producerClosed(), e && this.#t.declare(), this.dispatchEvent(new Event("closed"));
 	}
 	get isWanted() {
-		return this.#i === a.connecting || this.#i === a.streaming;
+		return this.#i === s.connecting || this.#i === s.streaming;
 	}
 	registered() {
 		if (!this.isWanted) return;
-		this.#a(a.streaming);
+		this.#a(s.streaming);
 		let e = this.#r;
 		this.#r = null, e !== null && !this.#t.send({
 			type: "startSession",
@@ -570,7 +583,7 @@ var w = class extends u {
 		else for (let t of [...this.#n]) t.signallingLost(e);
 	}
 	startSession(e, t, n) {
-		let r = new w(e, t, this.#t, this.#e);
+		let r = new E(e, t, this.#t, this.#e);
 		r.addEventListener("error", (t) => {
 			let { message: n, error: r } = t;
 			this.#o(`with consumer ${e}: ${n}`, r);
@@ -594,8 +607,8 @@ var w = class extends u {
 			error: t
 		}));
 	}
-}, E = class {
-	static SessionState = a;
+}, O = class {
+	static SessionState = s;
 	#e;
 	#t;
 	#n = /* @__PURE__ */ new Set();
@@ -612,10 +625,11 @@ var w = class extends u {
 			...t
 		}, this.#i = {
 			webrtcConfig: this.#e.webrtcConfig,
+			latency: this.#e.latency,
 			send: (e) => this.#t.send(e),
 			closed: (e) => this.#_(e)
-		}, this.#s = new S(this.#f()), this.#t = new i(this.#e.signalingServerUrl, this.#e.reconnectionTimeout, {
-			opened: () => this.#s = new S(this.#f()),
+		}, this.#s = new w(this.#f()), this.#t = new i(this.#e.signalingServerUrl, this.#e.reconnectionTimeout, {
+			opened: () => this.#s = new w(this.#f()),
 			received: (e) => this.#p(this.#s.receive(e)),
 			lost: () => this.#g()
 		});
@@ -634,7 +648,7 @@ var w = class extends u {
 		}
 	}
 	registerConnectionListener(e) {
-		let t = k(e?.connected) && k(e.disconnected);
+		let t = j(e?.connected) && j(e.disconnected);
 		return t && this.#n.add(e), t;
 	}
 	unregisterConnectionListener(e) {
@@ -651,7 +665,7 @@ var w = class extends u {
 			i,
 			a,
 			o
-		].some(k);
+		].some(j);
 		return s && this.#r.add(e), s;
 	}
 	unregisterPeerListener(e) {
@@ -682,11 +696,11 @@ var w = class extends u {
 		if (typeof e != "string" || e === "") return null;
 		let n = this.#a.get(e);
 		if (n || this.clientId === "") return n ?? null;
-		let r = new f(e, this.#i, t);
+		let r = new m(e, this.#i, t);
 		return this.#a.set(e, r), r;
 	}
 	#d(e, t) {
-		return e instanceof MediaStream ? this.#c ? this.#c.stream === e ? this.#c : null : this.clientId === "" ? null : (this.#c = new T(e, {
+		return e instanceof MediaStream ? this.#c ? this.#c.stream === e ? this.#c : null : this.clientId === "" ? null : (this.#c = new D(e, {
 			...this.#i,
 			declare: () => this.#p(this.#s.declare(this.#f())),
 			opened: (e) => void this.#o.set(e.sessionId, e),
@@ -707,13 +721,13 @@ var w = class extends u {
 				t = this.#t.send(n.message) && t;
 				break;
 			case "registered":
-				O(this.#n, (e) => e.connected(n.clientId));
+				A(this.#n, (e) => e.connected(n.clientId));
 				break;
 			case "declared":
 				n.roles.includes("producer") && this.#c?.registered();
 				break;
 			case "peer":
-				O(this.#r, (e) => e[D[n.role][n.change]]?.(n.peer));
+				A(this.#r, (e) => e[k[n.role][n.change]]?.(n.peer));
 				break;
 			case "session":
 				this.#m(n.message);
@@ -740,18 +754,18 @@ var w = class extends u {
 			t.fail(e);
 			return;
 		}
-		[...this.#n].some(({ error: e }) => k(e)) || console.error(`the signalling server refused something: ${e}`), O(this.#n, (t) => t.error?.(e));
+		[...this.#n].some(({ error: e }) => j(e)) || console.error(`the signalling server refused something: ${e}`), A(this.#n, (t) => t.error?.(e));
 	}
 	#g() {
 		let e = this.#s.lost();
 		this.#o.clear();
 		for (let e of [...this.#a.values()]) e.signallingLost(this.#e.keepSessions);
-		this.#c?.signallingLost(this.#e.keepSessions), this.#p(e), O(this.#n, (e) => e.disconnected());
+		this.#c?.signallingLost(this.#e.keepSessions), this.#p(e), A(this.#n, (e) => e.disconnected());
 	}
 	#_(e) {
 		this.#o.delete(e.sessionId), this.#a.get(e.peerId) === e && this.#a.delete(e.peerId);
 	}
-}, D = {
+}, k = {
 	producer: {
 		added: "producerAdded",
 		changed: "producerChanged",
@@ -763,14 +777,14 @@ var w = class extends u {
 		removed: "consumerRemoved"
 	}
 };
-function O(e, t) {
+function A(e, t) {
 	for (let n of [...e]) try {
 		t(n);
 	} catch (e) {
 		console.error(e);
 	}
 }
-function k(e) {
+function j(e) {
 	return typeof e == "function";
 }
-export { w as ClientSession, f as ConsumerSession, E as GstWebRTCAPI, E as default, T as ProducerSession, a as SessionState, u as WebRTCSession };
+export { E as ClientSession, m as ConsumerSession, O as GstWebRTCAPI, O as default, D as ProducerSession, s as SessionState, f as WebRTCSession };

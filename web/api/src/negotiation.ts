@@ -26,6 +26,9 @@ export class Negotiation {
   #over = false;
   #work: Promise<void> = Promise.resolve();
 
+  /** Changes an own offer before it is applied and sent. */
+  mungeOffer: (offer: string) => string = (offer) => offer;
+
   /** Changes an answer before it is applied and sent. */
   munge: (offer: string, answer: string) => string = (_, answer) => answer;
 
@@ -41,7 +44,8 @@ export class Negotiation {
 
   offer(options?: RTCOfferOptions): void {
     this.#next(async () => {
-      await this.#connection.setLocalDescription(await this.#connection.createOffer(options));
+      const { type, sdp = "" } = await this.#connection.createOffer(options);
+      await this.#connection.setLocalDescription({ type, sdp: this.mungeOffer(sdp) });
       this.#tell("offer");
     });
   }
