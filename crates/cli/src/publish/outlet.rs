@@ -292,7 +292,8 @@ impl Feed {
         offset
     }
 
-    fn is_live(&self) -> bool {
+    /// Whether the source is live, as far as is known.
+    pub(crate) fn is_live(&self) -> bool {
         self.lock().live.unwrap_or(false)
     }
 

@@ -22,12 +22,14 @@ use wigwag_media::session::Certificate;
 
 use super::WebRtcSink;
 use super::input::Feeds;
+use super::pace::Liveness;
 use super::renditions::Running;
 use super::sessions::Session;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
 use super::streams::{self, Stream};
 use crate::log;
+use crate::rendition::ClockAdvance;
 use crate::signaller::Signaller;
 use crate::structure;
 
@@ -53,6 +55,7 @@ pub(super) enum Message {
         name: String,
         caps: gst::Caps,
         feeds: Feeds,
+        liveness: Liveness,
     },
     PadAdded(StreamId),
     PadRemoved(StreamId),
@@ -98,6 +101,8 @@ pub(super) struct Controlled {
     pub(super) viewers: BTreeMap<SessionId, ViewerId>,
     pub(super) next_viewer: u64,
     pub(super) next_attempt: u64,
+    /// Of all streams together, so that they stay in step.
+    pub(super) clock_advance: ClockAdvance,
 }
 
 impl Control {
@@ -157,6 +162,7 @@ impl Control {
             viewers: BTreeMap::new(),
             next_viewer: 0,
             next_attempt: 0,
+            clock_advance: ClockAdvance::default(),
             settings,
         };
         let (done, stopped) = sync_channel(1);
@@ -225,7 +231,8 @@ impl Controlled {
                 name,
                 caps,
                 feeds,
-            } => self.on_caps(stream, name, &caps, feeds),
+                liveness,
+            } => self.on_caps(stream, name, &caps, (feeds, liveness)),
             Message::PadAdded(stream) => _ = self.pads.insert(stream),
             Message::PadRemoved(stream) => {
                 self.pads.remove(&stream);
@@ -245,7 +252,13 @@ impl Controlled {
         }
     }
 
-    fn on_caps(&mut self, id: StreamId, name: String, caps: &gst::Caps, feeds: Feeds) {
+    fn on_caps(
+        &mut self,
+        id: StreamId,
+        name: String,
+        caps: &gst::Caps,
+        (feeds, liveness): (Feeds, Liveness),
+    ) {
         let codecs = match streams::codecs(caps, &self.settings) {
             Ok(codecs) => codecs,
             Err(error) => {
@@ -268,6 +281,7 @@ impl Controlled {
             id,
             name,
             feeds,
+            liveness,
             timestamp_offset: known.map_or_else(rand::random, |known| known.timestamp_offset),
             audio: codecs[0].format.audio,
             encoded,

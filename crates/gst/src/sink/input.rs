@@ -1,4 +1,4 @@
-//! One pad: what comes in, at the pace of the clock, goes to each rendition of the stream.
+//! One pad: what comes in, at the [`pace`](super::pace) that suits it, goes to each rendition of the stream.
 //!
 //! `ghost pad ! clocksync ! appsink`. The streaming thread of upstream hands buffers over and never waits for
 //! an encoder.
@@ -12,6 +12,7 @@ use gstreamer_video as gst_video;
 use wigwag_media::demand::{RenditionId, StreamId};
 
 use super::control::Message;
+use super::pace::{Liveness, clock_sync};
 
 /// A pad and its stream.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub(super) struct Input {
     pub(super) pad: gst::GhostPad,
     elements: [gst::Element; 2],
     feeds: Feeds,
+    liveness: Liveness,
 }
 
 /// The renditions that get the stream.
@@ -35,9 +37,7 @@ impl Input {
         template: &gst::PadTemplate,
     ) -> Result<Self, gst::glib::BoolError> {
         let feeds = Feeds::default();
-        let pace = gst::ElementFactory::make("clocksync")
-            .name(format!("clocksync-{name}"))
-            .build()?;
+        let (pace, liveness) = clock_sync(name)?;
         let end = end(name, &feeds);
         let elements = [pace, end.upcast()];
         sink.add_many(&elements)?;
@@ -54,6 +54,7 @@ impl Input {
             pad,
             elements,
             feeds,
+            liveness,
         })
     }
 
@@ -81,6 +82,7 @@ impl Input {
             name: self.pad.name().to_string(),
             caps: caps.to_owned(),
             feeds: self.feeds.clone(),
+            liveness: self.liveness.clone(),
         }
     }
 
@@ -139,7 +141,7 @@ fn end(name: &str, feeds: &Feeds) -> gst_app::AppSink {
     };
     gst_app::AppSink::builder()
         .name(format!("appsink-{name}"))
-        // The clocksync before it keeps the pace.
+        // The clocksync before it keeps the pace, where there is one to keep.
         .sync(false)
         .async_(false)
         .enable_last_sample(false)

@@ -13,6 +13,8 @@ mod consumer;
 mod control;
 mod imp;
 mod input;
+mod pace;
+mod playout_delay;
 mod properties;
 mod renditions;
 mod sessions;

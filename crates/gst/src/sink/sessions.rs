@@ -76,7 +76,7 @@ impl Controlled {
             streams: self
                 .streams
                 .values()
-                .map(super::streams::Stream::config)
+                .map(|stream| stream.config(self.settings.playout_delay))
                 .collect(),
             start_bitrate: congestion_control.then_some(self.settings.start_bitrate.into()),
             max_wait: MAX_WAIT,
