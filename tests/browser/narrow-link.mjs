@@ -7,11 +7,9 @@ import { once } from "node:events";
  * @property {number} queueMs how long its queue is; what comes beyond that is lost
  * @property {number} delayMs on top, in each direction
  * @property {number} jitterMs up to so much more towards the viewer
+ * @property {number} burstMs for how long the jitter is the same, as on a radio link; 0: another for each packet
  * @property {number} loss the share of packets that are lost towards the viewer
  */
-
-/** For how long the jitter is the same: as on a radio link, what comes together is late together. */
-const JITTER_MS = 20;
 
 /** A path between a sender and one viewer, both on the loopback interface. Keeps the order of packets. */
 export class NarrowLink {
@@ -49,22 +47,34 @@ export class NarrowLink {
     this.#sockets.forEach((socket) => socket.close());
   }
 
-  /** @param {number} port */
+  /**
+   * A socket for the sender, and as behind a NAT one more for each port that the viewer sends from.
+   *
+   * @param {number} port of the sender
+   */
   async #open(port) {
-    const [toViewer, toSender] = [await this.#socket(), await this.#socket()];
-    let viewer = 0;
-    toViewer.on("message", (datagram, { port: from }) => {
-      viewer = from;
-      this.#toSender.later(this.#options.delayMs, () => toSender.send(datagram, port, "127.0.0.1"));
-    });
-    toSender.on("message", (datagram) => {
-      const wait = this.#wait(datagram.length);
-      if (wait !== null && viewer !== 0) {
-        this.passed += 1;
-        this.#toViewer.later(wait, () => toViewer.send(datagram, viewer, "127.0.0.1"));
-      } else {
-        this.lost += 1;
-      }
+    const toViewer = await this.#socket();
+    /** @type {Map<number, Promise<dgram.Socket>>} */
+    const mapped = new Map();
+    const map = async (/** @type {number} */ viewer) => {
+      const toSender = await this.#socket();
+      toSender.on("message", (datagram) => {
+        const wait = this.#wait(datagram.length);
+        if (wait === null) {
+          this.lost += 1;
+        } else {
+          this.passed += 1;
+          this.#toViewer.later(wait, () => toViewer.send(datagram, viewer, "127.0.0.1"));
+        }
+      });
+      return toSender;
+    };
+    toViewer.on("message", (datagram, { port: viewer }) => {
+      const known = mapped.get(viewer) ?? map(viewer);
+      mapped.set(viewer, known);
+      this.#toSender.later(this.#options.delayMs, () => {
+        known.then((toSender) => toSender.send(datagram, port, "127.0.0.1")).catch(() => {});
+      });
     });
     return toViewer.address().port;
   }
@@ -82,7 +92,7 @@ export class NarrowLink {
    * @returns {number | null} how long a packet takes; null if it is lost
    */
   #wait(bytes) {
-    const { bitsPerSecond, queueMs, delayMs, jitterMs, loss } = this.#options;
+    const { bitsPerSecond, queueMs, delayMs, jitterMs, burstMs, loss } = this.#options;
     const now = performance.now();
     const begins = Math.max(now, this.#busyUntil);
     if (Math.random() < loss || begins - now > queueMs) {
@@ -90,7 +100,7 @@ export class NarrowLink {
     }
     this.#busyUntil = begins + (bytes * 8_000) / bitsPerSecond;
     if (now >= this.#jitter.until) {
-      this.#jitter = { until: now + JITTER_MS, ms: Math.random() * jitterMs };
+      this.#jitter = { until: now + burstMs, ms: Math.random() * jitterMs };
     }
     this.#latest = Math.max(this.#latest, this.#busyUntil + delayMs + this.#jitter.ms);
     return this.#latest - now;

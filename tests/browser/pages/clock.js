@@ -35,7 +35,8 @@ export async function watchClock(video, { warmUpMs, watchMs, sound }) {
   let last = 0;
   let flashed = true;
   await new Promise((resolve) => {
-    const onFrame = () => {
+    /** @type {VideoFrameRequestCallback} */
+    const onFrame = (_, { expectedDisplayTime }) => {
       const now = performance.now();
       if (now >= end) {
         resolve(null);
@@ -59,9 +60,9 @@ export async function watchClock(video, { warmUpMs, watchMs, sound }) {
           seen.delays.push(delay);
         }
         if (last > 0) {
-          seen.intervals.push(now - last);
+          seen.intervals.push(expectedDisplayTime - last);
         }
-        last = now;
+        last = expectedDisplayTime;
       }
     };
     video.requestVideoFrameCallback(onFrame);

@@ -49,6 +49,9 @@ pub(crate) struct Latency {
     /// Up to how much later packets come on the link, in ms
     #[arg(long, requires = "link", default_value_t = 30)]
     jitter: u32,
+    /// For how long packets are late by the same, in ms, as on a radio link; 0: each by another time
+    #[arg(long, requires = "link", default_value_t = 0)]
+    burst: u32,
     /// The share of packets that the link loses
     #[arg(long, requires = "link", default_value_t = 0.0)]
     loss: f64,
@@ -142,6 +145,7 @@ fn plan(latency: &Latency) -> Value {
             "queueMs": 300,
             "delayMs": 10,
             "jitterMs": latency.jitter,
+            "burstMs": latency.burst,
             "loss": latency.loss,
         });
         let sources = json!([source("with sound", true, None)]);
