@@ -7,6 +7,7 @@ const PAGES = [
   "producer.js",
   "consumer.html",
   "consumer.js",
+  "clock.js",
   "measurement.js",
   "picture.js",
   "signalling-connection.js",

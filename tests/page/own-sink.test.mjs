@@ -82,6 +82,41 @@ async function playPictureAndSound(stage) {
   viewer.assertNoProblems();
 }
 
+const PLAYOUT_DELAY = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
+
+/**
+ * A live stream is shown as soon as it comes, or held back a little if the page's address says so.
+ *
+ * @param {PageStage} stage
+ */
+async function playWithLatency(stage) {
+  const sender = launched(
+    stage,
+    `videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=480,framerate=30/1 ! ` +
+      `webrtcsink signaller::uri=${stage.server.url} stun-server="" meta=meta,name=Bench`,
+  );
+  for (const [query, asksFor] of /** @type {const} */ ([
+    ["", true],
+    ["?latency=smooth", false],
+  ])) {
+    const viewer = await stage.page(query);
+    await play(viewer, "Bench");
+    await seeAndHear(viewer, "Bench", { sound: false });
+    const described = await viewer.page.evaluate(() => {
+      const connection = window.peerConnections?.[0];
+      return [connection?.remoteDescription?.sdp ?? "", connection?.localDescription?.sdp ?? ""];
+    });
+    assert.deepEqual(
+      described.map((sdp) => sdp.includes(PLAYOUT_DELAY)),
+      [true, asksFor],
+      `offer and answer of the page with "${query}"`,
+    );
+    viewer.assertNoProblems();
+    await viewer.close();
+  }
+  sender.assertRunning();
+}
+
 for (const [browser, launch] of /** @type {const} */ ([
   ["Chromium", launchChromium],
   ["Firefox", launchFirefox],
@@ -89,4 +124,6 @@ for (const [browser, launch] of /** @type {const} */ ([
   onPageStage(`${browser} plays the stream of webrtcsink at the address that it prints`, playAtPrintedAddress, launch);
 
   onPageStage(`${browser} plays picture and sound of webrtcsink, again when it returns`, playPictureAndSound, launch);
+
+  onPageStage(`${browser} plays a live stream at low latency, or smoothly if it is asked to`, playWithLatency, launch);
 }

@@ -42,7 +42,8 @@ const SINK: &[Known] = &[
     ("min-bitrate", "guint", "1000", When::Ready),
     ("max-bitrate", "guint", "8192000", When::Ready),
     ("start-bitrate", "guint", "2048000", When::Ready),
-    // An addition of ours.
+    // Additions of ours.
+    ("playout-delay", "gchararray", "auto", When::Ready),
     ("max-consumers", "guint", "0", When::Ready),
     ("stats", "GstStructure", "", When::Never),
     ("do-retransmission", "gboolean", "true", When::Ready),
@@ -180,6 +181,7 @@ fn every_property_that_can_be_set_keeps_what_it_is_set_to() {
         ("max-bitrate", "3"),
         ("start-bitrate", "4"),
         ("do-retransmission", "false"),
+        ("playout-delay", "20..300"),
         ("max-consumers", "6"),
         ("meta", "meta,name=door"),
         ("run-signalling-server", "true"),
@@ -209,6 +211,10 @@ fn every_property_that_can_be_set_keeps_what_it_is_set_to() {
         sink.set_property("web-server-host-addr", none);
         let kept: String = sink.property("web-server-host-addr");
         assert_eq!(kept, "http://127.0.0.1:7/");
+    }
+    for none in ["nonsense", "3..2", "0..99999"] {
+        sink.set_property("playout-delay", none);
+        assert_eq!(sink.property::<String>("playout-delay"), "20..300");
     }
     // Back to our page.
     for none in [None, Some("")] {

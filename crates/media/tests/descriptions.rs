@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use wigwag_media::demand::StreamId;
 use wigwag_media::session::{
-    Certificate, Codec, CodecConfig, EndReason, OfferExtent, Session, SessionConfig, SessionEvent,
-    StreamConfig,
+    Certificate, Codec, CodecConfig, EndReason, OfferExtent, PlayoutDelay, Session, SessionConfig,
+    SessionEvent, StreamConfig,
 };
 
 const VIDEO: StreamId = StreamId(0);
@@ -47,6 +47,7 @@ fn stream(id: StreamId, codecs: &[u32]) -> StreamConfig {
     StreamConfig {
         id,
         codecs: codecs.collect(),
+        playout_delay: None,
     }
 }
 
@@ -170,6 +171,53 @@ fn without_congestion_control_nothing_speaks_of_it() {
             assert!(!described.contains(word), "{word}");
         }
     }
+}
+
+const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
+const CAPTURE_TIME: &str = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time";
+
+/// The sections in which a header extension stands.
+fn sections_with(sdp: &str, extension: &str) -> Vec<String> {
+    let sections = sdp.split("m=").skip(1);
+    let named = sections.filter(|section| {
+        let mut lines = section.lines().filter(|line| line.starts_with("a=extmap:"));
+        lines.any(|line| line.ends_with(extension))
+    });
+    named
+        .filter_map(|section| Some(section.split(' ').next()?.to_owned()))
+        .collect()
+}
+
+#[test]
+fn playout_delay_is_offered_for_video_if_the_stream_has_one() {
+    let mut config = config(vec![stream(VIDEO, &[VP8]), stream(AUDIO, &[OPUS])]);
+    let (_, offer) = offered(&config);
+    assert!(sections_with(&offer, PLAYOUT_DELAY).is_empty());
+    config.streams[0].playout_delay = Some(PlayoutDelay::NONE);
+    let (_, offer) = offered(&config);
+    assert_eq!(sections_with(&offer, PLAYOUT_DELAY), ["video"]);
+    assert_eq!(sections_with(&offer, CAPTURE_TIME), ["video", "audio"]);
+    // Firefox refuses a whole offer with an identifier above 14.
+    let identifiers = offer.lines().filter_map(|line| {
+        let (identifier, _) = line.strip_prefix("a=extmap:")?.split_once(' ')?;
+        identifier.parse::<u8>().ok()
+    });
+    assert!(identifiers.clone().count() > 0);
+    for identifier in identifiers {
+        assert!((1..=14).contains(&identifier), "{identifier}");
+    }
+}
+
+#[test]
+fn playout_delay_that_a_browser_offers_is_answered_where_it_stands() {
+    let mut config = config(vec![stream(VIDEO, &[VP8]), stream(AUDIO, &[OPUS])]);
+    config.streams[0].playout_delay = Some(PlayoutDelay::NONE);
+    for offer in [CHROMIUM_OFFER, FIREFOX_OFFER] {
+        let (_, answer) = answered(&config, offer, &[]).expect("an answer");
+        assert_eq!(sections_with(&answer, PLAYOUT_DELAY), ["video"]);
+    }
+    let (_, answer) = answered(&config, WEBRTCBIN_OFFER, &[]).expect("an answer");
+    assert!(sections_with(&answer, PLAYOUT_DELAY).is_empty());
 }
 
 #[test]
@@ -659,6 +707,7 @@ fn payload_types_run_out() {
     let many = StreamConfig {
         id: VIDEO,
         codecs: codecs.collect(),
+        playout_delay: None,
     };
     let refusal = Session::offer(&config(vec![many]), &[], Instant::now()).map(|_| ());
     assert_eq!(refusal, Err(EndReason::TooManyCodecs));

@@ -1,3 +1,4 @@
+import { watchClock } from "./clock.js";
 import { measure } from "./measurement.js";
 import { watch } from "./picture.js";
 import { connectToSignalling, errorText } from "./signalling-connection.js";
@@ -98,6 +99,8 @@ const page = {
   stop,
   picture,
   measured,
+  /** @param {Parameters<typeof watchClock>[1]} how */
+  clock: (how) => watchClock(video, how),
   available: () => api.getAvailableProducers(),
 };
 /** @typedef {typeof page} ConsumerPage */

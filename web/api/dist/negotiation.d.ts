@@ -18,6 +18,8 @@ export declare class Negotiation {
     #private;
     /** Called with an offer and its answer, before that is applied. */
     answering: (offer: string, answer: string) => void;
+    /** Changes an own offer before it is applied and sent. */
+    mungeOffer: (offer: string) => string;
     /** Changes an answer before it is applied and sent. */
     munge: (offer: string, answer: string) => string;
     constructor(connection: RTCPeerConnection, handlers: NegotiationHandlers);

@@ -4,6 +4,7 @@ var e = {
 	signalingServerUrl: "ws://127.0.0.1:8443",
 	reconnectionTimeout: 2500,
 	keepSessions: !0,
+	latency: "low",
 	webrtcConfig: {
 		iceServers: [{ urls: ["stun:stun.l.google.com:19302", "stun:stun1.l.google.com:19302"] }],
 		bundlePolicy: "max-bundle"
@@ -54,7 +55,12 @@ var e = {
 	#s() {
 		this.#n && !this.#a && (this.#i = setTimeout(() => this.#o(), this.#n.wait(Math.random())));
 	}
-}, a = /* @__PURE__ */ new Set([
+}, a = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
+function o(e) {
+	return e.replace(/^a=extmap:(\S+) (\S+)(?: .*)?\r?\n?/gm, (e, t, n) => n === a ? "" : e);
+}
+// api/src/refusals.ts
+var s = /* @__PURE__ */ new Set([
 	"rtx",
 	"red",
 	"ulpfec",
@@ -62,35 +68,35 @@ var e = {
 	"telephone-event",
 	"cn"
 ]);
-function o(e, t) {
-	let n = s(t);
-	return s(e).flatMap((e, t) => {
+function c(e, t) {
+	let n = l(t);
+	return l(e).flatMap((e, t) => {
 		let [r] = e.split(" ", 1), i = n[t]?.split(" ", 2)[1];
 		if (r !== "audio" && r !== "video" || i !== "0") return [];
-		let o = [...e.matchAll(/^a=rtpmap:\d+ ([^/\s]+)/gm)].map(([, e = ""]) => e);
+		let a = [...e.matchAll(/^a=rtpmap:\d+ ([^/\s]+)/gm)].map(([, e = ""]) => e);
 		return [{
 			kind: r,
-			codecs: [...new Set(o)].filter((e) => !a.has(e.toLowerCase()))
+			codecs: [...new Set(a)].filter((e) => !s.has(e.toLowerCase()))
 		}];
 	});
 }
-function s(e) {
+function l(e) {
 	return e.split(/^m=/m).slice(1);
 }
 // api/src/session-state.ts
-var c = Object.freeze({
+var u = Object.freeze({
 	idle: 0,
 	connecting: 1,
 	streaming: 2,
 	closed: 3
 });
 // api/src/stereo.ts
-function l(e, t) {
+function d(e, t) {
 	let n = /* @__PURE__ */ new Set();
 	for (let [, t] of e.matchAll(/^a=fmtp:(\d+) .*sprop-stereo=1/gm)) t !== void 0 && RegExp(`^a=rtpmap:${t} opus/`, "im").test(e) && n.add(t);
 	return t.replace(/^(a=fmtp:(\d+) )(.*)$/gm, (e, t, r, i) => n.has(r) && !/(?:^|[;\s])stereo=/.test(i) ? `${t}stereo=1;${i}` : e);
 }
-var u = class {
+var f = class {
 	#e;
 	#t;
 	#n = [];
@@ -99,6 +105,7 @@ var u = class {
 	#a = !1;
 	#o = Promise.resolve();
 	answering = () => {};
+	mungeOffer = (e) => e;
 	munge = (e, t) => t;
 	constructor(e, t) {
 		this.#e = e, this.#t = t, e.addEventListener("icecandidate", ({ candidate: e }) => {
@@ -110,7 +117,11 @@ var u = class {
 	}
 	offer(e) {
 		this.#l(async () => {
-			await this.#e.setLocalDescription(await this.#e.createOffer(e)), this.#c("offer");
+			let { type: t, sdp: n = "" } = await this.#e.createOffer(e);
+			await this.#e.setLocalDescription({
+				type: t,
+				sdp: this.mungeOffer(n)
+			}), this.#c("offer");
 		});
 	}
 	receiveDescription(e, t = () => {}) {
@@ -146,11 +157,11 @@ var u = class {
 	#u(e) {
 		this.#a || (this.#a = !0, this.#t.failed(e));
 	}
-}, d = 256, f = 3e4, p = class extends EventTarget {
+}, p = 256, m = 3e4, h = class extends EventTarget {
 	#e;
 	#t;
 	#n = "";
-	#r = c.idle;
+	#r = u.idle;
 	#i = null;
 	#a = null;
 	#o;
@@ -172,9 +183,9 @@ var u = class {
 		return this.#i;
 	}
 	close(e) {
-		if (this.#r === c.closed) return;
-		let t = this.#r === c.idle;
-		this.#r = c.closed, clearTimeout(this.#o), !t && this.#n !== "" && (e !== void 0 && this.#d({
+		if (this.#r === u.closed) return;
+		let t = this.#r === u.idle;
+		this.#r = u.closed, clearTimeout(this.#o), !t && this.#n !== "" && (e !== void 0 && this.#d({
 			type: "endSessionV1_1",
 			sessionId: this.#n,
 			error: e
@@ -184,7 +195,7 @@ var u = class {
 		})), this.dispatchEvent(new Event("stateChanged")), this.#a?.stop(), this.#i && (this.#i.close(), this.#i = null, this.dispatchEvent(new Event("rtcPeerConnectionChanged"))), this.#t.closed(this), this.dispatchEvent(new Event("closed"));
 	}
 	get isWaitingForId() {
-		return this.#r !== c.idle && this.#n === "" && this.#c;
+		return this.#r !== u.idle && this.#n === "" && this.#c;
 	}
 	started(e) {
 		this.#n = e, this.#s.splice(0).forEach((t) => this.#d({
@@ -210,10 +221,10 @@ var u = class {
 		(!e || t !== "connected" && t !== "disconnected") && this.close();
 	}
 	fail(e, t) {
-		this.#r !== c.closed && (this.dispatchEvent(new ErrorEvent("error", {
+		this.#r !== u.closed && (this.dispatchEvent(new ErrorEvent("error", {
 			message: e,
 			error: t ?? Error(e)
-		})), this.close(t === void 0 ? e : `${e}: ${m(t)}`));
+		})), this.close(t === void 0 ? e : `${e}: ${g(t)}`));
 	}
 	beforeAnswer() {}
 	prepare(e, t) {}
@@ -232,7 +243,7 @@ var u = class {
 	}
 	negotiate() {
 		if (this.#a) return this.#a;
-		let e = new RTCPeerConnection(this.#t.webrtcConfig), t = new u(e, {
+		let e = new RTCPeerConnection(this.#t.webrtcConfig), t = new f(e, {
 			description: (e) => this.described(e),
 			candidate: (e) => this.#u(e),
 			failed: (e) => this.fail("the session could not be negotiated", e)
@@ -244,10 +255,10 @@ var u = class {
 	#l() {
 		this.#o ??= setTimeout(() => {
 			this.#i?.connectionState !== "connected" && this.fail("no media connection came about in time");
-		}, f);
+		}, m);
 	}
 	#u(e) {
-		this.#n === "" ? this.#s.length < d && this.#s.push(e) : this.#d({
+		this.#n === "" ? this.#s.length < p && this.#s.push(e) : this.#d({
 			type: "peer",
 			sessionId: this.#n,
 			ice: e
@@ -257,72 +268,74 @@ var u = class {
 		return this.#c && this.#t.send(e);
 	}
 };
-function m(e) {
+function g(e) {
 	return e instanceof Error ? e.message : String(e);
 }
 // api/src/consumer-session.ts
-var h = class extends p {
+var _ = class extends h {
 	#e;
-	#t = [];
-	#n = !1;
-	#r = [];
+	#t;
+	#n = [];
+	#r = !1;
+	#i = [];
 	constructor(e, t, n) {
-		super(e, t), this.#e = n;
+		super(e, t), this.#e = n, this.#t = t.latency;
 	}
 	get streams() {
-		return [...this.#t];
+		return [...this.#n];
 	}
 	get refusals() {
-		return [...this.#r];
+		return [...this.#i];
 	}
 	remoteController = null;
 	set mungeStereoHack(e) {
-		this.#n = e;
+		this.#r = e;
 	}
 	connect() {
-		return this.state === c.idle ? this.#e ? (this.enter(c.connecting), this.#a(this.#e), !0) : this.#i({}) : this.state !== c.closed;
+		return this.state === u.idle ? this.#e ? (this.enter(u.connecting), this.#o(this.#e), !0) : this.#a({}) : this.state !== u.closed;
 	}
 	prepare(e, t) {
-		t.munge = (e, t) => this.#n ? l(e, t) : t, t.answering = (e, t) => {
-			this.#r = o(e, t), this.#r.length > 0 && this.dispatchEvent(new Event("mediaRefused"));
-		}, e.addEventListener("track", ({ track: e, streams: t }) => this.#o(e, t));
+		let n = this.#t === "smooth", r = (e) => n ? o(e) : e;
+		t.mungeOffer = r, t.munge = (e, t) => r(this.#r ? d(e, t) : t), t.answering = (e, t) => {
+			this.#i = c(e, t), this.#i.length > 0 && this.dispatchEvent(new Event("mediaRefused"));
+		}, e.addEventListener("track", ({ track: e, streams: t }) => this.#s(e, t));
 	}
 	described(e) {
-		e.type === "offer" && this.sessionId === "" ? this.#i({ offer: e.sdp }) : super.described(e);
+		e.type === "offer" && this.sessionId === "" ? this.#a({ offer: e.sdp }) : super.described(e);
 	}
-	#i(e) {
+	#a(e) {
 		return this.send({
 			type: "startSession",
 			peerId: this.peerId,
 			...e
-		}) ? (this.enter(c.connecting), !0) : (this.fail("there is no connection to the signalling server"), !1);
+		}) ? (this.enter(u.connecting), !0) : (this.fail("there is no connection to the signalling server"), !1);
 	}
-	#a({ offerToReceiveAudio: e, offerToReceiveVideo: t, ...n }) {
+	#o({ offerToReceiveAudio: e, offerToReceiveVideo: t, ...n }) {
 		let r = this.negotiate();
 		for (let [n, r] of [["video", t], ["audio", e]]) r && this.rtcPeerConnection?.addTransceiver(n, { direction: "recvonly" });
 		r.offer(n);
 	}
-	#o(e, t) {
-		if (this.state !== c.closed) {
-			for (let n of t.length > 0 ? t : [this.#c(e)]) this.#t.includes(n) || (this.#t.push(n), n.addEventListener("removetrack", () => this.#l(n)));
-			this.enter(c.streaming), this.dispatchEvent(new Event("streamsChanged"));
+	#s(e, t) {
+		if (this.state !== u.closed) {
+			for (let n of t.length > 0 ? t : [this.#l(e)]) this.#n.includes(n) || (this.#n.push(n), n.addEventListener("removetrack", () => this.#u(n)));
+			this.enter(u.streaming), this.dispatchEvent(new Event("streamsChanged"));
 		}
 	}
-	#s = null;
-	#c(e) {
-		return this.#s ??= new MediaStream(), this.#s.addTrack(e), this.#s;
-	}
+	#c = null;
 	#l(e) {
-		e.getTracks().length === 0 && (this.#t = this.#t.filter((t) => t !== e)), this.dispatchEvent(new Event("streamsChanged"));
+		return this.#c ??= new MediaStream(), this.#c.addTrack(e), this.#c;
 	}
-}, g = class {
+	#u(e) {
+		e.getTracks().length === 0 && (this.#n = this.#n.filter((t) => t !== e)), this.dispatchEvent(new Event("streamsChanged"));
+	}
+}, v = class {
 	#e = /* @__PURE__ */ new Map();
 	all() {
 		return [...this.#e.values()];
 	}
 	put(e, t) {
 		let n = this.#e.get(e);
-		if (n ? _(n.meta, t) : this.#e.size >= 1e4) return [];
+		if (n ? y(n.meta, t) : this.#e.size >= 1e4) return [];
 		let r = Object.freeze({
 			id: e,
 			meta: Object.freeze(t)
@@ -344,10 +357,10 @@ var h = class extends p {
 		return [...this.all().filter(({ id: e }) => !t.has(e)).flatMap(({ id: e }) => this.remove(e)), ...e.flatMap(({ id: e, meta: t }) => this.put(e, t))];
 	}
 };
-function _(e, t) {
+function y(e, t) {
 	return JSON.stringify(e) === JSON.stringify(t);
 }
-function v(e) {
+function b(e) {
 	if (e.length > 16777216) return null;
 	let t;
 	try {
@@ -355,60 +368,60 @@ function v(e) {
 	} catch {
 		return null;
 	}
-	return C(t) ? y(t) : null;
+	return T(t) ? x(t) : null;
 }
-function y(e) {
+function x(e) {
 	let { type: t, peerId: n, sessionId: r } = e;
 	switch (t) {
-		case "welcome": return w(n) ? {
+		case "welcome": return E(n) ? {
 			type: t,
 			peerId: n
 		} : null;
-		case "peerStatusChanged": return w(n) && Array.isArray(e.roles) ? {
+		case "peerStatusChanged": return E(n) && Array.isArray(e.roles) ? {
 			type: t,
 			peerId: n,
-			roles: e.roles.filter(w),
-			meta: S(e.meta)
+			roles: e.roles.filter(E),
+			meta: w(e.meta)
 		} : null;
 		case "list": return {
 			type: t,
 			role: "producer",
-			peers: x(e.producers)
+			peers: C(e.producers)
 		};
 		case "listConsumers": return {
 			type: "list",
 			role: "consumer",
-			peers: x(e.consumers)
+			peers: C(e.consumers)
 		};
-		case "startSession": return w(n) && w(r) ? {
+		case "startSession": return E(n) && E(r) ? {
 			type: t,
 			peerId: n,
 			sessionId: r,
-			offer: w(e.offer) ? e.offer : null
+			offer: E(e.offer) ? e.offer : null
 		} : null;
-		case "sessionStarted": return w(n) && w(r) ? {
+		case "sessionStarted": return E(n) && E(r) ? {
 			type: t,
 			peerId: n,
 			sessionId: r
 		} : null;
 		case "endSession":
-		case "endSessionV1_1": return w(r) ? {
+		case "endSessionV1_1": return E(r) ? {
 			type: "endSession",
 			sessionId: r,
-			error: w(e.error) ? e.error : null
+			error: E(e.error) ? e.error : null
 		} : null;
-		case "peer": return w(r) ? b(r, e) : null;
+		case "peer": return E(r) ? S(r, e) : null;
 		case "error": return {
 			type: t,
-			details: w(e.details) ? e.details : ""
+			details: E(e.details) ? e.details : ""
 		};
 		default: return null;
 	}
 }
-function b(e, { sdp: t, ice: n }) {
-	if (C(t)) {
+function S(e, { sdp: t, ice: n }) {
+	if (T(t)) {
 		let { type: n, sdp: r } = t;
-		return (n === "offer" || n === "answer") && w(r) ? {
+		return (n === "offer" || n === "answer") && E(r) ? {
 			type: "description",
 			sessionId: e,
 			description: {
@@ -417,9 +430,9 @@ function b(e, { sdp: t, ice: n }) {
 			}
 		} : null;
 	}
-	if (C(n)) {
+	if (T(n)) {
 		let { candidate: t, sdpMLineIndex: r } = n;
-		return w(t) && typeof r == "number" ? {
+		return E(t) && typeof r == "number" ? {
 			type: "candidate",
 			sessionId: e,
 			candidate: {
@@ -430,26 +443,26 @@ function b(e, { sdp: t, ice: n }) {
 	}
 	return null;
 }
-function x(e) {
-	return Array.isArray(e) ? e.filter(C).flatMap(({ id: e, meta: t }) => w(e) ? [{
+function C(e) {
+	return Array.isArray(e) ? e.filter(T).flatMap(({ id: e, meta: t }) => E(e) ? [{
 		id: e,
-		meta: S(t)
+		meta: w(t)
 	}] : []) : [];
 }
-function S(e) {
-	return C(e) ? e : {};
+function w(e) {
+	return T(e) ? e : {};
 }
-function C(e) {
+function T(e) {
 	return typeof e == "object" && !!e && !Array.isArray(e);
 }
-function w(e) {
+function E(e) {
 	return typeof e == "string";
 }
 // api/src/conversation.ts
-var T = class {
+var D = class {
 	#e = {
-		producer: new g(),
-		consumer: new g()
+		producer: new v(),
+		consumer: new v()
 	};
 	#t;
 	#n = "";
@@ -467,12 +480,12 @@ var T = class {
 		return this.#t = e, this.#n === "" ? [] : [this.#o()];
 	}
 	receive(e) {
-		let t = v(e);
+		let t = b(e);
 		if (t === null) return [];
 		switch (t.type) {
 			case "welcome": return this.#a(t.peerId);
 			case "peerStatusChanged": return t.peerId === this.#n ? this.#s(t.roles) : this.#c(t.peerId, t.roles, t.meta);
-			case "list": return E(t.role, this.#e[t.role].replace(t.peers.filter(this.#i)));
+			case "list": return O(t.role, this.#e[t.role].replace(t.peers.filter(this.#i)));
 			case "error": return [{
 				type: "serverError",
 				details: t.details
@@ -484,7 +497,7 @@ var T = class {
 		}
 	}
 	lost() {
-		return this.#r = !1, ["producer", "consumer"].flatMap((e) => E(e, this.#e[e].replace([])));
+		return this.#r = !1, ["producer", "consumer"].flatMap((e) => O(e, this.#e[e].replace([])));
 	}
 	#i = ({ id: e }) => e !== this.#n;
 	#a(e) {
@@ -530,11 +543,11 @@ var T = class {
 	#c(e, t, n) {
 		return ["producer", "consumer"].flatMap((r) => {
 			let i = this.#e[r];
-			return E(r, t.includes(r) ? i.put(e, n) : i.remove(e));
+			return O(r, t.includes(r) ? i.put(e, n) : i.remove(e));
 		});
 	}
 };
-function E(e, t) {
+function O(e, t) {
 	return t.map((t) => ({
 		type: "peer",
 		role: e,
@@ -542,13 +555,13 @@ function E(e, t) {
 	}));
 }
 // api/src/client-session.ts
-var D = class extends p {
+var k = class extends h {
 	#e;
 	constructor(e, t, n, r) {
 		super(e, n), this.#e = r, this.started(t);
 	}
 	begin(e) {
-		this.enter(c.streaming);
+		this.enter(u.streaming);
 		let t = this.negotiate();
 		e === null ? (this.#t(), t.offer()) : t.receiveDescription({
 			type: "offer",
@@ -558,12 +571,12 @@ var D = class extends p {
 	#t() {
 		for (let e of this.#e.getTracks()) this.rtcPeerConnection?.addTrack(e, this.#e);
 	}
-}, O = class extends EventTarget {
+}, A = class extends EventTarget {
 	#e;
 	#t;
 	#n = /* @__PURE__ */ new Set();
 	#r;
-	#i = c.idle;
+	#i = u.idle;
 	constructor(e, t, n) {
 		super(), this.#e = e, this.#t = t, this.#r = n;
 	}
@@ -574,22 +587,22 @@ var D = class extends p {
 		return this.#i;
 	}
 	start() {
-		return this.#i === c.idle ? (this.#a(c.connecting), this.#t.declare() ? !0 : (this.#o("there is no connection to the signalling server"), this.close(), !1)) : this.#i !== c.closed;
+		return this.#i === u.idle ? (this.#a(u.connecting), this.#t.declare() ? !0 : (this.#o("there is no connection to the signalling server"), this.close(), !1)) : this.#i !== u.closed;
 	}
 	close() {
-		if (this.#i === c.closed) return;
+		if (this.#i === u.closed) return;
 		let e = this.isWanted;
-		this.#a(c.closed);
+		this.#a(u.closed);
 		for (let e of this.#e.getTracks()) e.stop();
 		for (let e of [...this.#n]) e.close();
 		this.#t.producerClosed(), e && this.#t.declare(), this.dispatchEvent(new Event("closed"));
 	}
 	get isWanted() {
-		return this.#i === c.connecting || this.#i === c.streaming;
+		return this.#i === u.connecting || this.#i === u.streaming;
 	}
 	registered() {
 		if (!this.isWanted) return;
-		this.#a(c.streaming);
+		this.#a(u.streaming);
 		let e = this.#r;
 		this.#r = null, e !== null && !this.#t.send({
 			type: "startSession",
@@ -601,7 +614,7 @@ var D = class extends p {
 		else for (let t of [...this.#n]) t.signallingLost(e);
 	}
 	startSession(e, t, n) {
-		let r = new D(e, t, this.#t, this.#e);
+		let r = new k(e, t, this.#t, this.#e);
 		r.addEventListener("error", (t) => {
 			let { message: n, error: r } = t;
 			this.#o(`with consumer ${e}: ${n}`, r);
@@ -625,8 +638,8 @@ var D = class extends p {
 			error: t
 		}));
 	}
-}, k = class {
-	static SessionState = c;
+}, j = class {
+	static SessionState = u;
 	#e;
 	#t;
 	#n = /* @__PURE__ */ new Set();
@@ -643,10 +656,11 @@ var D = class extends p {
 			...t
 		}, this.#i = {
 			webrtcConfig: this.#e.webrtcConfig,
+			latency: this.#e.latency,
 			send: (e) => this.#t.send(e),
 			closed: (e) => this.#_(e)
-		}, this.#s = new T(this.#f()), this.#t = new i(this.#e.signalingServerUrl, this.#e.reconnectionTimeout, {
-			opened: () => this.#s = new T(this.#f()),
+		}, this.#s = new D(this.#f()), this.#t = new i(this.#e.signalingServerUrl, this.#e.reconnectionTimeout, {
+			opened: () => this.#s = new D(this.#f()),
 			received: (e) => this.#p(this.#s.receive(e)),
 			lost: () => this.#g()
 		});
@@ -665,7 +679,7 @@ var D = class extends p {
 		}
 	}
 	registerConnectionListener(e) {
-		let t = M(e?.connected) && M(e.disconnected);
+		let t = P(e?.connected) && P(e.disconnected);
 		return t && this.#n.add(e), t;
 	}
 	unregisterConnectionListener(e) {
@@ -682,7 +696,7 @@ var D = class extends p {
 			i,
 			a,
 			o
-		].some(M);
+		].some(P);
 		return s && this.#r.add(e), s;
 	}
 	unregisterPeerListener(e) {
@@ -713,11 +727,11 @@ var D = class extends p {
 		if (typeof e != "string" || e === "") return null;
 		let n = this.#a.get(e);
 		if (n || this.clientId === "") return n ?? null;
-		let r = new h(e, this.#i, t);
+		let r = new _(e, this.#i, t);
 		return this.#a.set(e, r), r;
 	}
 	#d(e, t) {
-		return e instanceof MediaStream ? this.#c ? this.#c.stream === e ? this.#c : null : this.clientId === "" ? null : (this.#c = new O(e, {
+		return e instanceof MediaStream ? this.#c ? this.#c.stream === e ? this.#c : null : this.clientId === "" ? null : (this.#c = new A(e, {
 			...this.#i,
 			declare: () => this.#p(this.#s.declare(this.#f())),
 			opened: (e) => void this.#o.set(e.sessionId, e),
@@ -738,13 +752,13 @@ var D = class extends p {
 				t = this.#t.send(n.message) && t;
 				break;
 			case "registered":
-				j(this.#n, (e) => e.connected(n.clientId));
+				N(this.#n, (e) => e.connected(n.clientId));
 				break;
 			case "declared":
 				n.roles.includes("producer") && this.#c?.registered();
 				break;
 			case "peer":
-				j(this.#r, (e) => e[A[n.role][n.change]]?.(n.peer));
+				N(this.#r, (e) => e[M[n.role][n.change]]?.(n.peer));
 				break;
 			case "session":
 				this.#m(n.message);
@@ -771,18 +785,18 @@ var D = class extends p {
 			t.fail(e);
 			return;
 		}
-		[...this.#n].some(({ error: e }) => M(e)) || console.error(`the signalling server refused something: ${e}`), j(this.#n, (t) => t.error?.(e));
+		[...this.#n].some(({ error: e }) => P(e)) || console.error(`the signalling server refused something: ${e}`), N(this.#n, (t) => t.error?.(e));
 	}
 	#g() {
 		let e = this.#s.lost();
 		this.#o.clear();
 		for (let e of [...this.#a.values()]) e.signallingLost(this.#e.keepSessions);
-		this.#c?.signallingLost(this.#e.keepSessions), this.#p(e), j(this.#n, (e) => e.disconnected());
+		this.#c?.signallingLost(this.#e.keepSessions), this.#p(e), N(this.#n, (e) => e.disconnected());
 	}
 	#_(e) {
 		this.#o.delete(e.sessionId), this.#a.get(e.peerId) === e && this.#a.delete(e.peerId);
 	}
-}, A = {
+}, M = {
 	producer: {
 		added: "producerAdded",
 		changed: "producerChanged",
@@ -794,14 +808,14 @@ var D = class extends p {
 		removed: "consumerRemoved"
 	}
 };
-function j(e, t) {
+function N(e, t) {
 	for (let n of [...e]) try {
 		t(n);
 	} catch (e) {
 		console.error(e);
 	}
 }
-function M(e) {
+function P(e) {
 	return typeof e == "function";
 }
-export { D as ClientSession, h as ConsumerSession, k as GstWebRTCAPI, k as default, O as ProducerSession, c as SessionState, p as WebRTCSession };
+export { k as ClientSession, _ as ConsumerSession, j as GstWebRTCAPI, j as default, A as ProducerSession, u as SessionState, h as WebRTCSession };

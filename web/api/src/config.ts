@@ -1,3 +1,5 @@
+import type { Latency } from "./latency.js";
+
 /** How to connect and what to be. */
 export interface GstWebRTCConfig {
   /** What other peers are told of this one. Default: null. */
@@ -14,6 +16,11 @@ export interface GstWebRTCConfig {
    * with it, as in gstwebrtc-api 3.0.0. Default: true.
    */
   keepSessions: boolean;
+  /**
+   * How live streams are played: `"low"`, pictures as soon as they come if the sender wants that, or `"smooth"`, held
+   * back a little so that an uneven network does not show. Concerns what is played, not what is sent. Default: `"low"`.
+   */
+  latency: Latency;
   /** Replaces the default as a whole: Google's public STUN servers and `bundlePolicy: "max-bundle"`. */
   webrtcConfig: RTCConfiguration;
 }
@@ -23,6 +30,7 @@ export const DEFAULT_CONFIG: Readonly<GstWebRTCConfig> = {
   signalingServerUrl: "ws://127.0.0.1:8443",
   reconnectionTimeout: 2500,
   keepSessions: true,
+  latency: "low",
   webrtcConfig: {
     iceServers: [{ urls: ["stun:stun.l.google.com:19302", "stun:stun1.l.google.com:19302"] }],
     bundlePolicy: "max-bundle",

@@ -1,3 +1,4 @@
+import { withoutPlayoutDelay, type Latency } from "./latency.js";
 import type { Negotiation } from "./negotiation.js";
 import type { SessionDescription } from "./protocol.js";
 import { refusals, type Refusal } from "./refusals.js";
@@ -13,6 +14,7 @@ import { WebRTCSession, type SessionLink } from "./webrtc-session.js";
  */
 export class ConsumerSession extends WebRTCSession {
   readonly #offerOptions: RTCOfferOptions | null;
+  readonly #latency: Latency;
   #streams: MediaStream[] = [];
   #stereo = false;
   #refusals: Refusal[] = [];
@@ -21,6 +23,7 @@ export class ConsumerSession extends WebRTCSession {
   constructor(producerId: string, link: SessionLink, offerOptions: RTCOfferOptions | null) {
     super(producerId, link);
     this.#offerOptions = offerOptions;
+    this.#latency = link.latency;
   }
 
   /** The streams that the producer sends now. */
@@ -56,7 +59,10 @@ export class ConsumerSession extends WebRTCSession {
 
   /** @internal */
   protected override prepare(connection: RTCPeerConnection, negotiation: Negotiation): void {
-    negotiation.munge = (offer, answer) => (this.#stereo ? answerStereo(offer, answer) : answer);
+    const smooth = this.#latency === "smooth";
+    const delayed = (description: string) => (smooth ? withoutPlayoutDelay(description) : description);
+    negotiation.mungeOffer = delayed;
+    negotiation.munge = (offer, answer) => delayed(this.#stereo ? answerStereo(offer, answer) : answer);
     negotiation.answering = (offer, answer) => {
       this.#refusals = refusals(offer, answer);
       if (this.#refusals.length > 0) {

@@ -59,6 +59,7 @@ export class GstWebRTCAPI {
     this.#config = { ...DEFAULT_CONFIG, ...config };
     this.#link = {
       webrtcConfig: this.#config.webrtcConfig,
+      latency: this.#config.latency,
       send: (message) => this.#connection.send(message),
       closed: (session) => this.#forget(session),
     };

@@ -3,6 +3,7 @@
 export { GstWebRTCAPI, GstWebRTCAPI as default } from "./gstwebrtc-api.js";
 export type { ConnectionListener, PeerListener } from "./gstwebrtc-api.js";
 export type { GstWebRTCConfig } from "./config.js";
+export type { Latency } from "./latency.js";
 export type { Peer } from "./peers.js";
 export type { Refusal } from "./refusals.js";
 export { SessionState } from "./session-state.js";

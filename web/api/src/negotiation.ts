@@ -28,6 +28,9 @@ export class Negotiation {
 
   /** Called with an offer and its answer, before that is applied. */
   answering: (offer: string, answer: string) => void = () => {};
+  /** Changes an own offer before it is applied and sent. */
+  mungeOffer: (offer: string) => string = (offer) => offer;
+
   /** Changes an answer before it is applied and sent. */
   munge: (offer: string, answer: string) => string = (_, answer) => answer;
 
@@ -43,7 +46,8 @@ export class Negotiation {
 
   offer(options?: RTCOfferOptions): void {
     this.#next(async () => {
-      await this.#connection.setLocalDescription(await this.#connection.createOffer(options));
+      const { type, sdp = "" } = await this.#connection.createOffer(options);
+      await this.#connection.setLocalDescription({ type, sdp: this.mungeOffer(sdp) });
       this.#tell("offer");
     });
   }

@@ -1,4 +1,5 @@
 import type { SessionMessage } from "./conversation.js";
+import type { Latency } from "./latency.js";
 import { Negotiation } from "./negotiation.js";
 import type { Candidate, ClientMessage, SessionDescription } from "./protocol.js";
 import { SessionState } from "./session-state.js";
@@ -11,6 +12,7 @@ export const CONNECT_DEADLINE_MS = 30_000;
 /** @internal What a session needs of the API that made it. */
 export interface SessionLink {
   readonly webrtcConfig: RTCConfiguration;
+  readonly latency: Latency;
   send(message: ClientMessage): boolean;
   closed(session: WebRTCSession): void;
 }

@@ -82,6 +82,8 @@ export class FakeMediaStream extends EventTarget {
 /** Stands in for the browser's peer connection: notes what is done with it, and fails where told to. */
 export class FakePeerConnection extends EventTarget {
   static all: FakePeerConnection[] = [];
+  static offer = "my offer";
+  static answer = "my answer";
   readonly done: string[] = [];
   connectionState = "new";
   localDescription: { type: string; sdp: string } | null = null;
@@ -102,8 +104,8 @@ export class FakePeerConnection extends EventTarget {
     return connection;
   }
 
-  createOffer = (options?: object) => this.#do("createOffer", JSON.stringify(options), { type: "offer", sdp: "my offer" });
-  createAnswer = () => this.#do("createAnswer", "", { type: "answer", sdp: "my answer" });
+  createOffer = (options?: object) => this.#do("createOffer", JSON.stringify(options), { type: "offer", sdp: FakePeerConnection.offer });
+  createAnswer = () => this.#do("createAnswer", "", { type: "answer", sdp: FakePeerConnection.answer });
   setRemoteDescription = ({ type, sdp }: { type: string; sdp: string }) =>
     this.#do("setRemoteDescription", `${type} ${sdp}`, undefined);
   addIceCandidate = ({ candidate }: { candidate: string }) => this.#do("addIceCandidate", candidate, undefined);
@@ -160,6 +162,8 @@ export function useFakeBrowser(): void {
   beforeEach(() => {
     FakeWebSocket.all = [];
     FakePeerConnection.all = [];
+    FakePeerConnection.offer = "my offer";
+    FakePeerConnection.answer = "my answer";
     vi.useFakeTimers();
     vi.spyOn(Math, "random").mockReturnValue(0);
     vi.stubGlobal("WebSocket", FakeWebSocket);

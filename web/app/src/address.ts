@@ -1,4 +1,6 @@
-/** What the page's own address says: where the signalling server is, and what is to be watched. */
+/** What the page's own address says: where the signalling server is, what is to be watched, and how. */
+
+import type { Latency } from "wigwag";
 
 export interface PageAddress {
   protocol: string;
@@ -24,6 +26,11 @@ export function signallingAddress(page: PageAddress, fromMeta: string): string {
 /** The producer, by name or id, that the fragment of an address asks for; empty if none. */
 export function producerAskedFor(fragment: string): string {
   return new URLSearchParams(fragment.replace(/^#/, "")).get("producer") ?? "";
+}
+
+/** How live streams are to be played: `smooth` if the query `latency` says so, else `low`. */
+export function latencyAskedFor(search: string): Latency {
+  return new URLSearchParams(search).get("latency") === "smooth" ? "smooth" : "low";
 }
 
 /** The address of this page with a producer to watch. */

@@ -1,5 +1,5 @@
 import { GstWebRTCAPI } from "wigwag";
-import { producerAskedFor, senderAddress, signallingAddress } from "./address.js";
+import { latencyAskedFor, producerAskedFor, senderAddress, signallingAddress } from "./address.js";
 import { copiesOnClick } from "./copy.js";
 import { byId } from "./element.js";
 import { Sharing } from "./sharing.js";
@@ -39,6 +39,7 @@ function start(): void {
     api = new GstWebRTCAPI({
       signalingServerUrl: address,
       reconnectionTimeout: RECONNECTION_MS,
+      latency: latencyAskedFor(window.location.search),
       // No server is asked for this machine's address unless its owner names one.
       webrtcConfig: { iceServers: [], bundlePolicy: "max-bundle" },
     });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { linkTo, producerAskedFor, senderAddress, signallingAddress } from "../src/address.js";
+import { latencyAskedFor, linkTo, producerAskedFor, senderAddress, signallingAddress } from "../src/address.js";
 
 const PLAIN = { protocol: "http:", host: "host:8443", hostname: "host", search: "" };
 const SECURE = { ...PLAIN, protocol: "https:" };
@@ -29,6 +29,18 @@ describe("the signalling address", () => {
     expect(senderAddress("ws://host:8443/")).toBe("ws://host:8443");
     expect(senderAddress("wss://host:8443/path?a=b")).toBe("wss://host:8443/path?a=b");
     expect(senderAddress("nonsense")).toBe("nonsense");
+  });
+});
+
+describe("the latency", () => {
+  it.each([
+    ["", "low"],
+    ["?latency=smooth", "smooth"],
+    ["?signalling=x&latency=smooth", "smooth"],
+    ["?latency=low", "low"],
+    ["?latency=nonsense", "low"],
+  ])("of the query %j is %s", (search, latency) => {
+    expect(latencyAskedFor(search)).toBe(latency);
   });
 });
 

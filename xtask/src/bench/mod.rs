@@ -3,6 +3,7 @@
 
 pub(crate) mod fan_out;
 mod first_frame;
+mod latency;
 #[cfg_attr(
     not(feature = "signalling"),
     allow(dead_code, reason = "a part is for that")
@@ -35,6 +36,7 @@ pub(crate) enum Bench {
     SignallingLoad(signalling::SignallingLoad),
     /// The sink: from a join to the first frame that Chromium presents
     FirstFrame,
+    Latency(latency::Latency),
     FanOut(fan_out::FanOut),
     /// A session: instructions per packet, to compare commits
     PacketPath,
@@ -44,6 +46,7 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
     match bench {
         // The load is a browser's, or counted.
         Bench::FirstFrame => first_frame::run(),
+        Bench::Latency(arguments) => latency::run(arguments),
         Bench::PacketPath => packet_path::run(),
         _ if cfg!(debug_assertions) => run_optimised(),
         #[cfg(feature = "signalling")]

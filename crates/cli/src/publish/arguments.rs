@@ -81,6 +81,21 @@ pub struct PublishArguments {
     /// The highest rate of an encoder, bit/s, like 800k or 2.5M; does not concern what is passed through
     #[arg(long, value_name = "RATE", value_parser = bitrate)]
     pub(crate) max_bitrate: Option<u32>,
+
+    /// What viewers of a live source get: "low", pictures as soon as they come, or "smooth", held back a
+    /// little so that an uneven network does not show; a file is always played smoothly
+    #[arg(long, value_name = "LATENCY", value_enum, default_value_t)]
+    pub(crate) latency: Latency,
+}
+
+/// What viewers of a live source get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Latency {
+    /// Pictures as soon as they come.
+    #[default]
+    Low,
+    /// Pictures held back a little.
+    Smooth,
 }
 
 /// An input and the name it is published under.

@@ -241,9 +241,10 @@ impl Channel {
         if self.output_at.is_some() {
             return Fate::GoesOn;
         }
+        let live = self.source.as_ref().is_some_and(Source::is_live);
         for kind in self.kinds.iter().copied() {
             if !self.outlet.has_lane(kind)
-                && let Err(error) = self.output.add_lane(kind, &self.outlet)
+                && let Err(error) = self.output.add_lane(kind, live, &self.outlet)
             {
                 return Fate::Failed(error.message.to_string());
             }

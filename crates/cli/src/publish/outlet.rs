@@ -298,7 +298,7 @@ impl Feed {
         gst::ClockTime::from_nseconds(now)
     }
 
-    /// Whether the source delivers at its own pace.
+    /// Whether the source is live, as far as is known.
     pub(crate) fn is_live(&self) -> bool {
         self.lock().live.unwrap_or(false)
     }

@@ -9,6 +9,7 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstwigwag::WebRtcSink;
 
+use super::arguments::Latency;
 use super::event::{OutputEvent, OutputReporter};
 use super::outlet::{Kind, Outlet, SharedClock};
 
@@ -24,6 +25,7 @@ pub(crate) struct OutputSettings {
     pub(crate) insecure_tls: bool,
     pub(crate) stun_server: Option<String>,
     pub(crate) max_bitrate: Option<u32>,
+    pub(crate) latency: Latency,
 }
 
 /// A sink and its pipeline.
@@ -51,15 +53,20 @@ impl Output {
         Ok(Self { pipeline, sink })
     }
 
-    /// Adds a lane for pictures or sound.
-    pub(crate) fn add_lane(&self, kind: Kind, outlet: &Outlet) -> Result<(), glib::BoolError> {
+    /// Adds a lane for pictures or sound. What is not live is sent at the pace of the clock.
+    pub(crate) fn add_lane(
+        &self,
+        kind: Kind,
+        live: bool,
+        outlet: &Outlet,
+    ) -> Result<(), glib::BoolError> {
         let template = match kind {
             Kind::Video => "video_%u",
             Kind::Audio => "audio_%u",
         };
         let lane = gst_app::AppSrc::builder()
             .format(gst::Format::Time)
-            .is_live(true)
+            .is_live(live)
             .do_timestamp(false)
             .block(true)
             .max_bytes(MAX_WAITING_BYTES)
@@ -120,6 +127,11 @@ fn configure(sink: &WebRtcSink, name: &str, settings: &OutputSettings) {
         let start: u32 = sink.property("start-bitrate");
         sink.set_property("start-bitrate", start.min(rate));
     }
+    let playout_delay = match settings.latency {
+        Latency::Low => "auto",
+        Latency::Smooth => "none",
+    };
+    sink.set_property("playout-delay", playout_delay);
     let meta = gst::Structure::builder("meta").field("name", name).build();
     sink.set_property("meta", meta);
     let signaller: glib::Object = sink.property("signaller");

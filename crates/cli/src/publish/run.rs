@@ -62,6 +62,7 @@ pub(crate) fn run(arguments: &PublishArguments) -> Result<(), PublishError> {
         insecure_tls: arguments.insecure_tls,
         stun_server: arguments.stun_server.clone(),
         max_bitrate: arguments.max_bitrate,
+        latency: arguments.latency,
     };
     let clock = SharedClock::start();
     let mut channels = Vec::new();

@@ -56,6 +56,11 @@ impl Source {
         Ok(source)
     }
 
+    /// Whether it gives what happens now, which need not wait for a clock.
+    pub(crate) fn is_live(&self) -> bool {
+        self.shared.feed.is_live()
+    }
+
     /// For how long nothing came.
     pub(crate) fn silence(&self) -> Duration {
         self.shared.feed.silence()

@@ -87,7 +87,7 @@ fn wall_clock(outlet: &dyn Outlet, running_time: Option<gst::ClockTime>) -> Inst
     let age = || {
         let (clock, base_time) = outlet.clock()?;
         let captured = base_time + running_time?;
-        clock.time().checked_sub(captured)
+        Some(outlet.clock_advance().age(captured, clock.time()))
     };
     let age = age().map(|age| Duration::from_nanos(age.nseconds()));
     now.checked_sub(age.unwrap_or_default()).unwrap_or(now)

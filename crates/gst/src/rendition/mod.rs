@@ -9,6 +9,7 @@
 //! * Frames and failures go to the [`Outlet`], from threads of the pipeline; after a failure nothing more
 //!   comes. Dropping a rendition stops it, without waiting.
 
+mod clock_advance;
 mod colour;
 mod colour_description;
 pub(crate) mod encoder;
@@ -28,6 +29,8 @@ use gstreamer_video as gst_video;
 use wigwag_media::demand::{Bitrate, RenditionId};
 use wigwag_media::frame::Frame;
 use wigwag_media::session::Codec;
+
+pub(crate) use clock_advance::ClockAdvance;
 
 use crate::codec::Format;
 use crate::log;
@@ -62,6 +65,8 @@ pub(crate) trait Outlet: Send + Sync + 'static {
     fn failed(&self, reason: String);
     /// The element's clock and base time, which the frames' times refer to.
     fn clock(&self) -> Option<(gst::Clock, gst::ClockTime)>;
+    /// How far ahead of that clock the frames' times are.
+    fn clock_advance(&self) -> &ClockAdvance;
 }
 
 /// Why a rendition could not be made.

@@ -23,6 +23,7 @@ use wigwag_media::session::Certificate;
 use super::WebRtcSink;
 use super::flow::{Flow, Watched};
 use super::input::Feeds;
+use super::pace::Liveness;
 use super::renditions::Running;
 use super::sessions::Session;
 use super::settings::Settings;
@@ -31,6 +32,7 @@ use super::streams::{self, Stream};
 use super::unanswered::Unanswered;
 use super::unshowable;
 use crate::log;
+use crate::rendition::ClockAdvance;
 use crate::signaller::Signaller;
 use crate::structure;
 
@@ -56,6 +58,7 @@ pub(super) enum Message {
         name: String,
         caps: gst::Caps,
         feeds: Feeds,
+        liveness: Liveness,
     },
     PadAdded {
         stream: StreamId,
@@ -106,6 +109,8 @@ pub(super) struct Controlled {
     pub(super) unanswered: Unanswered,
     pub(super) next_viewer: u64,
     pub(super) next_attempt: u64,
+    /// Of all streams together, so that they stay in step.
+    pub(super) clock_advance: ClockAdvance,
 }
 
 impl Control {
@@ -166,6 +171,7 @@ impl Control {
             unanswered: Unanswered::default(),
             next_viewer: 0,
             next_attempt: 0,
+            clock_advance: ClockAdvance::default(),
             settings,
         };
         let (done, stopped) = sync_channel(1);
@@ -237,7 +243,8 @@ impl Controlled {
                 name,
                 caps,
                 feeds,
-            } => self.on_caps(stream, name, &caps, feeds),
+                liveness,
+            } => self.on_caps(stream, name, &caps, (feeds, liveness)),
             Message::PadAdded { stream, name, flow } => self.pads.add(stream, name, flow),
             Message::PadRemoved(stream) => {
                 self.pads.remove(stream);
@@ -257,7 +264,13 @@ impl Controlled {
         }
     }
 
-    fn on_caps(&mut self, id: StreamId, name: String, caps: &gst::Caps, feeds: Feeds) {
+    fn on_caps(
+        &mut self,
+        id: StreamId,
+        name: String,
+        caps: &gst::Caps,
+        (feeds, liveness): (Feeds, Liveness),
+    ) {
         let codecs = match streams::codecs(caps, &self.settings) {
             Ok(codecs) => codecs,
             Err(error) => {
@@ -288,6 +301,7 @@ impl Controlled {
             id,
             name,
             feeds,
+            liveness,
             timestamp_offset: known.map_or_else(rand::random, |known| known.timestamp_offset),
             audio: codecs[0].format.audio,
             encoded,

@@ -1,4 +1,4 @@
-//! One pad: what comes in, at the pace of the clock, goes to each rendition of the stream.
+//! One pad: what comes in, at the [`pace`](super::pace) that suits it, goes to each rendition of the stream.
 //!
 //! `ghost pad ! clocksync ! appsink`. The streaming thread of upstream hands buffers over and never waits for
 //! an encoder.
@@ -15,6 +15,7 @@ use super::WebRtcSink;
 use super::access_units::AccessUnits;
 use super::control::Message;
 use super::flow::Flow;
+use super::pace::{Liveness, clock_sync};
 use super::timeline;
 
 /// A pad and its stream.
@@ -26,6 +27,7 @@ pub(super) struct Input {
     feeds: Feeds,
     flow: Arc<Flow>,
     access_units: Arc<Mutex<AccessUnits>>,
+    liveness: Liveness,
 }
 
 /// The renditions that get the stream.
@@ -41,9 +43,7 @@ impl Input {
         template: &gst::PadTemplate,
     ) -> Result<Self, gst::glib::BoolError> {
         let feeds = Feeds::default();
-        let pace = gst::ElementFactory::make("clocksync")
-            .name(format!("clocksync-{name}"))
-            .build()?;
+        let (pace, liveness) = clock_sync(name)?;
         let flow = Arc::new(Flow::default());
         let access_units = Arc::new(Mutex::new(AccessUnits::default()));
         let end = end(name, &feeds, &flow, &access_units);
@@ -66,6 +66,7 @@ impl Input {
             feeds,
             flow,
             access_units,
+            liveness,
         })
     }
 
@@ -93,6 +94,7 @@ impl Input {
             name: self.pad.name().to_string(),
             caps: caps.to_owned(),
             feeds: self.feeds.clone(),
+            liveness: self.liveness.clone(),
         }
     }
 
@@ -181,7 +183,7 @@ fn end(
     };
     gst_app::AppSink::builder()
         .name(format!("appsink-{name}"))
-        // The clocksync before it keeps the pace.
+        // The clocksync before it keeps the pace, where there is one to keep.
         .sync(false)
         .async_(false)
         .enable_last_sample(false)

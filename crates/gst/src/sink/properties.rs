@@ -48,6 +48,16 @@ fn media() -> Vec<glib::ParamSpec> {
             .mutable_ready()
             .build(),
         // An addition of ours.
+        glib::ParamSpecString::builder("playout-delay")
+            .nick("Playout delay")
+            .blurb(
+                "How long viewers hold back pictures to even out the network, in milliseconds as MIN..MAX \
+                 (0..0: shown as they come); none: as viewers like; auto: 0..0 for live sources, none for files",
+            )
+            .default_value(Some("auto"))
+            .mutable_ready()
+            .build(),
+        // An addition of ours.
         glib::ParamSpecUInt::builder("max-consumers")
             .nick("Most consumers")
             .blurb("How many viewers there are at most; more are refused with a reason; 0 for no limit")
@@ -181,6 +191,17 @@ impl Settings {
             "audio-caps" => self.audio_caps = caps(value),
             "stun-server" => self.stun_server = value.get().expect(CHECKED),
             "do-retransmission" => self.retransmission = value.get().expect(CHECKED),
+            "playout-delay" => {
+                let text: Option<String> = value.get().expect(CHECKED);
+                match text.as_deref().unwrap_or("auto").parse() {
+                    Ok(playout_delay) => self.playout_delay = playout_delay,
+                    Err(error) => gst::error!(
+                        log::SINK,
+                        "playout-delay \"{}\" is passed over: {error}",
+                        text.unwrap_or_default()
+                    ),
+                }
+            }
             "max-consumers" => self.max_consumers = value.get().expect(CHECKED),
             "congestion-control" => self.congestion_control = value.get().expect(CHECKED),
             "min-bitrate" => self.min_bitrate = value.get().expect(CHECKED),
@@ -229,6 +250,7 @@ impl Settings {
             "audio-caps" => self.audio_caps.to_value(),
             "stun-server" => self.stun_server.to_value(),
             "do-retransmission" => self.retransmission.to_value(),
+            "playout-delay" => self.playout_delay.to_string().to_value(),
             "max-consumers" => self.max_consumers.to_value(),
             "congestion-control" => self.congestion_control.to_value(),
             "min-bitrate" => self.min_bitrate.to_value(),

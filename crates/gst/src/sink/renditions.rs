@@ -20,7 +20,7 @@ use super::input::ask_for_key_frame;
 use super::signals::SHARED;
 use super::snapshot::EncoderSnapshot;
 use crate::log;
-use crate::rendition::{BuildError, Outlet, Plan, Rendition};
+use crate::rendition::{BuildError, ClockAdvance, Outlet, Plan, Rendition};
 
 /// A rendition that runs, with one encoder after the other until one works.
 pub(super) struct Running {
@@ -172,6 +172,7 @@ impl Controlled {
             publication: Arc::downgrade(&self.publication),
             messages: self.messages.clone(),
             sink: self.sink.clone(),
+            clock_advance: self.clock_advance.clone(),
         };
         Ok((Rendition::build(&plan, Arc::new(outlet))?, attempt))
     }
@@ -272,6 +273,7 @@ struct RenditionOutlet {
     publication: Weak<Publication>,
     messages: SyncSender<Message>,
     sink: glib::WeakRef<WebRtcSink>,
+    clock_advance: ClockAdvance,
 }
 
 impl Outlet for RenditionOutlet {
@@ -297,6 +299,10 @@ impl Outlet for RenditionOutlet {
     fn clock(&self) -> Option<(gst::Clock, gst::ClockTime)> {
         let sink = self.sink.upgrade()?;
         Some((sink.clock()?, sink.base_time()?))
+    }
+
+    fn clock_advance(&self) -> &ClockAdvance {
+        &self.clock_advance
     }
 }
 

@@ -90,7 +90,11 @@ impl Controlled {
         let config = SessionConfig {
             certificate: self.certificate.clone(),
             name: STREAM_NAME.to_owned(),
-            streams: self.streams.values().map(Stream::config).collect(),
+            streams: self
+                .streams
+                .values()
+                .map(|stream| stream.config(self.settings.playout_delay))
+                .collect(),
             start_bitrate: congestion_control.then_some(self.settings.start_bitrate.into()),
             max_wait: MAX_WAIT,
             retransmission: self.settings.retransmission,

@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use gstreamer as gst;
 
 use super::congestion_control::CongestionControl;
+use super::playout_delay::PlayoutDelaySetting;
 use crate::codec::all_caps;
 use crate::{signalling_server, web_server};
 
@@ -29,6 +30,7 @@ pub(super) struct Settings {
     pub(super) max_bitrate: u32,
     pub(super) start_bitrate: u32,
     pub(super) retransmission: bool,
+    pub(super) playout_delay: PlayoutDelaySetting,
     /// Viewers at most; 0 for no limit.
     pub(super) max_consumers: u32,
     pub(super) meta: Option<gst::Structure>,
@@ -49,6 +51,7 @@ impl Default for Settings {
             max_bitrate: MAX_BITRATE,
             start_bitrate: START_BITRATE,
             retransmission: true,
+            playout_delay: PlayoutDelaySetting::default(),
             max_consumers: 0,
             meta: None,
             run_signalling_server: false,

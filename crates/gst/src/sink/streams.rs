@@ -5,6 +5,8 @@ use wigwag_media::demand::StreamId;
 use wigwag_media::session::{Codec, CodecConfig, StreamConfig};
 
 use super::input::Feeds;
+use super::pace::Liveness;
+use super::playout_delay::PlayoutDelaySetting;
 use super::settings::Settings;
 use crate::codec::{FORMATS, Format};
 use crate::registry;
@@ -16,6 +18,7 @@ pub(super) struct Stream {
     /// The name of its pad.
     pub(super) name: String,
     pub(super) feeds: Feeds,
+    pub(super) liveness: Liveness,
     /// What its RTP timestamps begin with, in all codecs.
     pub(super) timestamp_offset: u32,
     pub(super) audio: bool,
@@ -51,7 +54,7 @@ pub(super) enum StreamError {
 
 impl Stream {
     /// What is offered of it.
-    pub(super) fn config(&self) -> StreamConfig {
+    pub(super) fn config(&self, playout_delay: PlayoutDelaySetting) -> StreamConfig {
         let config = |codec: &StreamCodec| CodecConfig {
             number: codec.format.number,
             codec: codec.codec,
@@ -59,6 +62,9 @@ impl Stream {
         StreamConfig {
             id: self.id,
             codecs: self.codecs.iter().map(config).collect(),
+            playout_delay: playout_delay
+                .for_source(self.liveness.is_live())
+                .filter(|_| !self.audio),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::media::MediaKind;
 
+use super::timing::PlayoutDelay;
 use crate::demand::{Bitrate, StreamId};
 
 /// How to make a session.
@@ -46,6 +47,9 @@ pub struct StreamConfig {
     pub id: StreamId,
     /// What it can be sent in, the preferred first. All of one kind: video or sound.
     pub codecs: Vec<CodecConfig>,
+    /// How long viewers that allow it shall hold back its pictures; none leaves it to them. Of no consequence
+    /// for audio.
+    pub playout_delay: Option<PlayoutDelay>,
 }
 
 /// One codec that a stream can be sent in.

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use super::description::{Description, Section};
 use super::format::Format;
-use super::mid_header;
+use super::{mid_header, timing};
 
 /// What viewers are told of one section.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +118,8 @@ fn section_for_viewer(library: &Section, msid: &str, telling: &Telling) -> Secti
         match name {
             "a=rtpmap" | "a=fmtp" | "a=rtcp-fb" if telling.content != Content::Other => {}
             "a=mid" => section.lines.push(format!("a=mid:{}", telling.mid)),
+            "a=extmap" if library.media != "video" && line.ends_with(timing::PLAYOUT_DELAY_URI) => {
+            }
             "a=extmap" => {
                 let line = line.replace(mid_header::URI_FOR_LIBRARY, mid_header::URI);
                 section.lines.push(line);

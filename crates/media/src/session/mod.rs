@@ -40,6 +40,7 @@ mod receiving;
 mod remote_description;
 mod resendable;
 mod statistics;
+mod timing;
 mod track;
 
 use std::collections::VecDeque;
@@ -66,6 +67,7 @@ use probing::Probing;
 use rate::Rate;
 pub use remote_description::MAX_CANDIDATES;
 pub use statistics::{SessionStatistics, StreamStatistics};
+pub use timing::{MAX_PLAYOUT_DELAY, PlayoutDelay};
 use track::Track;
 
 use crate::demand::{Bitrate, RenditionId, StreamId};
@@ -348,6 +350,7 @@ mod tests {
                     number: 0,
                     codec: Codec::Vp8,
                 }],
+                playout_delay: None,
             }],
             start_bitrate: None,
             max_wait: Duration::from_millis(500),

@@ -40,6 +40,8 @@ const STATISTICS_INTERVAL: Duration = Duration::from_millis(100);
 /// Where header extensions are offered; viewers may put them elsewhere.
 const TRANSPORT_SEQUENCE_ID: u8 = 3;
 const MID_ID: u8 = 4;
+const PLAYOUT_DELAY_ID: u8 = 5;
+const CAPTURE_TIME_ID: u8 = 6;
 
 /// An offer that is not answered yet.
 pub(super) struct PendingOffer {
@@ -127,7 +129,7 @@ impl Session {
                 Some(track_id),
                 None,
             );
-            let track = Track::new(section.stream, section.kind, mid, config.max_wait);
+            let track = Track::new(config, section.stream, section.kind, mid);
             session.tracks.push(track);
         }
         let (offer, pending) = changes.apply().ok_or(EndReason::NothingToOffer)?;
@@ -233,7 +235,7 @@ impl Session {
         for ((of_library, _), agreement) in told.iter().zip(&agreements) {
             if let Some((stream, kind)) = agreement.stream() {
                 let mid = Mid::from(of_library.as_str());
-                let mut track = Track::new(stream, kind, mid, config.max_wait);
+                let mut track = Track::new(config, stream, kind, mid);
                 track.accept(agreement);
                 track.prepare(&mut session.rtc, config.retransmission);
                 session.tracks.push(track);
@@ -332,11 +334,19 @@ fn rtc_config(config: &SessionConfig, payload_types: &PayloadTypes, names: &MidN
         .clear_codecs()
         .clear_extension_map()
         .set_extension(MID_ID, mid)
+        .set_extension(CAPTURE_TIME_ID, Extension::AbsoluteCaptureTime)
         .enable_bwe(config.start_bitrate.map(bwe::Bitrate::bps))
         .set_stats_interval(Some(STATISTICS_INTERVAL));
     if config.start_bitrate.is_some() {
         rtc_config =
             rtc_config.set_extension(TRANSPORT_SEQUENCE_ID, Extension::TransportSequenceNumber);
+    }
+    if config
+        .streams
+        .iter()
+        .any(|stream| stream.playout_delay.is_some())
+    {
+        rtc_config = rtc_config.set_extension(PLAYOUT_DELAY_ID, Extension::PlayoutDelay);
     }
     for claim in payload_types.iter() {
         format::add_placeholder(rtc_config.codec_config(), claim);

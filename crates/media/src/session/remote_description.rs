@@ -8,7 +8,7 @@ use str0m::Candidate;
 
 use super::description::{Description, Section};
 use super::format::Format;
-use super::mid_header;
+use super::{mid_header, timing};
 
 /// The most candidates of a viewer that are read of a description, and the most that are taken one by one
 /// after it.
@@ -17,9 +17,11 @@ pub const MAX_CANDIDATES: usize = 64;
 /// Attributes of transport that the library needs, wherever they stand.
 const TRANSPORT: [&str; 3] = ["ice-ufrag", "ice-pwd", "fingerprint"];
 
-/// See [`mid_header`]; and draft-holmer-rmcat-transport-wide-cc-extensions-01.
-const EXTENSIONS: [&str; 2] = [
+/// See [`mid_header`] and [`timing`]; and draft-holmer-rmcat-transport-wide-cc-extensions-01.
+const EXTENSIONS: [&str; 4] = [
     mid_header::URI,
+    timing::PLAYOUT_DELAY_URI,
+    timing::CAPTURE_TIME_URI,
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
 ];
 

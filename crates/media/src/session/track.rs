@@ -9,10 +9,12 @@ use str0m::rtp::RtpWrite;
 use str0m::stats::MediaEgressStats;
 
 use super::agreement::Agreement;
+use super::config::SessionConfig;
 use super::pacer::Pacer;
 use super::rate::Rate;
 use super::resendable::Resendable;
 use super::statistics::{SentPacket, StreamStatistics, VIDEO_CLOCK};
+use super::timing::Timing;
 use crate::demand::{RenditionId, StreamId};
 use crate::frame::Frame;
 use crate::frame_queue::FrameQueue;
@@ -55,6 +57,7 @@ pub(super) struct Track {
     sent_again: bool,
     /// How many can be, if any.
     resendable: Resendable,
+    timing: Timing,
     /// What is counted; the rest is filled in for who asks.
     counted: StreamStatistics,
     rate: Rate,
@@ -71,7 +74,11 @@ struct Sending {
 }
 
 impl Track {
-    pub(super) fn new(stream: StreamId, kind: MediaKind, mid: Mid, max_wait: Duration) -> Self {
+    pub(super) fn new(config: &SessionConfig, stream: StreamId, kind: MediaKind, mid: Mid) -> Self {
+        let mut configs = config.streams.iter();
+        let playout_delay = configs
+            .find(|config| config.id == stream && kind == MediaKind::Video)
+            .and_then(|config| config.playout_delay);
         Self {
             stream,
             kind,
@@ -80,7 +87,7 @@ impl Track {
             accepted: Vec::new(),
             given: None,
             next: None,
-            queue: FrameQueue::new(max_wait),
+            queue: FrameQueue::new(config.max_wait),
             sending: None,
             asked_at: None,
             next_sequence: 1,
@@ -89,6 +96,7 @@ impl Track {
             reported_at: None,
             sent_again: false,
             resendable: Resendable::new(false),
+            timing: Timing::new(playout_delay),
             counted: StreamStatistics::new(stream),
             rate: Rate::default(),
         }
@@ -278,7 +286,11 @@ impl Track {
                 Arc::clone(payload),
             );
             let marker = video && sending.next == last;
-            stream.write_rtp(packet.marker(marker).nackable(video));
+            let mut packet = packet.marker(marker).nackable(video);
+            if sending.next == 0 {
+                packet = packet.ext_vals(self.timing.of_frame(frame.wall_clock, now));
+            }
+            stream.write_rtp(packet);
             self.next_sequence += 1;
             self.in_library += 1;
             sending.next += 1;

@@ -47,7 +47,11 @@ pub fn config() -> Arc<SessionConfig> {
         number: 0,
         codec: Codec::Vp8,
     }];
-    let streams = vec![StreamConfig { id: VIDEO, codecs }];
+    let streams = vec![StreamConfig {
+        id: VIDEO,
+        codecs,
+        playout_delay: None,
+    }];
     Arc::new(SessionConfig {
         certificate: Certificate::generate().expect("a certificate"),
         name: "wigwag".to_owned(),

@@ -38,6 +38,7 @@ pub fn config(streams: &[(StreamId, Codec)], start_bitrate: Option<u64>) -> Sess
             number: 0,
             codec: *codec,
         }],
+        playout_delay: None,
     });
     SessionConfig {
         certificate: Certificate::generate().expect("a certificate"),

@@ -5,6 +5,8 @@
 //! test that was itself killed.
 
 mod addresses;
+#[path = "../../../../crates/gst/examples/clock_picture/source.rs"]
+mod clock_picture;
 mod consume;
 mod events;
 mod listen;

@@ -11,7 +11,7 @@ use gst::prelude::*;
 
 use crate::run_loop::{OnError, RunLoop};
 use crate::signaller::Server;
-use crate::{addresses, events};
+use crate::{addresses, clock_picture, events};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -35,6 +35,15 @@ pub(crate) struct Options {
     /// A film (WebM) that is sent as it is encoded, instead of the test picture
     #[arg(long)]
     film: Option<PathBuf>,
+    /// A picture with the time in it instead
+    #[arg(long, conflicts_with = "film")]
+    clock: bool,
+    /// Sound as well, with the picture that has the time in it
+    #[arg(long, requires = "clock")]
+    sound: bool,
+    /// The latency in milliseconds that the source of that reports
+    #[arg(long, requires = "clock")]
+    latency: Option<u64>,
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<u8> {
@@ -44,6 +53,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<u8> {
     pipeline.add(&sink)?;
     match &options.film {
         Some(film) => add_film(&pipeline, film, &sink)?,
+        None if options.clock => {
+            let options = clock_picture::Options {
+                width: options.width,
+                height: options.height,
+                sound: options.sound,
+                latency: options.latency.map(gst::ClockTime::from_mseconds),
+            };
+            clock_picture::add(&pipeline, options, &sink)?;
+        }
         None => add_test_picture(&pipeline, options, &sink)?,
     }
     run_loop.play(&pipeline, OnError::End)

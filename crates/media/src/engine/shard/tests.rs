@@ -63,7 +63,11 @@ impl Scene {
         let config = SessionConfig {
             certificate: Certificate::generate().expect("a certificate"),
             name: "wigwag".to_owned(),
-            streams: vec![StreamConfig { id, codecs }],
+            streams: vec![StreamConfig {
+                id,
+                codecs,
+                playout_delay: None,
+            }],
             start_bitrate: None,
             max_wait: Duration::from_millis(500),
             retransmission: false,
