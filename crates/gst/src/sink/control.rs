@@ -293,6 +293,7 @@ impl Controlled {
             }
             known => known,
         };
+        let timestamp_offset = known.map_or_else(rand::random, |known| known.timestamp_offset);
         let encoded = !streams::is_raw(caps);
         if let Some(reason) = caps.structure(0).and_then(unshowable::reason) {
             self.warn_of_input(&unshowable::warning(&name, codecs[0].format.name, reason));
@@ -302,7 +303,7 @@ impl Controlled {
             name,
             feeds,
             liveness,
-            timestamp_offset: known.map_or_else(rand::random, |known| known.timestamp_offset),
+            timestamp_offset,
             audio: codecs[0].format.audio,
             encoded,
             refusal_posted: false,
