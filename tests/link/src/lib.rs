@@ -67,6 +67,23 @@
 //! process, however that ends, unless a program in one of them lives on.
 //!
 //! It takes root, `/dev/net/tun`, and the programs `ip`, `unshare`, `nsenter` and `chrt`.
+//!
+//! # Accuracy
+//!
+//! In virtual time a [`Link`] is exact. How much longer than its conditions say a packet takes from a socket on one host to a
+//! socket on the other, of 10,000 packets of 1,200 bytes, 1,000 a second, on two shared 2.5 GHz cores with five busy processes
+//! beside it, 2026-11-30, by `chrt --fifo 1` and `examples/accuracy.rs`; no packet is ever early:
+//!
+//! | | p50 | p99 | largest |
+//! |---|---|---|---|
+//! | delay of 20 ms | 56 us | 163 us | 2.4 ms |
+//! | delay of 20 ms, 50 Mbit/s | 51 us | 101 us | 2.0 ms |
+//! | no delay | 46 us | 77 us | 0.5 ms |
+//! | no link: loopback interface | 24 us | 41 us | 1.1 ms |
+//!
+//! The last line is what the sender and the receiver themselves add. Without real-time priority, which the thread of the link
+//! takes by `chrt` where that is allowed, the first line has a p99 of 4.3 ms. [`Counters::max_lateness`] says of each run how
+//! late that thread was at worst.
 
 mod conditions;
 mod forwarder;
