@@ -323,7 +323,9 @@ fn answer_to(offer: &str, keeps: impl Fn(&str) -> bool) -> String {
         answer += &format!("m={media} 9 UDP/TLS/RTP/SAVPF {}\r\n", kept.join(" "));
         for line in section.lines().skip(1) {
             let of = |begin: &str| line.strip_prefix(begin)?.split([' ', ':']).next();
-            let of = of("a=rtpmap:").or(of("a=fmtp:")).or(of("a=rtcp-fb:"));
+            let of = of("a=rtpmap:")
+                .or_else(|| of("a=fmtp:"))
+                .or_else(|| of("a=rtcp-fb:"));
             let is_ours = ["a=ssrc", "a=msid", "a=candidate"];
             if of.is_some_and(|of| !kept.iter().any(|kept| kept == of))
                 || is_ours.iter().any(|begin| line.starts_with(begin))
