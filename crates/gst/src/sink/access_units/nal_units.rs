@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// How NAL units are told apart within a buffer.
+/// What separates NAL units within a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     /// By start codes (annex B).
