@@ -19,7 +19,7 @@ const DARK: u8 = 16;
 const BRIGHT: u8 = 235;
 
 const SOUND: &str = "audiotestsrc is-live=true wave=ticks freq=2000 volume=1 samplesperbuffer=480 \
-    ! audio/x-raw,rate=48000,channels=2 ! queue";
+    ! audio/x-raw,rate=48000,channels=2 ! queue name=exit";
 
 /// What the source gives.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ pub(crate) fn add(
     let Options { width, height, .. } = options;
     let picture = format!(
         "videotestsrc is-live=true \
-         ! video/x-raw,format=I420,width={width},height={height},framerate=30/1 ! queue"
+         ! video/x-raw,format=I420,width={width},height={height},framerate=30/1 ! queue name=exit"
     );
     let sources = [(picture.as_str(), "video_%u"), (SOUND, "audio_%u")];
     let wanted = sources.iter().take(if options.sound { 2 } else { 1 });
@@ -51,7 +51,11 @@ pub(crate) fn add(
         let pad = source.static_pad("src").expect("a bin with an open end");
         if *template == "video_%u" {
             let width = usize::try_from(width).unwrap_or_default();
-            pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            // Before the queue: behind it a picture would be drawn when the sink has let the last one go.
+            let exit = source.by_name("exit");
+            let exit = exit.and_then(|queue| queue.static_pad("sink"));
+            let exit = exit.expect("a queue with a pad");
+            exit.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
                 if let Some(buffer) = info.buffer_mut() {
                     draw(buffer.make_mut(), width);
                 }
