@@ -196,7 +196,7 @@ fn playout_delay_is_offered_for_video_if_the_stream_has_one() {
     config.streams[0].playout_delay = Some(PlayoutDelay::NONE);
     let (_, offer) = offered(&config);
     assert_eq!(sections_with(&offer, PLAYOUT_DELAY), ["video"]);
-    assert_eq!(sections_with(&offer, CAPTURE_TIME), ["video", "audio"]);
+    assert_eq!(sections_with(&offer, CAPTURE_TIME), ["audio", "video"]);
     // Firefox refuses a whole offer with an identifier above 14.
     let identifiers = offer.lines().filter_map(|line| {
         let (identifier, _) = line.strip_prefix("a=extmap:")?.split_once(' ')?;
@@ -279,7 +279,11 @@ fn gstreamer_forgets_the_profile_it_answers_to() {
 fn passed_through(codec: Codec) -> SessionConfig {
     let codecs = vec![CodecConfig { number: 0, codec }];
     config(vec![
-        StreamConfig { id: VIDEO, codecs },
+        StreamConfig {
+            id: VIDEO,
+            codecs,
+            playout_delay: None,
+        },
         stream(AUDIO, &[OPUS]),
     ])
 }
@@ -412,7 +416,11 @@ fn further_names_never_take_the_payload_types_of_other_codecs() {
         let codec = Codec::H264 { profile_level_id };
         let id = StreamId(number);
         let codecs = vec![CodecConfig { number: 0, codec }];
-        StreamConfig { id, codecs }
+        StreamConfig {
+            id,
+            codecs,
+            playout_delay: None,
+        }
     });
     let (_, offer) = offered(&config(streams.collect()));
     assert_eq!(offer.matches("m=video").count(), 14);
@@ -458,7 +466,11 @@ fn g711_is_offered_by_its_static_payload_types() {
         let codecs = vec![CodecConfig { number: 6, codec }];
         let config = config(vec![
             stream(VIDEO, &[VP8]),
-            StreamConfig { id: AUDIO, codecs },
+            StreamConfig {
+                id: AUDIO,
+                codecs,
+                playout_delay: None,
+            },
         ]);
         let (mut session, offer) = offered(&config);
         assert!(offer.contains(line), "{offer}");
