@@ -188,9 +188,9 @@ fn a_picture_in_slices_with_parameter_sets_before_each_is_one_frame() {
         viewer.wait_frames(70);
         let report = viewer.report();
         let (frames, key_frames) = (viewer.frames(), viewer.key_frames());
-        // It may begin and end with a key frame.
+        // One of ten, and some that the viewer asks for; in pieces it would be four of thirteen.
         assert!(
-            key_frames > 0 && (key_frames - 1) * 9 <= frames,
+            key_frames > 0 && (key_frames - 1) * 6 <= frames,
             "{key_frames} of {frames} pictures are key frames, of {wanted}: {report:?}"
         );
         assert!(sender.errors().is_empty(), "{:?}", sender.posted());
