@@ -15,7 +15,10 @@ import { pageAt } from "./publishing.mjs";
 async function demo(stage) {
   const program = process.env["WIGWAG_XTASK"];
   assert(program, "WIGWAG_XTASK does not name the program of `cargo xtask`; run `cargo xtask test`");
-  const command = [program, "demo", "--no-open"];
+  const wigwag = process.env["WIGWAG_SERVE"]?.replace(/ serve$/, "");
+  assert(wigwag, "WIGWAG_SERVE does not name our server; run `cargo xtask test`");
+  // The one that all tests run; `cargo xtask test --long` lets the demo build its own.
+  const command = [program, "demo", "--no-open", "--program", wigwag];
   const running = new LongRunning(stage, "cargo xtask demo", command, { WIGWAG_ADDRESSES: "127.0.0.1" });
   const url = await running.line(/Open (http:\S+) in a browser/);
   const viewer = await pageAt(stage, url);

@@ -210,7 +210,6 @@ impl Speed {
             Self::QuickToBuild => {
                 build
                     .args(["--profile", "dev"])
-                    .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
                     .env("CARGO_PROFILE_DEV_DEBUG", "0");
                 "debug"
             }
@@ -272,14 +271,17 @@ pub(crate) fn published_programs(
 pub(crate) struct BaseSystem {
     /// As debootstrap names it.
     pub(crate) suite: &'static str,
-    /// Where its packages come from; where that is, debootstrap knows.
+    /// The parts of the archive that its packages come from.
     pub(crate) components: &'static str,
+    /// Of a suite that debootstrap does not know: the mirror, and a suite that is installed in the same way.
+    pub(crate) origin: Option<(&'static str, &'static str)>,
 }
 
 /// What our container image starts from.
 pub(crate) const BOOKWORM: BaseSystem = BaseSystem {
     suite: "bookworm",
     components: "main",
+    origin: None,
 };
 
 /// A minimal system as an archive.
@@ -294,8 +296,12 @@ pub(crate) fn base_system(record: &mut Record, system: &BaseSystem) -> Result<Pa
     fs::create_dir_all(&folder)?;
     let (root, out) = (text(&root)?, text(&archive)?);
     let components = format!("--components={}", system.components);
-    let debootstrap = ["--variant=minbase", &components, system.suite, &root];
-    record.must_run(&mut as_root("debootstrap", &debootstrap)?)?;
+    let mut debootstrap = as_root("debootstrap", &["--variant=minbase", &components])?;
+    debootstrap.args([system.suite, &root]);
+    if let Some((mirror, like)) = system.origin {
+        debootstrap.args([mirror, &format!("/usr/share/debootstrap/scripts/{like}")]);
+    }
+    record.must_run(&mut debootstrap)?;
     // What apt has downloaded and would download again is no part of an image.
     let mut pack = vec![
         "--create",

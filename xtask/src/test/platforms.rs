@@ -36,6 +36,7 @@ pub(super) const PLATFORMS: [Platform; 3] = [
         base: BaseSystem {
             suite: "trixie",
             components: "main",
+            origin: None,
         },
     },
     Platform {
@@ -43,6 +44,8 @@ pub(super) const PLATFORMS: [Platform; 3] = [
         base: BaseSystem {
             suite: "noble",
             components: "main,universe",
+            // Debian 12's debootstrap has one script for all of Ubuntu since then.
+            origin: Some(("http://archive.ubuntu.com/ubuntu", "gutsy")),
         },
     },
 ];

@@ -1,8 +1,9 @@
 //! Parts of a test run beside each other: each when what it needs is done and its lane has room.
 //!
 //! Two cores are kept busy best by one build and one or two suites that mostly wait for sockets and browsers. Builds
-//! run at a lower priority than suites, so that deadlines in tests hold.
+//! that no suite waits for run at a lower priority, so that deadlines in tests hold.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -103,16 +104,17 @@ pub(crate) fn run(parts: Vec<Part<'_>>, start: Instant) -> Vec<Done> {
     });
     let changed = Condvar::new();
     let is_alone = parts.len() == 1;
+    let needed: BTreeSet<&str> = parts.iter().flat_map(|part| part.needs).copied().collect();
     thread::scope(|scope| {
         for (index, part) in parts.into_iter().enumerate() {
-            let (board, changed) = (&board, &changed);
+            let (board, changed, needed) = (&board, &changed, &needed);
             scope.spawn(move || {
                 let mut record = if is_alone {
                     Record::live()
                 } else {
                     Record::default()
                 };
-                if part.lane == Lane::Build {
+                if part.lane == Lane::Build && !needed.contains(part.name) {
                     record.in_background();
                 }
                 let missing = wait_for_turn(board, changed, index);
