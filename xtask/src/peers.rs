@@ -45,14 +45,15 @@ impl Programs {
         Self::in_folder(&places::target().join("release"))
     }
 
-    /// From where a build of the whole workspace puts them.
+    /// From the folder of a profile.
     pub(crate) fn in_folder(built: &Path) -> Result<Self> {
         let plugin = built.join("plugin");
         fs::create_dir_all(&plugin)?;
         let name = "libgstwigwag.so";
         // Put in place as a whole: a pipeline may still run on the one before it.
         let fresh = plugin.join("fresh");
-        fs::copy(built.join(name), &fresh)?;
+        // Not from the folder itself: there it is only after a build that named it, not as a part of tests.
+        fs::copy(built.join("deps").join(name), &fresh)?;
         fs::rename(fresh, plugin.join(name))?;
         Ok(Self {
             wigwag: built.join("wigwag"),

@@ -108,7 +108,11 @@ pub(super) fn every_landing(made: &Made) -> Vec<Part<'_>> {
             programs::run_crates(record, made.get(&made.tests)?)
         }),
         Part::new("browser", Lane::Run, &["build", "npm"], |record| {
-            node_suite(record, made, "tests/browser")
+            node_lint(record, made, "tests/browser")?;
+            node_suite(record, made, "tests/browser", "test")
+        }),
+        Part::new("page-media", Lane::Run, &["build", "npm"], |record| {
+            node_suite(record, made, "tests/page", "test:media")
         }),
         Part::new(
             "gst-signalling",
@@ -200,9 +204,12 @@ fn end_to_end(record: &mut Record, made: &Made) -> Result<()> {
     )
 }
 
-fn node_suite(record: &mut Record, made: &Made, folder: &str) -> Result<()> {
-    record.check(&mut npm_run(made, folder, &["run", "lint"])?)?;
-    let mut test = npm_run(made, folder, &["test"])?;
+fn node_lint(record: &mut Record, made: &Made, folder: &str) -> Result<()> {
+    record.check(&mut npm_run(made, folder, &["run", "lint"])?)
+}
+
+fn node_suite(record: &mut Record, made: &Made, folder: &str, script: &str) -> Result<()> {
+    let mut test = npm_run(made, folder, &["run", script])?;
     record.suite(test.envs(made.variables()?))
 }
 
