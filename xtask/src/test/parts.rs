@@ -102,7 +102,10 @@ pub(super) fn every_landing(made: &Made) -> Vec<Part<'_>> {
             "page",
             Lane::Run,
             &["build", "published", "npm"],
-            |record| node_suite(record, made, "tests/page"),
+            |record| {
+                node_lint(record, made, "tests/page")?;
+                node_suite(record, made, "tests/page", "test:others")
+            },
         ),
         Part::new("crates", Lane::Run, &["build"], |record| {
             programs::run_crates(record, made.get(&made.tests)?)
