@@ -73,10 +73,10 @@ impl ThirdParty {
         })
     }
 
-    /// Puts what was kept into the target folder, unless something was built there before. What an earlier version
-    /// of the lock file left is better than nothing: Cargo builds what it does not find.
+    /// Puts what was kept into the target folder, once, in the place of what is there: Cargo builds again what
+    /// is older than what it needs. What an earlier version of the lock file left is better than nothing.
     pub(crate) fn restore(&self, record: &mut Record) -> Result<()> {
-        if self.target.join(FINGERPRINTS).exists() {
+        if self.target.join(GENERATION).exists() {
             return Ok(());
         }
         let Some(entry) = self.best_entry()? else {
@@ -87,7 +87,13 @@ impl ThirdParty {
             return Ok(());
         }
         record.say(&format!("third-party crates from {}", entry.display()));
-        copy_tree(&entry, &self.target, &|_| true)
+        for folder in [FINGERPRINTS, BUILD_SCRIPTS, LIBRARIES] {
+            replace(&entry.join(folder), &self.target.join(folder))?;
+        }
+        Ok(fs::write(
+            self.target.join(GENERATION),
+            generation.to_string(),
+        )?)
     }
 
     /// Keeps what is built in the target folder.
@@ -214,6 +220,19 @@ fn compiler() -> Result<String> {
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let output = Command::new(rustc).arg("-vV").output()?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Copies each entry of a folder in the place of the one of that name.
+fn replace(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from)? {
+        let old = to.join(entry?.file_name());
+        if old.is_dir() {
+            fs::remove_dir_all(old)?;
+        } else if old.exists() {
+            fs::remove_file(old)?;
+        }
+    }
+    copy_tree(from, to, &|_| true)
 }
 
 /// Copies what is wanted at the top and all below it, with its times: Cargo compares them. Libraries are linked: they
