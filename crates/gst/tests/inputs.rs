@@ -88,7 +88,7 @@ fn raw_pictures_and_sound_without_any_time_are_played_as_they_come() {
 fn pictures_with_decoding_times_only_are_played_by_them() {
     let sender = Sender::new("", H264);
     change_buffers(&sender, |buffer| {
-        let dts = buffer.dts().or(buffer.pts());
+        let dts = buffer.dts().or_else(|| buffer.pts());
         buffer.set_pts(None);
         buffer.set_dts(dts);
     });

@@ -38,7 +38,7 @@ impl Progress {
         self.change(|state| {
             let since = state
                 .crates
-                .map_or((Instant::now(), done), |crates| crates.since);
+                .map_or_else(|| (Instant::now(), done), |crates| crates.since);
             state.crates = Some(Crates { done, all, since });
         });
     }

@@ -93,7 +93,7 @@ pub(super) fn every_landing(made: &Made) -> Vec<Part<'_>> {
             "supply-chain",
             Lane::Build,
             &["packages", "npm"],
-            |record| supply_chain::check(record),
+            supply_chain::check,
         ),
         Part::new("end-to-end", Lane::Run, &["build", "published"], |record| {
             end_to_end(record, made)

@@ -21,7 +21,7 @@ impl Arrival {
         let Some(buffer) = sample.buffer() else {
             return true;
         };
-        let Some(time) = buffer.pts().or(buffer.dts()) else {
+        let Some(time) = buffer.pts().or_else(|| buffer.dts()) else {
             return false;
         };
         let segment = sample.segment().and_then(|segment| segment.downcast_ref());

@@ -40,7 +40,7 @@ mod tests {
         let advance = ClockAdvance::default();
         assert_eq!(advance.age(100 * MS, 130 * MS), 30 * MS);
         // A picture that is to be shown in 700 ms, and the sound that goes with it 400 ms later.
-        assert_eq!(advance.age(900 * MS, 200 * MS), 0 * MS);
+        assert_eq!(advance.age(900 * MS, 200 * MS), gst::ClockTime::ZERO);
         assert_eq!(advance.age(900 * MS, 600 * MS), 400 * MS);
         // The clocks of both say the same of when that was.
     }
@@ -49,7 +49,7 @@ mod tests {
     fn timestamp_that_makes_no_sense_moves_nothing() {
         let advance = ClockAdvance::default();
         let far = MAX_ADVANCE + 101 * MS;
-        assert_eq!(advance.age(far, 100 * MS), 0 * MS);
+        assert_eq!(advance.age(far, 100 * MS), gst::ClockTime::ZERO);
         assert_eq!(advance.age(100 * MS, 130 * MS), 30 * MS);
     }
 }

@@ -72,7 +72,7 @@ impl Space {
         [red, green, blue]
     }
 
-    fn from_rgb(self, [red, green, blue]: [f64; 3]) -> [f64; 3] {
+    fn components_of_rgb(self, [red, green, blue]: [f64; 3]) -> [f64; 3] {
         let luma = self.red * red + (1.0 - self.red - self.blue) * green + self.blue * blue;
         [
             luma,
@@ -89,7 +89,7 @@ impl Conversion {
             return None;
         }
         let (from, to) = (Space::of(from)?, Space::of(to)?);
-        let column = |unit: [f64; 3]| to.from_rgb(from.to_rgb(unit));
+        let column = |unit: [f64; 3]| to.components_of_rgb(from.to_rgb(unit));
         let (u, v) = (column([0.0, 1.0, 0.0]), column([0.0, 0.0, 1.0]));
         let by_luma = to.luma_steps / from.luma_steps;
         let luma_by_chroma = to.luma_steps / from.chroma_steps;

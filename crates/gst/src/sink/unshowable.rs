@@ -18,7 +18,7 @@ pub(super) fn reason(caps: &gst::StructureRef) -> Option<&'static str> {
         "video/x-h264" | "video/x-h265" | "video/x-vp9" | "video/x-av1"
     );
     let interlaced = matches!(text("interlace-mode"), "interleaved" | "mixed" | "fields");
-    by_profile.or((encoded && interlaced).then_some("it is interlaced"))
+    by_profile.or_else(|| (encoded && interlaced).then_some("it is interlaced"))
 }
 
 /// The words of a warning.
