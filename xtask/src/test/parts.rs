@@ -86,9 +86,9 @@ pub(super) fn every_landing(made: &Made) -> Vec<Part<'_>> {
         Part::new("published", Lane::Build, &["packages"], |record| {
             published(record, made)
         }),
-        Part::new("fuzz-targets", Lane::Build, &["packages"], fuzz::build),
-        Part::new("lints", Lane::Build, &["packages"], lints),
-        Part::new("documentation", Lane::Build, &["packages"], documentation),
+        Part::new("fuzz-targets", Lane::Build, &["packages"], fuzz::build).giving_way(),
+        Part::new("lints", Lane::Build, &["packages"], lints).giving_way(),
+        Part::new("documentation", Lane::Build, &["packages"], documentation).giving_way(),
         Part::new(
             "supply-chain",
             Lane::Build,

@@ -1,9 +1,8 @@
 //! Parts of a test run beside each other: each when what it needs is done and its lane has room.
 //!
 //! Two cores are kept busy best by one build and one or two suites that mostly wait for sockets and browsers. Builds
-//! that no suite waits for run at a lower priority, so that deadlines in tests hold.
+//! that suites do not wait for run at a lower priority, so that deadlines in tests hold.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -45,6 +44,7 @@ pub(crate) struct Part<'a> {
     lane: Lane,
     /// The parts that must have succeeded before, by name.
     needs: &'static [&'static str],
+    gives_way: bool,
     work: Work<'a>,
 }
 
@@ -59,8 +59,15 @@ impl<'a> Part<'a> {
             name,
             lane,
             needs,
+            gives_way: false,
             work: Box::new(work),
         }
+    }
+
+    /// The same part at a lower priority than suites.
+    pub(crate) fn giving_way(mut self) -> Self {
+        self.gives_way = true;
+        self
     }
 
     pub(crate) fn needs(&self) -> &'static [&'static str] {
@@ -104,17 +111,16 @@ pub(crate) fn run(parts: Vec<Part<'_>>, start: Instant) -> Vec<Done> {
     });
     let changed = Condvar::new();
     let is_alone = parts.len() == 1;
-    let needed: BTreeSet<&str> = parts.iter().flat_map(|part| part.needs).copied().collect();
     thread::scope(|scope| {
         for (index, part) in parts.into_iter().enumerate() {
-            let (board, changed, needed) = (&board, &changed, &needed);
+            let (board, changed) = (&board, &changed);
             scope.spawn(move || {
                 let mut record = if is_alone {
                     Record::live()
                 } else {
                     Record::default()
                 };
-                if part.lane == Lane::Build && !needed.contains(part.name) {
+                if part.gives_way {
                     record.in_background();
                 }
                 let missing = wait_for_turn(board, changed, index);
