@@ -181,8 +181,9 @@ fn npm_problems(lock: &Value) -> Vec<String> {
         if !package["integrity"].is_string() {
             problems.push(format!("{name} has no hash"));
         }
+        // Where no address stands, it is the registry's.
         let resolved = package["resolved"].as_str();
-        if !resolved.is_some_and(|url| url.starts_with(NPM_REGISTRY)) {
+        if resolved.is_some_and(|url| !url.starts_with(NPM_REGISTRY)) {
             problems.push(format!("{name} does not come from the registry"));
         }
         if let Some(message) = package["deprecated"].as_str() {
