@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: whatever reads what strangers send, with inputs that the fuzzer makes up.
+//! `cargo xtask fuzz`: the parsers of untrusted input, with inputs that the fuzzer makes up.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Records that can be the peer's, told from others before OpenSSL sees them.
+//! Records that can be the peer's: all others are dropped before OpenSSL sees them.
 //!
 //! After the handshake a record that does not authenticate is discarded (RFC 6347, 4.1.2.7): anybody who knows the
 //! addresses can send one. OpenSSL does so for most, but some releases end the connection over a record that is too
