@@ -22,8 +22,8 @@ const LISTS = { Firefox: ["42e01f", "42001f"], Safari: ["42e01f", "640c1f"] };
  * @param {PageStage} stage
  * @param {string} streams what goes into the sink `s`
  */
-function send(stage, streams) {
-  const sink = `webrtcsink name=s signaller::uri=${stage.server.url} stun-server="" meta=meta,name=Bench`;
+function send(stage, streams, properties = "") {
+  const sink = `webrtcsink name=s signaller::uri=${stage.server.url} stun-server="" meta=meta,name=Bench ${properties}`;
   const sender = new LaunchedPipeline(`${sink} ${streams}`);
   stage.tellsStory(sender);
   stage.atEnd(() => sender.stop());
@@ -78,12 +78,28 @@ for (const [browser, launch] of /** @type {const} */ ([
   );
 
   onPageStage(
+    `${browser} without H.264 sees it encoded anew`,
+    async (stage) => {
+      const sender = send(stage, `${PICTURE} ! ${H264} ! video/x-h264,profile=high ! queue ! s.`);
+      const viewer = await stage.page();
+      await viewer.page.evaluate(listOnly, []);
+      await play(viewer, "Bench");
+      await untilState(viewer, "Bench", "playing");
+      assert.match((await figures(viewer, "Bench", ["Codec"]))["Codec"] ?? "", /^VP8$/i);
+      viewer.assertNoProblems();
+      sender.assertRunning();
+    },
+    launch,
+  );
+
+  onPageStage(
     `${browser} without H.264 plays the sound and says what it lacks`,
     async (stage) => {
       const sender = send(
         stage,
         `${PICTURE} ! ${H264} ! video/x-h264,profile=high ! queue ! s. ` +
           "audiotestsrc is-live=true ! opusenc ! queue ! s.",
+        "transcode=never",
       );
       const viewer = await stage.page();
       await viewer.page.evaluate(listOnly, []);
@@ -110,7 +126,7 @@ for (const [browser, launch] of /** @type {const} */ ([
   onPageStage(
     `${browser} without H.264 says so of a picture without sound`,
     async (stage) => {
-      send(stage, `${PICTURE} ! ${H264} ! video/x-h264,profile=high ! s.`);
+      send(stage, `${PICTURE} ! ${H264} ! video/x-h264,profile=high ! s.`, "transcode=never");
       const viewer = await stage.page();
       await viewer.page.evaluate(listOnly, []);
       await play(viewer, "Bench");

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::commands::{cargo, command};
 use crate::install::Speed;
 use crate::record::Record;
-use crate::third_party::ThirdParty;
+use crate::third_party::compiler;
 use crate::{install, places};
 
 const REFERENCE_VERSION: &str = "0.15.4";
@@ -109,20 +109,34 @@ pub(crate) fn serve_only(record: &mut Record) -> Result<PathBuf> {
     Ok(target.join("debug/wigwag"))
 }
 
-/// Our small program around the published `webrtcsink` and `webrtcsrc`.
+/// Our small program around the published `webrtcsink` and `webrtcsrc`, kept by what it is built from.
 pub(crate) fn gst_plugin_webrtc(record: &mut Record, speed: Speed) -> Result<PathBuf> {
     let folder = places::root().join(GST_PLUGIN_WEBRTC);
-    let target = places::target().join("peers/gst-plugin-webrtc");
     let manifest = folder.join("Cargo.toml");
+    let mut sources = vec![manifest.clone(), folder.join("Cargo.lock")];
+    for source in fs::read_dir(folder.join("src"))? {
+        sources.push(source?.path());
+    }
+    sources.sort();
+    let mut built_from = compiler()?;
+    for source in &sources {
+        built_from += &fs::read_to_string(source).with_context(|| source.display().to_string())?;
+    }
+    let all = places::cache()?.join("peers/gst-plugin-webrtc");
+    let kept = all.join(format!("{:016x}-{speed:?}", places::hash(&built_from)));
+    let name = "wigwag-peer-gst-plugin-webrtc";
+    if kept.join(name).exists() {
+        return Ok(kept.join(name));
+    }
+    let target = all.join("target");
     let mut build = cargo(&["build", "--locked", "--manifest-path"]);
     let profile = speed.apply(build.arg(&manifest).env("CARGO_TARGET_DIR", &target));
-    let third_party = ThirdParty::new(
-        &format!("gst-plugin-webrtc-{profile}"),
-        &manifest,
-        target.join(profile),
-    )?;
-    third_party.restore(record)?;
     record.must_run(&mut build)?;
-    third_party.save(record)?;
-    Ok(target.join(profile).join("wigwag-peer-gst-plugin-webrtc"))
+    fs::create_dir_all(&kept)?;
+    let fresh = kept.join("fresh");
+    fs::copy(target.join(profile).join(name), &fresh)?;
+    fs::rename(fresh, kept.join(name))?;
+    // What its build leaves behind is of no use to anybody.
+    fs::remove_dir_all(target)?;
+    Ok(kept.join(name))
 }

@@ -20,7 +20,6 @@ const KEPT_ENTRIES: usize = 2;
 
 /// How many versions of the lock file an entry may have collected crates of, before one is built from nothing.
 const MAX_GENERATIONS: u32 = 8;
-const GENERATION: &str = "generation";
 
 /// The folders of a Cargo profile that hold what is built.
 const FINGERPRINTS: &str = ".fingerprint";
@@ -34,6 +33,8 @@ pub(crate) struct ThirdParty {
     version: String,
     /// Where Cargo puts what it builds: a folder of a profile.
     target: PathBuf,
+    /// The name of the file with the number of builds that an entry grew by; several builds may share a target folder.
+    generation: String,
     own_packages: BTreeSet<String>,
     own_libraries: BTreeSet<String>,
 }
@@ -62,6 +63,7 @@ impl ThirdParty {
         let compiler = compiler()?;
         Ok(Self {
             build: build.to_owned(),
+            generation: format!("generation-{build}"),
             version: format!(
                 "{:016x}-{:016x}",
                 places::hash(&compiler),
@@ -76,13 +78,13 @@ impl ThirdParty {
     /// Puts what was kept into the target folder, once, in the place of what is there: Cargo builds again what
     /// is older than what it needs. What an earlier version of the lock file left is better than nothing.
     pub(crate) fn restore(&self, record: &mut Record) -> Result<()> {
-        if self.target.join(GENERATION).exists() {
+        if self.target.join(&self.generation).exists() {
             return Ok(());
         }
         let Some(entry) = self.best_entry()? else {
             return Ok(());
         };
-        let generation = generation(&entry);
+        let generation = generation(&entry.join(&self.generation));
         if generation >= MAX_GENERATIONS && !entry.ends_with(&self.version) {
             return Ok(());
         }
@@ -91,7 +93,7 @@ impl ThirdParty {
             replace(&entry.join(folder), &self.target.join(folder))?;
         }
         Ok(fs::write(
-            self.target.join(GENERATION),
+            self.target.join(&self.generation),
             generation.to_string(),
         )?)
     }
@@ -108,8 +110,8 @@ impl ThirdParty {
             copy_tree(&self.target.join(folder), &fresh.join(folder), &wanted)?;
         }
         // The target folder has the number of the entry that it was restored from.
-        let generation = generation(&self.target) + 1;
-        fs::write(fresh.join(GENERATION), generation.to_string())?;
+        let generation = generation(&self.target.join(&self.generation)) + 1;
+        fs::write(fresh.join(&self.generation), generation.to_string())?;
         // Another run may have been faster.
         if fs::rename(&fresh, &entry).is_err() {
             fs::remove_dir_all(&fresh)?;
@@ -200,8 +202,8 @@ fn split_hash(name: &str) -> Option<(&str, &str)> {
         .then_some((stem, ending))
 }
 
-fn generation(folder: &Path) -> u32 {
-    let text = fs::read_to_string(folder.join(GENERATION));
+fn generation(file: &Path) -> u32 {
+    let text = fs::read_to_string(file);
     text.ok()
         .and_then(|text| text.trim().parse().ok())
         .unwrap_or_default()
@@ -216,7 +218,7 @@ pub(crate) fn host_triple() -> Result<String> {
     Ok(host.context("rustc names no host")?.to_owned())
 }
 
-fn compiler() -> Result<String> {
+pub(crate) fn compiler() -> Result<String> {
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let output = Command::new(rustc).arg("-vV").output()?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -287,6 +289,7 @@ mod tests {
     fn third_party_crate_with_the_name_of_a_test_is_kept_and_own_library_is_not() {
         let third_party = ThirdParty {
             build: String::new(),
+            generation: String::new(),
             version: String::new(),
             target: PathBuf::new(),
             own_packages: ["wigwag-media".to_owned()].into(),

@@ -11,6 +11,10 @@ const CONSTRAINED_BASELINE: u32 = 0x42_e0_1f;
 /// `general_profile_idc` of the main profile (ITU-T H.265, annex A.3.2).
 const H265_MAIN: u8 = 1;
 
+/// What is added to the number of a codec in renditions of a stream that comes encoded and is encoded anew: the same codec
+/// may be passed through, too.
+pub(crate) const ANEW: u32 = 64;
+
 /// A codec as GStreamer knows it.
 #[derive(Debug)]
 pub(crate) struct Format {
@@ -32,6 +36,8 @@ pub(crate) struct Format {
     pub(crate) encoded: Option<&'static str>,
     /// Whether raw input is offered in it by default.
     pub(crate) encodes_by_default: bool,
+    /// Whether every viewer has to take it (RFC 7742, section 5; RFC 7874, section 3).
+    pub(crate) is_common: bool,
 }
 
 /// In the order in which they are offered unless told otherwise.
@@ -47,6 +53,7 @@ pub(crate) const FORMATS: &[Format] = &[
         packages: "gstreamer1.0-plugins-good",
         encoded: None,
         encodes_by_default: true,
+        is_common: true,
     },
     Format {
         number: 1,
@@ -59,6 +66,7 @@ pub(crate) const FORMATS: &[Format] = &[
         packages: "gstreamer1.0-plugins-ugly (x264enc) or gstreamer1.0-plugins-bad (openh264enc), and gstreamer1.0-plugins-good",
         encoded: Some("video/x-h264, profile=constrained-baseline"),
         encodes_by_default: true,
+        is_common: true,
     },
     Format {
         number: 2,
@@ -71,6 +79,7 @@ pub(crate) const FORMATS: &[Format] = &[
         packages: "gstreamer1.0-plugins-good and gstreamer1.0-plugins-bad",
         encoded: None,
         encodes_by_default: true,
+        is_common: false,
     },
     Format {
         number: 3,
@@ -83,6 +92,7 @@ pub(crate) const FORMATS: &[Format] = &[
         packages: "gstreamer1.0-plugins-bad (x265enc) and gstreamer1.0-plugins-good",
         encoded: Some("video/x-h265, profile=main"),
         encodes_by_default: true,
+        is_common: false,
     },
     Format {
         number: 4,
@@ -95,6 +105,7 @@ pub(crate) const FORMATS: &[Format] = &[
         packages: "gstreamer1.0-plugins-bad (av1enc) and gst-plugin-rtp (rtpav1pay)",
         encoded: None,
         encodes_by_default: true,
+        is_common: false,
     },
     Format {
         number: 5,
@@ -107,6 +118,7 @@ pub(crate) const FORMATS: &[Format] = &[
         packages: "gstreamer1.0-plugins-base and gstreamer1.0-plugins-good",
         encoded: None,
         encodes_by_default: true,
+        is_common: true,
     },
     Format {
         number: 6,
@@ -119,6 +131,7 @@ pub(crate) const FORMATS: &[Format] = &[
         packages: "gstreamer1.0-plugins-good",
         encoded: Some("audio/x-mulaw, rate=8000, channels=1"),
         encodes_by_default: false,
+        is_common: false,
     },
     Format {
         number: 7,
@@ -131,6 +144,7 @@ pub(crate) const FORMATS: &[Format] = &[
         packages: "gstreamer1.0-plugins-good",
         encoded: Some("audio/x-alaw, rate=8000, channels=1"),
         encodes_by_default: false,
+        is_common: false,
     },
 ];
 
@@ -142,8 +156,9 @@ impl Format {
             .find(|format| format.media_type == media_type)
     }
 
-    /// The codec with this number.
+    /// The codec of a rendition with this number.
     pub(crate) fn of_number(number: u32) -> Option<&'static Self> {
+        let number = number % ANEW;
         FORMATS.iter().find(|format| format.number == number)
     }
 

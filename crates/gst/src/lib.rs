@@ -8,6 +8,7 @@
 
 mod bitstream;
 mod codec;
+mod decoding;
 mod embedded;
 mod log;
 mod registry;
@@ -17,6 +18,7 @@ mod signaller;
 mod signalling_server;
 mod sink;
 mod structure;
+mod turn;
 mod web_server;
 
 use gst::glib;
@@ -25,7 +27,7 @@ use gstreamer as gst;
 /// Registers the plugin in a program that is linked with it, after `gst::init`.
 pub use plugin::plugin_register_static;
 pub use signaller::Signaller;
-pub use sink::{CongestionControl, Consumer, WebRtcSink};
+pub use sink::{CongestionControl, Consumer, Transcode, WebRtcSink};
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     sink::register(plugin)

@@ -47,6 +47,17 @@ pub(crate) fn encoders(format: &Format) -> Vec<gst::ElementFactory> {
     encoders
 }
 
+/// Whether there is a decoder for a stream with these caps.
+pub(crate) fn can_decode(caps: &gst::StructureRef) -> bool {
+    let all = gst::ElementFactory::factories_with_type(
+        gst::ElementFactoryType::DECODER,
+        gst::Rank::MARGINAL,
+    );
+    // The decoder has a parser in front of it, which brings the stream into the form that it takes.
+    let caps = gst::Caps::new_empty_simple(caps.name());
+    all.iter().any(|factory| factory.can_sink_any_caps(&caps))
+}
+
 /// Whether a stream of this codec can be sent without encoding.
 pub(crate) fn can_payload(format: &Format) -> bool {
     let elements = [Some(format.payloader), format.parser];

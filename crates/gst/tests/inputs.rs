@@ -196,33 +196,3 @@ fn a_picture_in_slices_with_parameter_sets_before_each_is_one_frame() {
         assert!(sender.errors().is_empty(), "{:?}", sender.posted());
     }
 }
-
-#[test]
-fn what_comes_encoded_and_not_every_browser_shows_is_warned_of_with_the_reason() {
-    let raw = "videotestsrc is-live=true pattern=ball motion=sweep ! video/x-raw,width=320,height=240,framerate=20/1";
-    for (encoded, part) in [
-        (
-            "x264enc bframes=3 b-adapt=false speed-preset=ultrafast key-int-max=20 rc-lookahead=1 sync-lookahead=0 \
-             ! video/x-h264,profile=main",
-            "B-frames",
-        ),
-        (
-            "videoconvert ! video/x-raw,format=Y444 ! x264enc tune=zerolatency speed-preset=ultrafast \
-             ! video/x-h264,profile=high-4:4:4",
-            "4:4:4",
-        ),
-        (
-            "videoconvert ! video/x-raw,format=Y444 ! vp9enc deadline=1 cpu-used=8 ! video/x-vp9",
-            "profile 0",
-        ),
-    ] {
-        let sender = Sender::playing(&format!("{raw} ! {encoded} ! queue ! s."));
-        let warned = holds_within(PATIENCE, || !sender.warnings().is_empty());
-        assert!(warned, "not a word of {part}");
-        let warnings = sender.warnings();
-        assert!(
-            warnings[0].contains("video_0") && warnings[0].contains(part),
-            "{warnings:?}"
-        );
-    }
-}

@@ -49,7 +49,10 @@ fn g711_that_comes_encoded_is_offered_by_its_static_payload_type() {
         sdp::lines(&description, "a=rtpmap:8 "),
         ["a=rtpmap:8 PCMA/8000"]
     );
-    assert!(sdp::lines(&description, "m=audio")[0].ends_with(" 8"));
+    // Before what it is encoded anew as for those who do not know it.
+    let section = sdp::lines(&description, "m=audio")[0];
+    let formats: Vec<_> = section.split(' ').skip(3).collect();
+    assert!(formats.len() == 2 && formats[0] == "8", "{section}");
     // The tests' viewer does not know it, and gets the rest.
     viewer.wait_frames(30);
 }
@@ -73,12 +76,14 @@ fn viewer_that_refuses_video_gets_the_audio_and_stats_name_what_it_refused() {
     };
     let picture = part("video_0");
     assert_eq!(picture.get("refused"), Ok(true));
-    assert_eq!(picture.get("codec"), Ok("H264".to_owned()));
+    assert_eq!(picture.get("codec"), Ok("H264, VP8".to_owned()));
     assert_eq!(part("audio_0").get("refused"), Ok(false));
     let posted = sender.posted();
     assert!(posted.len() == 1 && !posted[0].is_error, "{posted:?}");
     assert!(
-        posted[0].text.contains("video_0 comes as H.264"),
+        posted[0]
+            .text
+            .contains("video_0 comes encoded and is offered as H.264, VP8"),
         "{posted:?}"
     );
 }

@@ -44,6 +44,7 @@ const SINK: &[Known] = &[
     ("start-bitrate", "guint", "2048000", When::Ready),
     // Additions of ours.
     ("playout-delay", "gchararray", "auto", When::Ready),
+    ("transcode", "WigwagTranscode", "when-needed", When::Ready),
     ("max-consumers", "guint", "0", When::Ready),
     ("stats", "GstStructure", "", When::Never),
     ("do-retransmission", "gboolean", "true", When::Ready),
@@ -182,6 +183,7 @@ fn every_property_that_can_be_set_keeps_what_it_is_set_to() {
         ("start-bitrate", "4"),
         ("do-retransmission", "false"),
         ("playout-delay", "20..300"),
+        ("transcode", "never"),
         ("max-consumers", "6"),
         ("meta", "meta,name=door"),
         ("run-signalling-server", "true"),

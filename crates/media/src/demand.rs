@@ -35,6 +35,15 @@ pub struct RenditionId {
     pub level: u8,
 }
 
+/// How a viewer comes to another rendition of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handover {
+    /// With a key frame that is asked for.
+    AskForKeyFrame,
+    /// With whatever key frame comes next: what the viewer is sent will do until then.
+    AwaitKeyFrame,
+}
+
 /// What one viewer can take of one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Viewer {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use engine_stage::{PACKETS, PATIENCE, Stage, VIDEO, engine, frame, localhost, rendition};
-use wigwag_media::demand::ViewerId;
+use wigwag_media::demand::{Handover, ViewerId};
 use wigwag_media::engine::{Negotiation, ViewerEvent};
 use wigwag_media::session::EndReason;
 
@@ -27,7 +27,7 @@ fn stage() -> Stage {
 fn one_viewer_gets_every_frame() {
     let mut stage = stage();
     stage.join(1);
-    assert!(stage.has_heard(ONE, &ViewerEvent::Negotiated(vec![(VIDEO, 0)])));
+    assert!(stage.has_heard(ONE, &ViewerEvent::Negotiated(vec![(VIDEO, vec![0])])));
     stage.wait("a key frame is wanted", |stage| {
         stage.has_heard(ONE, &ViewerEvent::KeyFrameWanted(VIDEO))
     });
@@ -120,7 +120,9 @@ fn every_usable_address_is_offered_unless_some_are_named() {
 fn a_viewer_gets_the_rendition_that_it_is_given() {
     let mut stage = stage();
     stage.join(2);
-    stage.publication().give(TWO, VIDEO, rendition(1));
+    stage
+        .publication()
+        .give(TWO, rendition(1), Handover::AskForKeyFrame);
     for number in 0..10 {
         let publication = stage.publication();
         // The other goes first, because a viewer is sent the old one until a key frame of the new comes.

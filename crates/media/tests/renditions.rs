@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use virtual_network::{Network, SENDER, Viewer, address, config, frame};
-use wigwag_media::demand::{RenditionId, StreamId};
+use wigwag_media::demand::{Handover, RenditionId, StreamId};
 use wigwag_media::frame::Frame;
 use wigwag_media::session::{Codec, CodecConfig, FEEDBACK_TIMEOUT, Session, SessionEvent};
 
@@ -83,14 +83,18 @@ fn a_viewer_gets_the_rendition_that_it_is_given_from_a_key_frame_on() {
     send(&mut network, true);
     send(&mut network, false);
     network.events.clear();
-    network.session.give(VIDEO.0, high, network.now);
+    network
+        .session
+        .give(high, Handover::AskForKeyFrame, network.now);
     send(&mut network, false);
     assert_eq!(network.events, [SessionEvent::KeyFrameWanted(VIDEO.0)]);
     send(&mut network, true);
     send(&mut network, false);
-    network
-        .session
-        .give(VIDEO.0, rendition(VIDEO.0, 9, 0), network.now);
+    network.session.give(
+        rendition(VIDEO.0, 9, 0),
+        Handover::AskForKeyFrame,
+        network.now,
+    );
     send(&mut network, true);
     network.run(FRAME * 3);
     assert_eq!(
@@ -119,11 +123,13 @@ fn a_viewer_may_change_the_codec_without_a_new_session() {
         codec: h264,
     });
     let mut network = Network::connected(&config, viewer());
-    let agreed = SessionEvent::Negotiated(vec![(VIDEO.0, 0)]);
+    let agreed = SessionEvent::Negotiated(vec![(VIDEO.0, vec![0, 5])]);
     assert_eq!(network.events[0], agreed);
     for (number, codec) in [(1, 0), (2, 5), (3, 0)] {
         let given = rendition(VIDEO.0, codec, 0);
-        network.session.give(VIDEO.0, given, network.now);
+        network
+            .session
+            .give(given, Handover::AskForKeyFrame, network.now);
         let frame = frame_of(given, number * 3_000, &network, true);
         network.session.send_frame(&frame, network.now);
         network.run(FRAME);
@@ -240,4 +246,29 @@ fn a_session_knows_its_datagrams_and_its_name() {
         Session::offer(&config(&[VIDEO], None), &[address(SENDER)], now).expect("an offer");
     assert!(offer.contains(&format!("a=ice-ufrag:{}\r\n", session.local_ufrag())));
     assert!(!session.is_over());
+}
+
+#[test]
+fn viewer_that_awaits_a_key_frame_asks_for_none_and_is_told_of_the_change() {
+    let mut network = Network::connected(&config(&[VIDEO], None), viewer());
+    let (low, high) = (rendition(VIDEO.0, 0, 0), rendition(VIDEO.0, 0, 1));
+    let send = |network: &mut Network, time: u32, key: bool| {
+        for rendition in [low, high] {
+            let key = key && (rendition == high || time == 0);
+            let frame = frame_of(rendition, 3_000 * (time + 1), network, key);
+            network.session.send_frame(&frame, network.now);
+        }
+        network.run(FRAME);
+    };
+    send(&mut network, 0, true);
+    network.events.clear();
+    network
+        .session
+        .give(high, Handover::AwaitKeyFrame, network.now);
+    for time in 1..60 {
+        send(&mut network, time, false);
+    }
+    assert_eq!(network.events, []);
+    send(&mut network, 60, true);
+    assert_eq!(network.events, [SessionEvent::Switched(high)]);
 }

@@ -11,12 +11,24 @@ export interface Shown {
   frameless: string | null;
 }
 
+/** How senders of ours mark pictures whose source decides when key frames come. */
+const PASSED_THROUGH = /^a=x-wigwag-passed-through\r?$/m;
+
+/** Whether the picture of an offer is one whose next key frame may have to be waited for. */
+export function isPassedThrough(offer: string | undefined): boolean {
+  return offer !== undefined && PASSED_THROUGH.test(offer);
+}
+
 /** Looks at one sample after the other. */
 export class Picture {
   #frames = 0;
   #bytes: number[] = [];
 
-  take(video: VideoCounts | null): Shown {
+  /** @param passedThrough whether the source of the picture decides when key frames come */
+  take(video: VideoCounts | null, passedThrough = false): Shown {
+    if (passedThrough && this.#frames === 0 && (video === null || (video.framesDecoded === 0 && video.bytes === 0))) {
+      return { moving: false, frameless: "Waiting for the camera's next key frame." };
+    }
     if (!video) {
       return { moving: true, frameless: null };
     }

@@ -7,7 +7,7 @@
 import type { ConsumerSession, GstWebRTCAPI, Peer, Refusal } from "wigwag";
 import { Meter, type Figures } from "./figures.js";
 import { peerName } from "./peer-name.js";
-import { Picture } from "./picture.js";
+import { isPassedThrough, Picture } from "./picture.js";
 import { playError, refusalText } from "./words.js";
 
 const SAMPLE_MS = 1_000;
@@ -201,11 +201,13 @@ export class Stream {
       const figures = meter.take(report as Iterable<[string, unknown]>, performance.now());
       silent = figures.bytes > bytes ? 0 : silent + 1;
       bytes = figures.bytes;
-      const shown = picture.take(figures.video);
+      const waits = connection.connectionState === "connected" && isPassedThrough(connection.remoteDescription?.sdp);
+      const shown = picture.take(figures.video, waits);
       if (silent === 0) {
         this.#retries = 0;
       }
-      if (silent >= STALLED_SAMPLES) {
+      const awaited = waits && shown.frameless !== null && bytes === 0;
+      if (silent >= STALLED_SAMPLES && !awaited) {
         if (this.#state.name === "playing" || this.#state.name === "frameless") {
           this.#enter({ name: "stalled" });
         }

@@ -12,6 +12,8 @@ class FakeSession extends EventTarget {
   isClosed = false;
   mungeStereoHack = false;
   readonly rtcPeerConnection = {
+    connectionState: "connected",
+    remoteDescription: { sdp: "v=0\r\n" },
     getStats: () => {
       const inbound = (id: string, kind: string, more: object) => [id, { id, type: "inbound-rtp", kind, ...more }] as const;
       const entries = [inbound("a", "audio", { bytesReceived: this.bytes })];
@@ -140,6 +142,22 @@ describe("a stream", () => {
     expect(all[0]?.state.name).toBe("stalled");
     await second(1_000, 25);
     expect(all[0]?.state.name).toBe("playing");
+  });
+
+  it("says what it waits for where the source decides when key frames come", async () => {
+    const { sessions, all, hear } = stage();
+    hear.producerAdded(peer("a"));
+    all[0]?.play();
+    const [session] = sessions;
+    if (!session) {
+      throw new Error("there is no session");
+    }
+    session.rtcPeerConnection.remoteDescription.sdp = "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=x-wigwag-passed-through\r\n";
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(all[0]?.state).toEqual({ name: "frameless", message: expect.stringMatching(/camera's next key frame/) as string });
+    session.video = { bytes: 1_000, frames: 1 };
+    await flow(session);
+    expect(all[0]?.state).toEqual({ name: "playing" });
   });
 
   it("that broke is tried again, a few times", async () => {

@@ -88,7 +88,13 @@ pub(super) fn every_landing(made: &Made) -> Vec<Part<'_>> {
         }),
         Part::new("fuzz-targets", Lane::Build, &["packages"], fuzz::build).giving_way(),
         Part::new("lints", Lane::Build, &["packages"], lints).giving_way(),
-        Part::new("documentation", Lane::Build, &["packages"], documentation).giving_way(),
+        Part::new(
+            "documentation",
+            Lane::Build,
+            &["packages", "build"],
+            documentation,
+        )
+        .giving_way(),
         Part::new(
             "supply-chain",
             Lane::Build,
@@ -177,7 +183,12 @@ fn lints(record: &mut Record) -> Result<()> {
     record.check(&mut cargo(&["fmt", "--all", "--check"]))?;
     let peer = "tests/peers/gst-plugin-webrtc/Cargo.toml";
     record.check(&mut cargo(&["fmt", "--check", "--manifest-path", peer]))?;
-    record.check(&mut cargo(&[
+    let checked = checked();
+    let manifest = places::root().join("Cargo.toml");
+    let folder = checked.join(PROFILE_FOLDER);
+    let third_party = ThirdParty::new("workspace-checked", &manifest, folder)?;
+    third_party.restore(record)?;
+    let mut clippy = cargo(&[
         "clippy",
         "--workspace",
         "--all-targets",
@@ -185,13 +196,21 @@ fn lints(record: &mut Record) -> Result<()> {
         "--",
         "-D",
         "warnings",
-    ]))
+    ]);
+    record.check(clippy.env("CARGO_TARGET_DIR", checked))?;
+    third_party.save(record)
+}
+
+/// Where what is only looked at is built: its third-party crates are kept apart from those that run.
+fn checked() -> PathBuf {
+    places::target().join("checked")
 }
 
 /// It builds, and its examples run.
 fn documentation(record: &mut Record) -> Result<()> {
     let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
-    record.check(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+    doc.env("RUSTDOCFLAGS", "-D warnings");
+    record.check(doc.env("CARGO_TARGET_DIR", checked()))?;
     record.suite(&mut cargo(&["test", "--workspace", "--locked", "--doc"]))
 }
 

@@ -1,6 +1,6 @@
 //! Parts of a test run beside each other: each when what it needs is done and its lane has room.
 //!
-//! Two cores are kept busy best by one build and one or two suites that mostly wait for sockets and browsers. Builds
+//! Two cores are kept busy best by one build and a few suites that mostly wait for sockets and browsers. Builds
 //! that suites do not wait for run at a lower priority, so that deadlines in tests hold.
 
 use std::io::Write;
@@ -31,7 +31,7 @@ impl Lane {
     fn room(self) -> usize {
         match self {
             Self::Install | Self::Build | Self::Alone => 1,
-            Self::Run => 2,
+            Self::Run => 4,
         }
     }
 }

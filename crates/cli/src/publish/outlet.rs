@@ -6,6 +6,8 @@
 //! * Each source has a [`Feed`], which shifts its timestamps to where the output is. [`Feed::push`] is called by
 //!   the source's streaming threads and waits: while the outlet is closed, unless the source is live, and while
 //!   enough is on its way. [`Feed::stop`] ends the waiting, for good.
+//! * What comes encoded from a live source while the outlet is closed is kept from its last key frame on, since the
+//!   next may be far away; all else is dropped.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -23,6 +25,10 @@ const LIVE_TOLERANCE: i64 = 2_000_000_000;
 
 /// A picture without a duration.
 const USUAL_DURATION: i64 = 33_000_000;
+
+/// What is kept of a live source at most while the outlet is closed, in bytes and in pictures.
+const MAX_KEPT_BYTES: usize = 4 << 20;
+const MAX_KEPT_PICTURES: usize = 1_024;
 
 /// Pictures or sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,6 +76,14 @@ struct FeedState {
     /// What is added to running times.
     offset: Option<i64>,
     latest: Instant,
+    kept: Kept,
+}
+
+/// Encoded pictures since a key frame.
+#[derive(Debug, Default)]
+struct Kept {
+    samples: Vec<gst::Sample>,
+    bytes: usize,
 }
 
 impl Kind {
@@ -172,6 +186,7 @@ impl Feed {
                 live,
                 offset: None,
                 latest: Instant::now(),
+                kept: Kept::default(),
             }),
         }
     }
@@ -183,8 +198,23 @@ impl Feed {
         sample: &gst::Sample,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let Some(lane) = self.wait_for_lane(kind)? else {
+            self.lock().kept.keep(sample);
             return Ok(gst::FlowSuccess::Ok);
         };
+        if kind == Kind::Video {
+            let kept = std::mem::take(&mut self.lock().kept);
+            for sample in &kept.samples {
+                self.push_to(&lane, sample)?;
+            }
+        }
+        self.push_to(&lane, sample)
+    }
+
+    fn push_to(
+        &self,
+        lane: &gst_app::AppSrc,
+        sample: &gst::Sample,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
         match self.shifted(sample) {
             Some(sample) => match lane.push_sample(&sample) {
                 // The output has just stopped for a while. A camera goes on; a file would run ahead.
@@ -308,6 +338,30 @@ impl Feed {
     }
 }
 
+impl Kept {
+    /// Keeps an encoded picture, unless the key frame that it needs is not there.
+    fn keep(&mut self, sample: &gst::Sample) {
+        let name = sample.caps().and_then(|caps| caps.structure(0));
+        let name = name.map_or("", |caps| caps.name().as_str());
+        let Some(buffer) = sample.buffer() else {
+            return;
+        };
+        if Kind::of(name) != Some(Kind::Video) || name == "video/x-raw" {
+            return;
+        }
+        if !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) {
+            *self = Self::default();
+        } else if self.samples.is_empty() {
+            return;
+        }
+        self.bytes += buffer.size();
+        self.samples.push(sample.clone());
+        if self.bytes > MAX_KEPT_BYTES || self.samples.len() > MAX_KEPT_PICTURES {
+            *self = Self::default();
+        }
+    }
+}
+
 fn nanoseconds(time: gst::Signed<gst::ClockTime>) -> Option<i64> {
     Some(match time {
         gst::Signed::Positive(time) => i64::try_from(time.nseconds()).ok()?,
@@ -370,6 +424,32 @@ mod tests {
         let other = Feed::new(outlet, Some(true));
         let shifted = pushed_at(&other, gst::ClockTime::from_seconds(5_000));
         assert!(shifted < gst::ClockTime::from_seconds(60), "{shifted}");
+    }
+
+    #[test]
+    fn pictures_since_the_last_key_frame_wait_for_the_outlet_within_limits() {
+        gst::init().expect("GStreamer starts");
+        let picture = |size: usize, key: bool| {
+            let mut buffer = gst::Buffer::with_size(size).expect("memory");
+            if !key {
+                buffer.make_mut().set_flags(gst::BufferFlags::DELTA_UNIT);
+            }
+            let caps = gst::Caps::new_empty_simple("video/x-h264");
+            gst::Sample::builder().buffer(&buffer).caps(&caps).build()
+        };
+        let mut kept = Kept::default();
+        kept.keep(&picture(1, false));
+        assert!(kept.samples.is_empty(), "it cannot be decoded");
+        kept.keep(&picture(9, true));
+        kept.keep(&picture(1, true));
+        kept.keep(&picture(2, false));
+        assert_eq!((kept.samples.len(), kept.bytes), (2, 3));
+        kept.keep(&picture(MAX_KEPT_BYTES, false));
+        assert!(kept.samples.is_empty());
+        for number in 0..=MAX_KEPT_PICTURES {
+            kept.keep(&picture(1, number == 0));
+        }
+        assert!(kept.samples.is_empty());
     }
 
     #[test]

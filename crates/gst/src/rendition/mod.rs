@@ -18,9 +18,8 @@ mod parts;
 mod property;
 mod raw;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use gst::prelude::*;
 use gstreamer as gst;
@@ -34,6 +33,7 @@ pub(crate) use clock_advance::ClockAdvance;
 
 use crate::codec::Format;
 use crate::log;
+use crate::turn::Turn;
 use parts::capsfilter;
 
 /// Raw pictures that may wait for an encoder; older ones make way, for a late picture is worth less than
@@ -86,14 +86,7 @@ pub(crate) struct Rendition {
     encoder: Option<gst::Element>,
     stopped: Option<Sender<()>>,
     outlet: Arc<dyn Outlet>,
-    turn: Arc<Turn>,
-}
-
-/// Starting and stopping are done by threads that may overtake each other: one that was dropped is not started.
-#[derive(Default)]
-struct Turn {
-    dropped: AtomicBool,
-    changing: Mutex<()>,
+    turn: Turn,
 }
 
 impl Rendition {
@@ -144,20 +137,16 @@ impl Rendition {
             encoder,
             stopped: None,
             outlet,
-            turn: Arc::default(),
+            turn: Turn::default(),
         })
     }
 
     /// Starts it; what goes wrong is told to the outlet.
     pub(crate) fn play(&self) {
-        // Opening a hardware encoder can take long, and must not hold up the sessions of others.
-        let (turn, outlet) = (Arc::clone(&self.turn), Arc::clone(&self.outlet));
-        self.pipeline.call_async(move |pipeline| {
-            let _changing = turn.changing.lock().unwrap_or_else(PoisonError::into_inner);
-            if !turn.dropped.load(Ordering::SeqCst)
-                && pipeline.set_state(gst::State::Playing).is_err()
-            {
-                // Most elements have posted a message before, which says more and counts; some say nothing.
+        let outlet = Arc::clone(&self.outlet);
+        self.turn.start(&self.pipeline, move |started| {
+            // Most elements have posted a message before, which says more and counts; some say nothing.
+            if !started {
                 outlet.failed("it could not start".to_owned());
             }
         });
@@ -204,15 +193,8 @@ impl Drop for Rendition {
         if let Some(bus) = self.pipeline.bus() {
             bus.unset_sync_handler();
         }
-        let stopped = self.stopped.take();
         // Stopping waits for the encoder, and this may be called from anywhere.
-        self.turn.dropped.store(true, Ordering::SeqCst);
-        let turn = Arc::clone(&self.turn);
-        self.pipeline.call_async(move |pipeline| {
-            let _changing = turn.changing.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = pipeline.set_state(gst::State::Null);
-            drop(stopped);
-        });
+        self.turn.stop(&self.pipeline, self.stopped.take());
     }
 }
 

@@ -21,14 +21,15 @@ use wigwag_media::engine::{Engine, Publication, PublicationConfig, PublicationEv
 use wigwag_media::session::Certificate;
 
 use super::WebRtcSink;
+use super::decodings::RunningDecoding;
+use super::feeds::Feeds;
 use super::flow::{Flow, Watched};
-use super::input::Feeds;
 use super::pace::Liveness;
 use super::renditions::Running;
 use super::sessions::Session;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
-use super::streams::{self, Stream};
+use super::streams::{self, Offer, Stream};
 use super::unanswered::Unanswered;
 use super::unshowable;
 use crate::log;
@@ -66,7 +67,16 @@ pub(super) enum Message {
         flow: Arc<Flow>,
     },
     PadRemoved(StreamId),
+    /// A key frame came in what comes encoded.
+    SourceKeyFrame(StreamId),
+    /// Pictures come in another order than they are shown in.
+    Reordered(StreamId),
     KeyFrameMade(RenditionId),
+    DecodingFailed {
+        stream: StreamId,
+        attempt: u64,
+        reason: String,
+    },
     RenditionFailed {
         rendition: RenditionId,
         attempt: u64,
@@ -104,6 +114,7 @@ pub(super) struct Controlled {
     pub(super) streams: BTreeMap<StreamId, Stream>,
     pub(super) audience: Audience,
     pub(super) renditions: BTreeMap<RenditionId, Running>,
+    pub(super) decodings: BTreeMap<StreamId, RunningDecoding>,
     pub(super) sessions: BTreeMap<ViewerId, Session>,
     pub(super) viewers: BTreeMap<SessionId, ViewerId>,
     pub(super) unanswered: Unanswered,
@@ -166,6 +177,7 @@ impl Control {
             streams: BTreeMap::new(),
             audience: Audience::new(policy, start_bitrate),
             renditions: BTreeMap::new(),
+            decodings: BTreeMap::new(),
             sessions: BTreeMap::new(),
             viewers: BTreeMap::new(),
             unanswered: Unanswered::default(),
@@ -248,10 +260,20 @@ impl Controlled {
             Message::PadAdded { stream, name, flow } => self.pads.add(stream, name, flow),
             Message::PadRemoved(stream) => {
                 self.pads.remove(stream);
+                self.stop_decoding(stream);
                 self.streams.remove(&stream);
                 self.audience.remove_stream(stream, Instant::now());
                 self.start_signalling_if_ready();
             }
+            Message::SourceKeyFrame(stream) => {
+                self.audience.source_key_frame(stream, Instant::now());
+            }
+            Message::Reordered(stream) => self.on_reordered(stream),
+            Message::DecodingFailed {
+                stream,
+                attempt,
+                reason,
+            } => self.on_decoding_failed(stream, attempt, &reason),
             Message::KeyFrameMade(rendition) => {
                 self.audience.key_frame_made(rendition, Instant::now());
             }
@@ -271,56 +293,101 @@ impl Controlled {
         caps: &gst::Caps,
         (feeds, liveness): (Feeds, Liveness),
     ) {
-        let codecs = match streams::codecs(caps, &self.settings) {
-            Ok(codecs) => codecs,
+        let reordered = self.streams.get(&id).is_some_and(|known| known.reordered);
+        let offer = match streams::offer(caps, reordered, &self.settings) {
+            Ok(offer) => offer,
             Err(error) => {
                 return self.fail(&gst::CoreError::MissingPlugin, &format!("{name}: {error}"));
             }
         };
-        let known = self.streams.get_mut(&id);
-        let formats = |codecs: &[streams::StreamCodec]| {
-            codecs
-                .iter()
-                .map(|codec| codec.format.number)
-                .collect::<Vec<_>>()
-        };
-        let known = match known {
-            Some(known) if formats(&known.codecs) == formats(&codecs) => {
-                // Another size or rate of the same, which renditions see for themselves; or another profile, which
-                // those who come from now on are offered.
-                known.codecs = codecs;
-                return;
-            }
-            known => known,
-        };
-        let timestamp_offset = known.map_or_else(rand::random, |known| known.timestamp_offset);
         let encoded = !streams::is_raw(caps);
-        if let Some(reason) = caps.structure(0).and_then(unshowable::reason) {
-            self.warn_of_input(&unshowable::warning(&name, codecs[0].format.name, reason));
-        }
+        let known = self.streams.remove(&id);
+        self.describe_offer(&name, known.as_ref(), &offer);
         let stream = Stream {
             id,
             name,
+            caps: caps.clone(),
             feeds,
+            decoded: known
+                .as_ref()
+                .map(|known| known.decoded.clone())
+                .unwrap_or_default(),
             liveness,
-            timestamp_offset,
-            audio: codecs[0].format.audio,
+            timestamp_offset: known
+                .as_ref()
+                .map_or_else(rand::random, |known| known.timestamp_offset),
+            audio: offer.codecs[0].format.audio,
             encoded,
-            refusal_posted: false,
-            codecs,
+            reordered,
+            refusal_posted: known.as_ref().is_some_and(|known| known.refusal_posted),
+            codecs: offer.codecs,
         };
-        let max_bitrate = u64::from(self.settings.max_bitrate);
-        let rate = if stream.audio {
-            StreamRate::Fixed(AUDIO_BITRATE)
-        } else if encoded {
-            // Nobody knows; paths are tried up to the limit.
-            StreamRate::Fixed(max_bitrate)
-        } else {
-            StreamRate::Adaptive
-        };
-        self.audience.set_stream(id, rate);
+        self.audience.set_stream(id, self.rate(&stream));
+        let gone = known.iter().flat_map(|known| &known.codecs);
+        let gone = gone.filter(|codec| stream.codec(codec.number).is_none());
+        let gone: Vec<_> = gone.map(|codec| codec.number).collect();
+        let other_format = known.as_ref().is_some_and(|known| {
+            let media_type = |caps: &gst::Caps| Some(caps.structure(0)?.name().to_string());
+            media_type(&known.caps) != media_type(&stream.caps)
+        });
         self.streams.insert(id, stream);
+        if other_format {
+            self.decode_anew(id);
+        }
+        for codec in gone {
+            self.audience.withdraw(id, codec, Instant::now());
+        }
         self.start_signalling_if_ready();
+    }
+
+    /// What a stream carries, as far as rates go.
+    fn rate(&self, stream: &Stream) -> StreamRate {
+        if stream.audio {
+            return StreamRate::Fixed(AUDIO_BITRATE);
+        }
+        match stream.passed() {
+            // Nobody knows; paths are tried up to the limit.
+            Some(passed) => StreamRate::Passed {
+                codec: passed.number,
+                rate: self.settings.max_bitrate.into(),
+            },
+            None => StreamRate::Adaptive,
+        }
+    }
+
+    /// Says of a stream that comes encoded what becomes of it, if that was not said before.
+    fn describe_offer(&self, name: &str, known: Option<&Stream>, offer: &Offer) {
+        let numbers = |codecs: &[streams::StreamCodec]| {
+            codecs.iter().map(|codec| codec.number).collect::<Vec<_>>()
+        };
+        if known.is_some_and(|known| numbers(&known.codecs) == numbers(&offer.codecs)) {
+            return;
+        }
+        let Some(reason) = offer.unshowable else {
+            return;
+        };
+        let codec = &offer.codecs[0];
+        if codec.is_passed() {
+            let lacking = offer.lacking.as_deref();
+            let text = unshowable::warning(name, codec.format.spelled(), reason, lacking);
+            self.warn_of_input(&text);
+        } else {
+            gst::info!(
+                log::SINK,
+                "{name} is encoded anew for all viewers, for {reason}"
+            );
+        }
+    }
+
+    fn on_reordered(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        stream.reordered = true;
+        let caps = stream.caps.clone();
+        let known = (stream.feeds.clone(), stream.liveness.clone());
+        let name = stream.name.clone();
+        self.on_caps(id, name, &caps, known);
     }
 
     /// Warns of pads through which nothing usable comes, and goes on without them.

@@ -16,6 +16,7 @@ use super::input::Input;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
 use super::{pad_caps, properties, signals};
+use crate::bitstream;
 use crate::codec::FORMATS;
 use crate::log;
 use crate::signaller::Signaller;
@@ -112,7 +113,9 @@ impl WebRtcSink {
         // A pad may have got its caps already.
         for input in lock(&self.inputs).iter() {
             if let Some(caps) = input.pad.current_caps() {
-                running.control.tell(input.caps_message(&caps));
+                running
+                    .control
+                    .tell(input.caps_message(&bitstream::described(&caps)));
             }
         }
         if let Some(server) = &running.web_server {
@@ -147,7 +150,8 @@ impl WebRtcSink {
         }
     }
 
-    fn tell(&self, message: Message) {
+    /// Tells the control thread something, if there is one.
+    pub(super) fn tell(&self, message: Message) {
         if let Some(running) = lock(&self.running).as_ref() {
             running.control.tell(message);
         }

@@ -6,14 +6,16 @@
 use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
+use gst::subclass::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
-use wigwag_media::demand::{RenditionId, StreamId};
+use wigwag_media::demand::StreamId;
 
 use super::WebRtcSink;
 use super::access_units::AccessUnits;
 use super::control::Message;
+use super::feeds::Feeds;
 use super::flow::Flow;
 use super::pace::{Liveness, clock_sync};
 use super::timeline;
@@ -30,10 +32,6 @@ pub(super) struct Input {
     liveness: Liveness,
 }
 
-/// The renditions that get the stream.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Feeds(Arc<Mutex<Vec<(RenditionId, gst_app::AppSrc)>>>);
-
 impl Input {
     /// Adds the elements of a pad to the sink; the caller adds the pad.
     pub(super) fn new(
@@ -46,7 +44,15 @@ impl Input {
         let (pace, liveness) = clock_sync(name)?;
         let flow = Arc::new(Flow::default());
         let access_units = Arc::new(Mutex::new(AccessUnits::default()));
-        let end = end(name, &feeds, &flow, &access_units);
+        let weak = sink.downcast_ref::<WebRtcSink>().map(ObjectExt::downgrade);
+        let weak = weak.unwrap_or_default();
+        let key_frames = weak.clone();
+        let key_frame = move || {
+            if let Some(sink) = key_frames.upgrade() {
+                sink.imp().tell(Message::SourceKeyFrame(stream));
+            }
+        };
+        let end = end(name, &feeds, &flow, &access_units, key_frame);
         let elements = [pace, end.upcast()];
         sink.add_many(&elements)?;
         elements[0].link(&elements[1])?;
@@ -57,8 +63,7 @@ impl Input {
             .name(name)
             .with_target(&target)?
             .build();
-        let weak = sink.downcast_ref::<WebRtcSink>().map(ObjectExt::downgrade);
-        timeline::watch(&pad, &weak.unwrap_or_default(), &flow);
+        timeline::watch(&pad, stream, &weak, &flow);
         Ok(Self {
             stream,
             pad,
@@ -125,41 +130,12 @@ pub(super) fn ask_for_key_frame(upstream: &gst::Pad) {
     upstream.push_event(event);
 }
 
-impl Feeds {
-    pub(super) fn add(&self, rendition: RenditionId, source: &gst_app::AppSrc) {
-        let mut feeds = self.lock();
-        feeds.retain(|(id, _)| *id != rendition);
-        feeds.push((rendition, source.clone()));
-    }
-
-    pub(super) fn remove(&self, rendition: RenditionId) {
-        self.lock().retain(|(id, _)| *id != rendition);
-    }
-
-    pub(super) fn clear(&self) {
-        self.lock().clear();
-    }
-
-    /// Gives a buffer to all renditions. One that does not take it, since it starts, stops or failed,
-    /// is none of the others' business.
-    fn push(&self, sample: &gst::Sample) {
-        for (_, source) in self.lock().iter() {
-            let _ = source.push_sample(sample);
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(RenditionId, gst_app::AppSrc)>> {
-        self.0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
 fn end(
     name: &str,
     feeds: &Feeds,
     flow: &Arc<Flow>,
     access_units: &Arc<Mutex<AccessUnits>>,
+    key_frame: impl Fn() + Send + 'static,
 ) -> gst_app::AppSink {
     let (feeds, at_end, flow) = (feeds.clone(), feeds.clone(), Arc::clone(flow));
     let (access_units, left) = (Arc::clone(access_units), Arc::clone(access_units));
@@ -169,7 +145,15 @@ fn end(
             flow.usable();
             let mut access_units = access_units.lock().map_err(|_| gst::FlowError::Error)?;
             for sample in access_units.push(sample) {
-                feeds.push(&sample);
+                match access_units.begins_with_key_frame(&sample) {
+                    Some(key) => {
+                        feeds.push_picture(&sample, key);
+                        if key {
+                            key_frame();
+                        }
+                    }
+                    None => feeds.push(&sample),
+                }
             }
         }
         Ok(gst::FlowSuccess::Ok)
@@ -198,7 +182,7 @@ fn end(
 
 /// The same buffer with its running time as timestamp: what renditions, which share the element's base time, take
 /// it for. None if it is outside of its segment and not to be shown.
-fn in_running_time(sample: &gst::Sample) -> Option<gst::Sample> {
+pub(super) fn in_running_time(sample: &gst::Sample) -> Option<gst::Sample> {
     let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
     let mut buffer = sample.buffer_owned()?;
     let running_time = |time: Option<gst::ClockTime>| segment.to_running_time(time?);

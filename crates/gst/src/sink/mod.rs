@@ -12,6 +12,8 @@ mod access_units;
 mod congestion_control;
 mod consumer;
 mod control;
+mod decodings;
+mod feeds;
 mod flow;
 mod imp;
 mod input;
@@ -28,6 +30,7 @@ mod statistics;
 mod stats_type;
 mod streams;
 mod timeline;
+mod transcode;
 mod unanswered;
 mod unshowable;
 
@@ -37,6 +40,7 @@ use gstreamer as gst;
 
 pub use congestion_control::CongestionControl;
 pub use consumer::Consumer;
+pub use transcode::Transcode;
 
 glib::wrapper! {
     /// Sends what its pads get to any number of viewers, encoded once. Factory name `webrtcsink`.

@@ -23,7 +23,7 @@ pub(super) fn watch(pad: &gst::GhostPad, stream: StreamId, sink: &WebRtcSink) {
             if caps.structure(0).is_some_and(bitstream::is_needed) {
                 look_at_buffers(pad, stream, weak.clone());
             } else {
-                report(&weak, stream, caps);
+                report(&weak, stream, &bitstream::described(caps));
             }
         }
         gst::PadProbeReturn::Ok

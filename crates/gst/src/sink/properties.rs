@@ -11,6 +11,7 @@ use super::settings::{
     MAX_BITRATE, MIN_BITRATE, SIGNALLING_HOST, SIGNALLING_PORT, START_BITRATE, STUN_SERVER,
     Settings, WEB_ADDRESS, WEB_DIRECTORY,
 };
+use super::transcode::Transcode;
 use crate::log;
 use crate::signaller::Signaller;
 use crate::web_server::HostAddress;
@@ -55,6 +56,15 @@ fn media() -> Vec<glib::ParamSpec> {
                  (0..0: shown as they come); none: as viewers like; auto: 0..0 for live sources, none for files",
             )
             .default_value(Some("auto"))
+            .mutable_ready()
+            .build(),
+        // An addition of ours.
+        glib::ParamSpecEnum::builder_with_default("transcode", Transcode::default())
+            .nick("Transcode")
+            .blurb(
+                "Whether what comes encoded is decoded and encoded anew for viewers that cannot show it as it comes, \
+                 or wait long for its next key frame",
+            )
             .mutable_ready()
             .build(),
         // An addition of ours.
@@ -202,6 +212,7 @@ impl Settings {
                     ),
                 }
             }
+            "transcode" => self.transcode = value.get().expect(CHECKED),
             "max-consumers" => self.max_consumers = value.get().expect(CHECKED),
             "congestion-control" => self.congestion_control = value.get().expect(CHECKED),
             "min-bitrate" => self.min_bitrate = value.get().expect(CHECKED),
@@ -251,6 +262,7 @@ impl Settings {
             "stun-server" => self.stun_server.to_value(),
             "do-retransmission" => self.retransmission.to_value(),
             "playout-delay" => self.playout_delay.to_string().to_value(),
+            "transcode" => self.transcode.to_value(),
             "max-consumers" => self.max_consumers.to_value(),
             "congestion-control" => self.congestion_control.to_value(),
             "min-bitrate" => self.min_bitrate.to_value(),

@@ -53,8 +53,12 @@ impl Controlled {
                 }
                 Action::Stop(rendition) => self.stop_rendition(rendition),
                 Action::MakeKeyFrame(rendition) => self.make_key_frame(rendition),
-                Action::Give { viewer, rendition } => {
-                    self.publication.give(viewer, rendition.stream, rendition);
+                Action::Give {
+                    viewer,
+                    rendition,
+                    handover,
+                } => {
+                    self.publication.give(viewer, rendition, handover);
                     self.describe_encoders(viewer);
                 }
                 Action::SetRates {
@@ -70,7 +74,9 @@ impl Controlled {
     pub(super) fn stop_renditions(&mut self, wait_at_most: Duration) {
         for stream in self.streams.values() {
             stream.feeds.clear();
+            stream.decoded.clear();
         }
+        self.decodings.clear();
         let (stopping, stopped) = channel();
         for (_, running) in std::mem::take(&mut self.renditions) {
             running.rendition.stop(stopping.clone());
@@ -198,20 +204,31 @@ impl Controlled {
                     .unwrap_or_default()
             );
         }
-        stream.feeds.add(id, rendition.source());
+        let decoded = stream.is_decoded_for(id);
+        let feeds = if decoded {
+            &stream.decoded
+        } else {
+            &stream.feeds
+        };
+        feeds.add(id, rendition.source());
         rendition.play();
         self.renditions.insert(id, running);
+        if decoded && let Err(reason) = self.decode(id.stream) {
+            return self.give_up(id, &reason);
+        }
         // One that takes over from another encoder has its viewers already.
         for viewer in self.audience.viewers_of(id) {
             self.describe_encoders(viewer);
         }
     }
 
-    fn stop_rendition(&mut self, id: RenditionId) {
+    pub(super) fn stop_rendition(&mut self, id: RenditionId) {
         if let Some(stream) = self.streams.get(&id.stream) {
             stream.feeds.remove(id);
+            stream.decoded.remove(id);
         }
         self.renditions.remove(&id);
+        self.stop_decoding_if_unused(id.stream);
     }
 
     fn give_up(&mut self, id: RenditionId, reason: &str) {
@@ -229,7 +246,7 @@ impl Controlled {
         let Some(stream) = self.streams.get(&id.stream) else {
             return;
         };
-        if !stream.encoded {
+        if !stream.encoded || stream.is_decoded_for(id) {
             if let Some(running) = self.renditions.get(&id) {
                 running.rendition.make_key_frame();
             }

@@ -104,7 +104,7 @@ impl Controlled {
             None => Negotiation::Offer,
             Some(offer) => Negotiation::Answer {
                 offer: offer.into_string(),
-                preferred: self.audience.running(),
+                preferred: self.preferred(),
             },
         };
         self.publication
@@ -120,7 +120,7 @@ impl Controlled {
                 if let Some(session) = self.sessions.get_mut(viewer) {
                     session.awaits_answer = false;
                 }
-                let preferred = self.audience.running();
+                let preferred = self.preferred();
                 self.publication
                     .accept_answer(*viewer, sdp.into_string(), preferred);
             }
@@ -168,6 +168,10 @@ impl Controlled {
                     self.snapshot.update_session(viewer, count);
                 }
             }
+            ViewerEvent::Switched(rendition) => {
+                gst::debug!(log::SINK, "session {} is sent {rendition:?}", session.id);
+                self.audience.switched(viewer, rendition, now);
+            }
             ViewerEvent::Estimate(rate) => self.audience.estimate(viewer, rate, now),
             ViewerEvent::Ended(reason) => {
                 let id = session.id.clone();
@@ -208,17 +212,32 @@ impl Controlled {
         self.forget_session(viewer);
     }
 
-    fn on_negotiated(&mut self, viewer: ViewerId, agreed: &[(StreamId, u32)], now: Instant) {
-        // A stream may have been removed while the viewer was deciding.
-        let known = |(stream, codec): &&(StreamId, u32)| {
-            let stream = self.streams.get(stream);
-            stream.is_some_and(|stream| stream.codec(*codec).is_some())
+    /// What viewers get that leave the choice: what is passed through, and else what runs already.
+    fn preferred(&self) -> Vec<(StreamId, u32)> {
+        let passed = |stream: &Stream| Some((stream.id, stream.passed()?.number));
+        let mut preferred: Vec<_> = self.streams.values().filter_map(passed).collect();
+        for (stream, codec) in self.audience.running() {
+            if !preferred.iter().any(|(known, _)| *known == stream) {
+                preferred.push((stream, codec));
+            }
+        }
+        preferred
+    }
+
+    fn on_negotiated(&mut self, viewer: ViewerId, taken: &[(StreamId, Vec<u32>)], now: Instant) {
+        // A stream or a codec of it may have been removed while the viewer was deciding.
+        let known = |(id, codecs): &(StreamId, Vec<u32>)| {
+            let stream = self.streams.get(id)?;
+            let codecs = codecs.iter().copied();
+            let codecs = codecs.filter(|codec| stream.codec(*codec).is_some());
+            let codecs: Vec<_> = codecs.collect();
+            (!codecs.is_empty()).then_some((*id, codecs))
         };
-        let agreed: Vec<_> = agreed.iter().filter(known).copied().collect();
-        if agreed.is_empty() {
+        let taken: Vec<_> = taken.iter().filter_map(known).collect();
+        if taken.is_empty() {
             return self.end_session(viewer, Some("there is nothing to send any more"));
         }
-        self.audience.joined(viewer, &agreed, now);
+        self.audience.joined(viewer, &taken, now);
     }
 
     /// Says which streams a viewer goes without.
@@ -262,7 +281,7 @@ impl Controlled {
             if stream.encoded && !std::mem::replace(&mut stream.refusal_posted, true) {
                 let (name, codecs) = (&stream.name, stream.codec_names());
                 let text = format!(
-                    "{name} comes as {codecs}, which a viewer does not take; it goes without"
+                    "{name} comes encoded and is offered as {codecs}, of which a viewer takes none; it goes without"
                 );
                 self.warn(&text);
             }

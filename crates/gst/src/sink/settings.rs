@@ -6,6 +6,7 @@ use gstreamer as gst;
 
 use super::congestion_control::CongestionControl;
 use super::playout_delay::PlayoutDelaySetting;
+use super::transcode::Transcode;
 use crate::codec::all_caps;
 use crate::{signalling_server, web_server};
 
@@ -31,6 +32,7 @@ pub(super) struct Settings {
     pub(super) start_bitrate: u32,
     pub(super) retransmission: bool,
     pub(super) playout_delay: PlayoutDelaySetting,
+    pub(super) transcode: Transcode,
     /// Viewers at most; 0 for no limit.
     pub(super) max_consumers: u32,
     pub(super) meta: Option<gst::Structure>,
@@ -52,6 +54,7 @@ impl Default for Settings {
             start_bitrate: START_BITRATE,
             retransmission: true,
             playout_delay: PlayoutDelaySetting::default(),
+            transcode: Transcode::default(),
             max_consumers: 0,
             meta: None,
             run_signalling_server: false,

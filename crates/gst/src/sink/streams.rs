@@ -1,14 +1,16 @@
 //! A pad's stream: in which codecs it can be sent.
 
 use gstreamer as gst;
-use wigwag_media::demand::StreamId;
+use wigwag_media::demand::{RenditionId, StreamId};
 use wigwag_media::session::{Codec, CodecConfig, StreamConfig};
 
-use super::input::Feeds;
+use super::feeds::Feeds;
 use super::pace::Liveness;
 use super::playout_delay::PlayoutDelaySetting;
 use super::settings::Settings;
-use crate::codec::{FORMATS, Format};
+use super::transcode::Transcode;
+use super::unshowable;
+use crate::codec::{ANEW, FORMATS, Format};
 use crate::registry;
 
 /// A stream whose caps are known.
@@ -17,13 +19,19 @@ pub(super) struct Stream {
     pub(super) id: StreamId,
     /// The name of its pad.
     pub(super) name: String,
+    /// Its caps, with what was read of it.
+    pub(super) caps: gst::Caps,
     pub(super) feeds: Feeds,
+    /// The same decoded, as long as a rendition needs it.
+    pub(super) decoded: Feeds,
     pub(super) liveness: Liveness,
     /// What its RTP timestamps begin with, in all codecs.
     pub(super) timestamp_offset: u32,
     pub(super) audio: bool,
     /// Whether it comes encoded.
     pub(super) encoded: bool,
+    /// Whether its pictures do not come in the order in which they are shown.
+    pub(super) reordered: bool,
     /// Whether a warning said that a viewer refuses it.
     pub(super) refusal_posted: bool,
     /// In order of preference; never empty.
@@ -33,12 +41,25 @@ pub(super) struct Stream {
 /// A codec in which a stream can be sent.
 #[derive(Clone, Debug)]
 pub(super) struct StreamCodec {
+    /// Its number in renditions.
+    pub(super) number: u32,
     pub(super) format: &'static Format,
     pub(super) codec: Codec,
     /// What an encoder has to make.
     pub(super) encoded_caps: gst::Caps,
-    /// Those that can, the best first; none for what comes encoded.
+    /// Those that can, the best first; none for what is passed through.
     pub(super) encoders: Vec<gst::ElementFactory>,
+}
+
+/// In which codecs a stream is offered, and why not as it comes.
+#[derive(Debug)]
+pub(super) struct Offer {
+    /// In order of preference; never empty.
+    pub(super) codecs: Vec<StreamCodec>,
+    /// Why not every viewer can show it as it comes, if so.
+    pub(super) unshowable: Option<&'static str>,
+    /// Why it is not encoded anew although it is to be; what to install.
+    pub(super) lacking: Option<String>,
 }
 
 /// Why a stream cannot be sent.
@@ -48,6 +69,10 @@ pub(super) enum StreamError {
     UnknownFormat(String),
     #[error("no element can encode this as {0}. Install {1}")]
     NoEncoder(String, String),
+    #[error("no element decodes {0}. Install gstreamer1.0-plugins-good and gstreamer1.0-libav")]
+    NoDecoder(&'static str),
+    #[error("video-caps and audio-caps name neither {0}")]
+    NotAsked(String),
     #[error("{0} cannot be sent without the elements of {1}")]
     NoPayloader(&'static str, &'static str),
 }
@@ -56,7 +81,7 @@ impl Stream {
     /// What is offered of it.
     pub(super) fn config(&self, playout_delay: PlayoutDelaySetting) -> StreamConfig {
         let config = |codec: &StreamCodec| CodecConfig {
-            number: codec.format.number,
+            number: codec.number,
             codec: codec.codec,
         };
         StreamConfig {
@@ -65,6 +90,7 @@ impl Stream {
             playout_delay: playout_delay
                 .for_source(self.liveness.is_live())
                 .filter(|_| !self.audio),
+            passed_through: !self.audio && self.passed().is_some(),
         }
     }
 
@@ -81,9 +107,18 @@ impl Stream {
     }
 
     pub(super) fn codec(&self, number: u32) -> Option<&StreamCodec> {
-        self.codecs
-            .iter()
-            .find(|codec| codec.format.number == number)
+        self.codecs.iter().find(|codec| codec.number == number)
+    }
+
+    /// Whether a rendition is of this stream, and encoded from what is decoded of it.
+    pub(super) fn is_decoded_for(&self, rendition: RenditionId) -> bool {
+        let codec = self.codec(rendition.codec);
+        self.encoded && rendition.stream == self.id && codec.is_none_or(|codec| !codec.is_passed())
+    }
+
+    /// The codec in which it comes, if it is passed through.
+    pub(super) fn passed(&self) -> Option<&StreamCodec> {
+        self.codecs.iter().find(|codec| codec.is_passed())
     }
 }
 
@@ -93,29 +128,103 @@ pub(super) fn is_raw(caps: &gst::CapsRef) -> bool {
     matches!(name, Some("video/x-raw" | "audio/x-raw"))
 }
 
-/// The codecs for a stream with these caps.
-pub(super) fn codecs(
+impl StreamCodec {
+    /// Whether it goes to viewers as it comes.
+    pub(super) fn is_passed(&self) -> bool {
+        self.encoders.is_empty()
+    }
+}
+
+/// What is offered of a stream with these caps. `reordered` says that its pictures do not come in the order in which they
+/// are shown, whatever it says of itself.
+pub(super) fn offer(
     caps: &gst::CapsRef,
+    reordered: bool,
     settings: &Settings,
-) -> Result<Vec<StreamCodec>, StreamError> {
+) -> Result<Offer, StreamError> {
     let unknown = || StreamError::UnknownFormat(caps.to_string());
     let structure = caps.structure(0).ok_or_else(unknown)?;
     if is_raw(caps) {
-        return encoded_as(structure.name().starts_with("audio/"), settings);
+        return Ok(Offer {
+            codecs: encoded_as(structure.name().starts_with("audio/"), settings)?,
+            unshowable: None,
+            lacking: None,
+        });
     }
     let format = Format::of_media_type(structure.name()).ok_or_else(unknown)?;
+    let passed = passed_through(format, structure, caps);
+    let unshowable = unshowable::reason(structure, reordered);
+    let is_needed = settings.transcode == Transcode::WhenNeeded;
+    let (anew, lacking) = match encoded_anew(format, structure, settings) {
+        Ok(anew) if is_needed => (anew, None),
+        Err(lacking) if is_needed => (Vec::new(), Some(lacking.to_string())),
+        _ => (Vec::new(), None),
+    };
+    // What is passed through to some is offered beside another codec only: viewers that refuse the one have the other.
+    let others = |passed: &StreamCodec| {
+        let others = anew.iter();
+        let others = others.filter(|codec| codec.format.number != passed.format.number);
+        others.cloned().collect::<Vec<_>>()
+    };
+    let codecs = match passed {
+        Ok(passed) if unshowable.is_none() => {
+            let others = others(&passed);
+            [vec![passed], others].concat()
+        }
+        Ok(passed) if anew.is_empty() => vec![passed],
+        Err(error) if anew.is_empty() => return Err(error),
+        _ => anew,
+    };
+    Ok(Offer {
+        codecs,
+        unshowable,
+        lacking,
+    })
+}
+
+/// The stream as it comes.
+fn passed_through(
+    format: &'static Format,
+    structure: &gst::StructureRef,
+    caps: &gst::CapsRef,
+) -> Result<StreamCodec, StreamError> {
     if !can_be_passed_through(format, structure) {
-        return Err(unknown());
+        return Err(StreamError::UnknownFormat(caps.to_string()));
     }
     if !registry::can_payload(format) {
         return Err(StreamError::NoPayloader(format.name, format.packages));
     }
-    Ok(vec![StreamCodec {
+    Ok(StreamCodec {
+        number: format.number,
         format,
         codec: format.codec(structure),
         encoded_caps: caps.to_owned(),
         encoders: Vec::new(),
-    }])
+    })
+}
+
+/// The stream decoded, and encoded as something that every viewer takes.
+fn encoded_anew(
+    format: &'static Format,
+    structure: &gst::StructureRef,
+    settings: &Settings,
+) -> Result<Vec<StreamCodec>, StreamError> {
+    if !registry::can_decode(structure) {
+        return Err(StreamError::NoDecoder(format.spelled()));
+    }
+    let mut codecs = encoded_as(format.audio, settings)?;
+    codecs.retain(|codec| codec.format.is_common);
+    for codec in &mut codecs {
+        codec.number += ANEW;
+    }
+    if codecs.is_empty() {
+        let common = FORMATS
+            .iter()
+            .filter(|other| other.audio == format.audio && other.is_common);
+        let common: Vec<_> = common.map(|format| format.spelled()).collect();
+        return Err(StreamError::NotAsked(common.join(" nor ")));
+    }
+    Ok(codecs)
 }
 
 /// Of G.711, descriptions know 8,000 samples/s and one channel alone (RFC 3551, section 4.5.14).
@@ -157,6 +266,7 @@ fn encoded_as(audio: bool, settings: &Settings) -> Result<Vec<StreamCodec>, Stre
             continue;
         }
         codecs.push(StreamCodec {
+            number: format.number,
             format,
             codec: format.codec(structure),
             encoded_caps,
@@ -184,7 +294,7 @@ mod tests {
 
     fn names(caps: &str, settings: &Settings) -> Result<Vec<&'static str>, StreamError> {
         let caps: gst::Caps = caps.parse().expect("caps");
-        let codecs = codecs(&caps, settings)?;
+        let codecs = offer(&caps, false, settings)?.codecs;
         Ok(codecs.iter().map(|codec| codec.format.name).collect())
     }
 
@@ -207,23 +317,68 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_encoded_stays_as_it_is() {
-        let settings = settings("video/x-vp8");
+    fn what_comes_encoded_is_offered_as_it_is_and_in_what_every_viewer_takes() {
+        let settings = settings("video/x-vp8;video/x-h264;video/x-vp9");
         let caps: gst::Caps = "video/x-h264, profile=(string)high, level=(string)4"
             .parse()
             .expect("caps");
-        let codecs = codecs(&caps, &settings).expect("one");
+        let offer = offer(&caps, false, &settings).expect("two");
         let profile_level_id = 0x64_00_28;
-        assert_eq!(codecs[0].codec, Codec::H264 { profile_level_id });
-        assert!(codecs[0].encoders.is_empty());
+        assert_eq!(offer.codecs[0].codec, Codec::H264 { profile_level_id });
+        assert!(offer.codecs[0].is_passed());
+        assert_eq!(offer.codecs[1].codec, Codec::Vp8);
+        assert_eq!((offer.codecs.len(), offer.unshowable), (2, None));
+    }
+
+    #[test]
+    fn what_not_every_viewer_can_show_is_offered_encoded_anew_alone() {
+        let settings = settings("video/x-vp8;video/x-h264;video/x-vp9");
+        for (caps, reordered) in [
+            ("video/x-h264, profile=high-4:4:4", false),
+            ("video/x-h264, profile=main", true),
+            ("video/x-vp8, pixel-aspect-ratio=4/3", false),
+        ] {
+            let caps: gst::Caps = caps.parse().expect("caps");
+            let offer = offer(&caps, reordered, &settings).expect("both");
+            let numbers: Vec<_> = offer.codecs.iter().map(|codec| codec.number).collect();
+            assert_eq!(numbers, [ANEW, ANEW + 1], "{caps}");
+            assert!(offer.unshowable.is_some(), "{caps}");
+        }
+    }
+
+    #[test]
+    fn without_transcoding_all_is_passed_through() {
+        let settings = Settings {
+            transcode: Transcode::Never,
+            ..settings("video/x-vp8")
+        };
+        let caps: gst::Caps = "video/x-h264, profile=high-10".parse().expect("caps");
+        let offer = offer(&caps, true, &settings).expect("one");
+        assert!(offer.codecs.len() == 1 && offer.codecs[0].is_passed());
+        assert!(offer.unshowable.is_some() && offer.lacking.is_none());
+    }
+
+    #[test]
+    fn without_a_codec_for_it_transcoding_is_said_to_be_impossible() {
+        let settings = settings("video/x-vp9");
+        let caps: gst::Caps = "video/x-h264, profile=high-10".parse().expect("caps");
+        let offer = offer(&caps, false, &settings).expect("one");
+        assert!(offer.codecs.len() == 1 && offer.codecs[0].is_passed());
+        assert!(offer.lacking.is_some_and(|text| text.contains("VP8")));
     }
 
     #[test]
     fn g711_is_passed_through_as_telephones_have_it_and_encoded_if_asked_for() {
         let settings = settings("video/x-vp8");
         let mulaw = names("audio/x-mulaw, rate=8000, channels=1", &settings);
-        assert_eq!(mulaw.expect("one"), ["PCMU"]);
+        assert_eq!(mulaw.expect("both"), ["PCMU", "OPUS"]);
         let wide = names("audio/x-alaw, rate=16000, channels=1", &settings);
+        assert_eq!(wide.expect("anew"), ["OPUS"]);
+        let never = Settings {
+            transcode: Transcode::Never,
+            ..settings.clone()
+        };
+        let wide = names("audio/x-alaw, rate=16000, channels=1", &never);
         assert!(matches!(wide, Err(StreamError::UnknownFormat(_))));
         let asked = Settings {
             audio_caps: "audio/x-alaw;audio/x-opus".parse().expect("caps"),

@@ -6,11 +6,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gst::prelude::*;
+use gst::subclass::prelude::*;
 use gstreamer as gst;
+use wigwag_media::demand::StreamId;
 
 use super::WebRtcSink;
+use super::control::Message;
 use super::flow::Flow;
-use super::unshowable;
 
 /// How far decoding times may fall behind the clock before they are moved: a parser counts them from the frame rate
 /// that the stream claims, and a pipe may begin late or deliver less.
@@ -55,7 +57,12 @@ enum Content {
 }
 
 /// Sets the times of what comes through a pad, and counts it.
-pub(super) fn watch(pad: &gst::GhostPad, sink: &gst::glib::WeakRef<WebRtcSink>, flow: &Arc<Flow>) {
+pub(super) fn watch(
+    pad: &gst::GhostPad,
+    stream: StreamId,
+    sink: &gst::glib::WeakRef<WebRtcSink>,
+    flow: &Arc<Flow>,
+) {
     let (sink, flow) = (sink.clone(), Arc::clone(flow));
     let timeline = Mutex::new(Timeline::default());
     let mask = gst::PadProbeType::BUFFER
@@ -75,12 +82,7 @@ pub(super) fn watch(pad: &gst::GhostPad, sink: &gst::glib::WeakRef<WebRtcSink>, 
                     && flow.reordered()
                     && let Some(sink) = sink.upgrade()
                 {
-                    let reason =
-                        "its frames are not in the order in which they are shown (B-frames)";
-                    let text = unshowable::warning(&pad.name(), "stream", reason);
-                    // Not under the lock: handlers may ask for anything.
-                    drop(timeline);
-                    gst::element_warning!(sink, gst::StreamError::Failed, ("{}", text));
+                    sink.imp().tell(Message::Reordered(stream));
                 }
             }
             _ => {}

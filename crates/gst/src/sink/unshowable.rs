@@ -1,64 +1,105 @@
-//! What comes encoded and not every browser can show.
+//! What comes encoded and not every viewer can show, though it takes the codec.
 
 use gstreamer as gst;
 
-/// Why some or all viewers see nothing of what has these caps; none if all may.
-pub(super) fn reason(caps: &gst::StructureRef) -> Option<&'static str> {
+use crate::bitstream::REORDERED;
+
+/// Why some or all viewers show nothing of a stream with these caps, or show it wrong; none if all show it. `reordered` says
+/// that its pictures were seen to come in another order than they are shown in.
+///
+/// Other profiles of VP9 and H.265 are no reason: who lists them shows them, and who does not refuses them.
+pub(super) fn reason(caps: &gst::StructureRef, reordered: bool) -> Option<&'static str> {
     let text = |field| caps.get::<&str>(field).unwrap_or_default();
-    let by_profile = match (caps.name().as_str(), text("profile")) {
-        ("video/x-h264", profile) if profile.starts_with("high-10") => Some("it has 10 bits"),
-        ("video/x-h264", profile) if profile.starts_with("high-4:2:2") => Some("it is 4:2:2"),
-        ("video/x-h264", profile) if profile.contains("4:4:4") => Some("it is 4:4:4"),
-        ("video/x-h264", "extended") => Some("it is of the extended profile"),
-        ("video/x-vp9", "1" | "2" | "3") => Some("it is not of profile 0"),
-        _ => None,
-    };
-    let encoded = matches!(
-        caps.name().as_str(),
-        "video/x-h264" | "video/x-h265" | "video/x-vp9" | "video/x-av1"
-    );
-    let interlaced = matches!(text("interlace-mode"), "interleaved" | "mixed" | "fields");
-    by_profile.or_else(|| (encoded && interlaced).then_some("it is interlaced"))
+    let name = caps.name().as_str();
+    if !name.starts_with("video/") || name == "video/x-raw" {
+        return None;
+    }
+    let says_reordered = caps.get::<u32>(REORDERED).is_ok_and(|places| places > 0);
+    if reordered || says_reordered {
+        return Some("its frames are not in the order in which they are shown (B-frames)");
+    }
+    if matches!(name, "video/x-h264" | "video/x-av1") {
+        let bits = caps.get::<u32>("bit-depth-luma").unwrap_or(8);
+        let profile = text("profile");
+        if bits > 8 || profile.starts_with("high-10") {
+            return Some("it has more than 8 bits");
+        }
+        if profile == "extended" {
+            return Some("it is of the extended profile");
+        }
+        let chroma = text("chroma-format");
+        if profile.starts_with("high-4") || !matches!(chroma, "" | "4:2:0") {
+            return Some("its chroma is not 4:2:0");
+        }
+    }
+    if matches!(
+        text("interlace-mode"),
+        "interleaved" | "mixed" | "fields" | "alternate"
+    ) {
+        return Some("it is interlaced");
+    }
+    let pixels = caps.get::<gst::Fraction>("pixel-aspect-ratio").ok();
+    pixels
+        .is_some_and(|pixels| pixels.numer() != pixels.denom())
+        .then_some("its pixels are not square")
 }
 
-/// The words of a warning.
-pub(super) fn warning(pad: &str, what: &str, reason: &str) -> String {
-    format!(
-        "{pad}: not every browser shows this {what}, for {reason}. Let the encoder make what they take (of H.264, \
-         constrained-baseline with bframes=0), or decode it in front of the sink"
-    )
+/// The words of a warning for what is passed through all the same, and why it is not encoded anew.
+pub(super) fn warning(pad: &str, what: &str, reason: &str, lacking: Option<&str>) -> String {
+    let remedy = match lacking {
+        Some(lacking) => format!("It is not encoded anew: {lacking}"),
+        None => {
+            "Set transcode to when-needed, or let the encoder make what viewers take (of H.264, \
+                 constrained-baseline with bframes=0)"
+                .to_owned()
+        }
+    };
+    format!("{pad}: not every viewer shows this {what} right, for {reason}. {remedy}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn reason_of(caps: &str) -> Option<&'static str> {
+    fn reason_of(caps: &str, reordered: bool) -> Option<&'static str> {
         gst::init().expect("GStreamer starts");
         let caps: gst::Caps = caps.parse().expect("caps");
-        reason(caps.structure(0).expect("not empty"))
+        reason(caps.structure(0).expect("not empty"), reordered)
     }
 
     #[test]
-    fn profiles_and_interlacing_are_reasons() {
+    fn what_browsers_show_wrong_or_not_at_all_has_a_reason() {
         for (caps, part) in [
-            ("video/x-h264, profile=high-4:4:4", "4:4:4"),
-            ("video/x-h264, profile=high-10", "10 bits"),
+            ("video/x-h264, profile=high-4:4:4", "4:2:0"),
+            ("video/x-h264, profile=high-4:2:2", "4:2:0"),
+            ("video/x-h264, chroma-format=4:0:0", "4:2:0"),
+            ("video/x-h264, profile=high-10", "8 bits"),
+            ("video/x-av1, bit-depth-luma=(uint)10", "8 bits"),
+            ("video/x-h264, reordered=(uint)2", "B-frames"),
             (
-                "video/x-h264, profile=(string)main, interlace-mode=mixed",
+                "video/x-h264, profile=main, interlace-mode=mixed",
                 "interlaced",
             ),
-            ("video/x-vp9, profile=(string)1", "profile 0"),
+            ("video/x-h265, interlace-mode=interleaved", "interlaced"),
+            ("video/x-vp8, pixel-aspect-ratio=16/11", "square"),
         ] {
-            let reason = reason_of(caps);
+            let reason = reason_of(caps, false);
             assert!(reason.is_some_and(|reason| reason.contains(part)), "{caps}");
         }
         for caps in [
-            "video/x-h264, profile=high, interlace-mode=progressive",
-            "video/x-vp9, profile=(string)0",
-            "video/x-raw, interlace-mode=mixed",
+            "video/x-h264, profile=high, interlace-mode=progressive, pixel-aspect-ratio=1/1",
+            "video/x-h264, chroma-format=4:2:0, bit-depth-luma=(uint)8, reordered=(uint)0",
+            "video/x-vp9, profile=(string)2, bit-depth-luma=(uint)10",
+            "video/x-raw, interlace-mode=mixed, pixel-aspect-ratio=4/3",
+            "audio/x-opus",
         ] {
-            assert_eq!(reason_of(caps), None, "{caps}");
+            assert_eq!(reason_of(caps, false), None, "{caps}");
         }
+    }
+
+    #[test]
+    fn pictures_seen_out_of_order_are_a_reason_whatever_the_caps_say() {
+        let caps = "video/x-h264, profile=constrained-baseline, reordered=(uint)0";
+        assert!(reason_of(caps, true).is_some_and(|reason| reason.contains("B-frames")));
     }
 }

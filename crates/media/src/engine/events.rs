@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::demand::{Bitrate, StreamId, ViewerId};
+use crate::demand::{Bitrate, RenditionId, StreamId, ViewerId};
 use crate::session::EndReason;
 
 /// A rise of an estimate is passed on at most this often.
@@ -43,14 +43,16 @@ pub enum ViewerEvent {
         /// The place of the section that it is for.
         m_line: u32,
     },
-    /// The codec of each stream that the viewer takes.
-    Negotiated(Vec<(StreamId, u32)>),
+    /// The codecs that the viewer takes of each stream of which it takes any; the first was agreed on.
+    Negotiated(Vec<(StreamId, Vec<u32>)>),
     /// Streams that the viewer takes nothing of, though it takes others.
     Refused(Vec<StreamId>),
     /// Media may flow.
     Connected,
     /// The viewer cannot go on with this stream without a key frame.
     KeyFrameWanted(StreamId),
+    /// The viewer is sent this rendition from now on, in the place of another of its stream.
+    Switched(RenditionId),
     /// What the path to the viewer can take, all streams together.
     Estimate(Bitrate),
     /// The viewer is gone. Nothing follows.
@@ -87,6 +89,11 @@ impl EventQueue {
         let is_full = self.waiting.len() >= MAX_WAITING_EVENTS;
         if is_full && matches!(kind, ViewerEvent::LocalCandidate { .. }) {
             return;
+        }
+        if let ViewerEvent::Switched(rendition) = &kind {
+            // The latest counts.
+            let of_stream = |waiting: &ViewerEvent| matches!(waiting, ViewerEvent::Switched(before) if before.stream == rendition.stream);
+            self.waiting.retain(|waiting| !of_stream(waiting));
         }
         self.waiting.push_back(kind);
         self.retry(viewer, listener);

@@ -12,7 +12,7 @@ use super::publication::{PublicationKey, Shared};
 use super::statistics::{Counters, count};
 use super::stun_servers::StunServer;
 use super::{Negotiation, StatisticsReply};
-use crate::demand::{Bitrate, RenditionId, StreamId, ViewerId};
+use crate::demand::{Bitrate, Handover, RenditionId, StreamId, ViewerId};
 use crate::frame::Frame;
 use crate::session::SessionConfig;
 
@@ -43,7 +43,7 @@ pub(super) enum ViewerRequest {
     Refuse,
     AcceptAnswer(String, Vec<(StreamId, u32)>),
     AddCandidate(String),
-    Give(StreamId, RenditionId),
+    Give(RenditionId, Handover),
     SetRates {
         current: Bitrate,
         desired: Bitrate,

@@ -12,7 +12,7 @@ use super::inbox::{Command, Inbox, ViewerRequest};
 use super::statistics::count;
 use super::stun_servers::StunServer;
 use super::{Negotiation, Threads};
-use crate::demand::{Bitrate, RenditionId, StreamId, ViewerId};
+use crate::demand::{Bitrate, Handover, RenditionId, StreamId, ViewerId};
 use crate::frame::Frame;
 use crate::session::{EndReason, SessionConfig, SessionStatistics};
 
@@ -215,9 +215,9 @@ impl Publication {
         self.ask(viewer, ViewerRequest::AddCandidate(candidate));
     }
 
-    /// Gives a viewer this rendition of a stream from now on.
-    pub fn give(&self, viewer: ViewerId, stream: StreamId, rendition: RenditionId) {
-        self.ask(viewer, ViewerRequest::Give(stream, rendition));
+    /// Gives a viewer this rendition of its stream: see [`Session::give`](crate::session::Session::give).
+    pub fn give(&self, viewer: ViewerId, rendition: RenditionId, handover: Handover) {
+        self.ask(viewer, ViewerRequest::Give(rendition, handover));
     }
 
     /// Says what a viewer is being sent, and what it would be if its path took it.

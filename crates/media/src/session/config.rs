@@ -50,6 +50,9 @@ pub struct StreamConfig {
     /// How long viewers that allow it shall hold back its pictures; none leaves it to them. Of no consequence
     /// for audio.
     pub playout_delay: Option<PlayoutDelay>,
+    /// Whether its source decides when key frames come, not we: descriptions say so (`a=x-wigwag-passed-through`), for
+    /// viewers that have to wait for one to know what they wait for.
+    pub passed_through: bool,
 }
 
 /// One codec that a stream can be sent in.

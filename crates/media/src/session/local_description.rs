@@ -14,6 +14,10 @@ use super::description::{Description, Section};
 use super::format::Format;
 use super::{mid_header, timing};
 
+/// The attribute of sections whose source decides when key frames come. An invention of ours; others pass over it
+/// (RFC 8866, section 5.13).
+const PASSED_THROUGH: &str = "x-wigwag-passed-through";
+
 /// What viewers are told of one section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Telling {
@@ -21,6 +25,8 @@ pub(super) struct Telling {
     pub(super) mid: String,
     /// The number of its track.
     pub(super) track: usize,
+    /// Whether what is sent comes encoded, with key frames when its source likes.
+    pub(super) passed_through: bool,
     pub(super) content: Content,
 }
 
@@ -140,6 +146,9 @@ fn section_for_viewer(library: &Section, msid: &str, telling: &Telling) -> Secti
             }
             _ => section.lines.push(line.clone()),
         }
+    }
+    if sent && telling.passed_through {
+        section.lines.push(format!("a={PASSED_THROUGH}"));
     }
     match &telling.content {
         Content::Sent(formats) => formats.iter().for_each(|format| format.write(&mut section)),

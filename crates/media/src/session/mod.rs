@@ -70,7 +70,7 @@ pub use statistics::{SessionStatistics, StreamStatistics};
 pub use timing::{MAX_PLAYOUT_DELAY, PlayoutDelay};
 use track::Track;
 
-use crate::demand::{Bitrate, RenditionId, StreamId};
+use crate::demand::{Bitrate, Handover, RenditionId, StreamId};
 use crate::frame::Frame;
 
 /// From the offer until media may flow.
@@ -128,8 +128,9 @@ enum State {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionEvent {
-    /// Which codec was agreed on for each stream that the viewer takes, by the sender's numbers.
-    Negotiated(Vec<(StreamId, u32)>),
+    /// Which codecs the viewer takes of each stream of which it takes any, by the sender's numbers; the first was
+    /// agreed on.
+    Negotiated(Vec<(StreamId, Vec<u32>)>),
     /// Which streams the viewer takes nothing of, though it takes others: it has none of their codecs, or does not
     /// want them.
     Refused(Vec<StreamId>),
@@ -140,6 +141,8 @@ pub enum SessionEvent {
     Connected,
     /// The viewer cannot go on with this stream without a key frame.
     KeyFrameWanted(StreamId),
+    /// Frames of this rendition are sent from now on, in the place of another of its stream.
+    Switched(RenditionId),
     /// What the path to the viewer can take, all streams together.
     Estimate(Bitrate),
     /// The session is over. Nothing follows.
@@ -233,15 +236,16 @@ impl Session {
     /// Decides which rendition the viewer gets of a stream from now on; before, it is level 0 of the codec
     /// agreed on. One of a codec that the viewer does not take is passed over.
     ///
-    /// The viewer is sent the old one until the first key frame of the new, which is asked for. When it
-    /// cannot take the old one in time and the new one is smaller, the old one stops at once.
-    pub fn give(&mut self, stream: StreamId, rendition: RenditionId, now: Instant) {
+    /// The viewer is sent the old one until the first key frame of the new, which is asked for as `handover` says. When
+    /// it cannot take the old one in time and the new one is smaller, the old one stops at once.
+    pub fn give(&mut self, rendition: RenditionId, handover: Handover, now: Instant) {
+        let stream = rendition.stream;
         let track = self
             .tracks
             .iter_mut()
             .find(|track| track.stream() == stream);
         if let Some(track) = track
-            && track.give(rendition, now)
+            && track.give(rendition, handover, now)
         {
             self.want_key_frame(stream);
         }
@@ -262,8 +266,12 @@ impl Session {
         let Some(track) = track else {
             return;
         };
+        let before = track.given();
+        let wants_key_frame = track.push(frame, now);
+        let given = track.given().filter(|given| before != Some(*given));
+        self.events.extend(given.map(SessionEvent::Switched));
         // Nobody needs a key frame for a viewer that nothing arrives at.
-        if track.push(frame, now) && !self.feedback.is_paused(now) {
+        if wants_key_frame && !self.feedback.is_paused(now) {
             self.want_key_frame(stream);
         }
         self.operate(now, |_| Ok(()));
@@ -351,6 +359,7 @@ mod tests {
                     codec: Codec::Vp8,
                 }],
                 playout_delay: None,
+                passed_through: false,
             }],
             start_bitrate: None,
             max_wait: Duration::from_millis(500),

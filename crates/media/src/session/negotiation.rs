@@ -147,6 +147,7 @@ impl Session {
             tellings.push(Telling {
                 mid,
                 track: place,
+                passed_through: is_passed_through(config, section.stream),
                 content: Content::Sent(section.formats(config)),
             });
         }
@@ -221,6 +222,9 @@ impl Session {
             tellings.push(Telling {
                 mid,
                 track: place,
+                passed_through: agreement
+                    .stream()
+                    .is_some_and(|(stream, _)| is_passed_through(config, stream)),
                 content: agreement.content(section, config),
             });
             told.push((of_library, agreement.told()));
@@ -293,9 +297,12 @@ impl Session {
         if self.state == State::Ended {
             return;
         }
-        let agreed = |track: &Track| Some((track.stream(), track.agreed()?));
-        let agreed = self.tracks.iter().filter_map(agreed).collect();
-        self.events.push_back(SessionEvent::Negotiated(agreed));
+        let taken = self
+            .tracks
+            .iter()
+            .map(|track| (track.stream(), track.taken()));
+        let taken = taken.filter(|(_, codecs)| !codecs.is_empty()).collect();
+        self.events.push_back(SessionEvent::Negotiated(taken));
     }
 
     /// Streams that the viewer takes nothing of, in what was offered or what it offers.
@@ -322,6 +329,11 @@ impl Session {
         let again = self.reflexive_candidates.iter().cloned();
         self.events.extend(again.map(SessionEvent::LocalCandidate));
     }
+}
+
+fn is_passed_through(config: &SessionConfig, stream: StreamId) -> bool {
+    let mut streams = config.streams.iter();
+    streams.any(|config| config.id == stream && config.passed_through)
 }
 
 fn rtc_config(config: &SessionConfig, payload_types: &PayloadTypes, names: &MidNames) -> RtcConfig {

@@ -15,7 +15,7 @@ use super::rate::Rate;
 use super::resendable::Resendable;
 use super::statistics::{SentPacket, StreamStatistics, VIDEO_CLOCK};
 use super::timing::Timing;
-use crate::demand::{RenditionId, StreamId};
+use crate::demand::{Handover, RenditionId, StreamId};
 use crate::frame::Frame;
 use crate::frame_queue::FrameQueue;
 
@@ -40,7 +40,7 @@ pub(super) struct Track {
     /// What the viewer gets; none before anything is agreed on.
     given: Option<RenditionId>,
     /// What it gets from the next key frame of that on.
-    next: Option<RenditionId>,
+    next: Option<(RenditionId, Handover)>,
     queue: FrameQueue,
     /// The frame that is on its way, and the packets of it that are not.
     sending: Option<Sending>,
@@ -119,13 +119,23 @@ impl Track {
         self.accepted.first().map(|(number, _)| *number)
     }
 
+    /// The codecs that the viewer takes, the one that was agreed on first.
+    pub(super) fn taken(&self) -> Vec<u32> {
+        self.accepted.iter().map(|(number, _)| *number).collect()
+    }
+
+    /// What the viewer is sent.
+    pub(super) fn given(&self) -> Option<RenditionId> {
+        self.given
+    }
+
     /// What was counted until now.
     pub(super) fn statistics(&self, now: Instant) -> StreamStatistics {
         let given = self.given;
         let payload_type = given.and_then(|given| self.payload_type(given.codec));
         StreamStatistics {
             rendition: given,
-            next_rendition: self.next,
+            next_rendition: self.next.map(|(rendition, _)| rendition),
             payload_type: payload_type.map(|payload_type| *payload_type),
             bitrate: self.rate.bitrate(self.counted.bytes_sent, now),
             frames_dropped: self.queue.dropped(),
@@ -185,7 +195,12 @@ impl Track {
     ///
     /// The viewer sees the old one until the first key frame of the new: only when it cannot take the
     /// old one in time, and the new one is smaller, the old one stops at once.
-    pub(super) fn give(&mut self, rendition: RenditionId, now: Instant) -> bool {
+    pub(super) fn give(
+        &mut self,
+        rendition: RenditionId,
+        handover: Handover,
+        now: Instant,
+    ) -> bool {
         let Some(given) = self.given else {
             return false;
         };
@@ -194,7 +209,12 @@ impl Track {
             return false;
         }
         let can_be_sent = self.payload_type(rendition.codec).is_some();
-        if rendition.stream != self.stream || !can_be_sent || self.next == Some(rendition) {
+        let next = (rendition, handover);
+        if rendition.stream != self.stream || !can_be_sent || self.next == Some(next) {
+            return false;
+        }
+        if handover == Handover::AwaitKeyFrame {
+            self.next = Some(next);
             return false;
         }
         let down = rendition.codec == given.codec && rendition.level < given.level;
@@ -203,7 +223,7 @@ impl Track {
             self.given = Some(rendition);
             self.next = None;
         } else {
-            self.next = Some(rendition);
+            self.next = Some(next);
         }
         self.asked_at = Some(now);
         true
@@ -211,11 +231,15 @@ impl Track {
 
     /// Lets a frame wait if the viewer gets its rendition; true if a key frame is to be asked for.
     pub(super) fn push(&mut self, frame: &Arc<Frame>, now: Instant) -> bool {
-        if self.next == Some(frame.rendition) {
-            if !frame.key {
-                return self.may_ask(now);
+        match self.next {
+            Some((next, handover)) if next == frame.rendition => {
+                if !frame.key {
+                    return handover == Handover::AskForKeyFrame && self.may_ask(now);
+                }
+                self.given = Some(next);
+                self.next = None;
             }
-            self.given = self.next.take();
+            _ => {}
         }
         if self.given != Some(frame.rendition) {
             return false;

@@ -51,6 +51,7 @@ pub fn config() -> Arc<SessionConfig> {
         id: VIDEO,
         codecs,
         playout_delay: None,
+        passed_through: false,
     }];
     Arc::new(SessionConfig {
         certificate: Certificate::generate().expect("a certificate"),

@@ -39,6 +39,7 @@ pub fn config(streams: &[(StreamId, Codec)], start_bitrate: Option<u64>) -> Sess
             codec: *codec,
         }],
         playout_delay: None,
+        passed_through: false,
     });
     SessionConfig {
         certificate: Certificate::generate().expect("a certificate"),

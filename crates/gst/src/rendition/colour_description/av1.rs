@@ -1,8 +1,8 @@
 //! The sequence header of AV1 (AV1 Bitstream & Decoding Process Specification, sections 5.5 and 6.4.2), in OBUs with
 //! sizes.
 
-use super::bits::{BitReader, BitWriter, end_of_bits};
 use super::{BT601, LIMITED};
+use crate::bitstream::bits::{BitReader, BitWriter, end_of_bits};
 
 const SEQUENCE_HEADER: u8 = 1;
 

@@ -1,9 +1,8 @@
 //! The video usability information of H.264 (ITU-T H.264, annex E), in byte streams.
 
-use super::bits::{BitReader, BitWriter, end_of_bits};
 use super::{BT601, LIMITED};
-
-const SEQUENCE_PARAMETER_SET: u8 = 7;
+use crate::bitstream::bits::{BitReader, BitWriter, end_of_bits};
+use crate::bitstream::h264::{SEQUENCE_PARAMETER_SET, begin, without_escapes};
 
 /// `video_format`: unspecified (table E-2).
 const UNSPECIFIED_FORMAT: u32 = 5;
@@ -56,7 +55,7 @@ fn end_of_unit(unit: &[u8]) -> usize {
 /// A set with the description, without the byte of its header.
 fn parameter_set(data: &[u8]) -> Option<Vec<u8>> {
     let mut bits = BitReader::new(data);
-    skip_to_usability_information(&mut bits)?;
+    begin(&mut bits)?;
     let flag = bits.place();
     let mut out = BitWriter::default();
     out.copy(data, 0..flag);
@@ -96,88 +95,6 @@ fn write_colours(out: &mut BitWriter) {
     for _ in 0..3 {
         out.write(BT601, 8);
     }
-}
-
-/// Section 7.3.2.1.1, up to `vui_parameters_present_flag`.
-fn skip_to_usability_information(bits: &mut BitReader<'_>) -> Option<()> {
-    let profile = bits.read(8)?;
-    bits.read(16)?;
-    bits.exp_golomb()?;
-    if matches!(
-        profile,
-        100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135
-    ) {
-        let chroma_format = bits.exp_golomb()?;
-        if chroma_format == 3 {
-            bits.read(1)?;
-        }
-        bits.exp_golomb()?;
-        bits.exp_golomb()?;
-        bits.read(1)?;
-        if bits.flag()? {
-            let lists = if chroma_format == 3 { 12 } else { 8 };
-            for list in 0..lists {
-                if bits.flag()? {
-                    skip_scaling_list(bits, if list < 6 { 16 } else { 64 })?;
-                }
-            }
-        }
-    }
-    bits.exp_golomb()?;
-    match bits.exp_golomb()? {
-        0 => _ = bits.exp_golomb()?,
-        1 => {
-            bits.read(1)?;
-            bits.skip_signed()?;
-            bits.skip_signed()?;
-            for _ in 0..bits.exp_golomb()?.min(255) {
-                bits.skip_signed()?;
-            }
-        }
-        _ => {}
-    }
-    bits.exp_golomb()?;
-    bits.read(1)?;
-    bits.exp_golomb()?;
-    bits.exp_golomb()?;
-    if !bits.flag()? {
-        bits.read(1)?;
-    }
-    bits.read(1)?;
-    if bits.flag()? {
-        for _ in 0..4 {
-            bits.exp_golomb()?;
-        }
-    }
-    Some(())
-}
-
-fn skip_scaling_list(bits: &mut BitReader<'_>, size: usize) -> Option<()> {
-    let (mut last, mut next) = (8, 8);
-    for _ in 0..size {
-        if next != 0 {
-            next = (last + bits.skip_signed()?).rem_euclid(256);
-        }
-        if next != 0 {
-            last = next;
-        }
-    }
-    Some(())
-}
-
-/// Removes the bytes that keep start codes out of a unit (section 7.4.1).
-fn without_escapes(unit: &[u8]) -> Vec<u8> {
-    let mut clean = Vec::with_capacity(unit.len());
-    let mut zeros = 0;
-    for &byte in unit {
-        if byte == 3 && zeros >= 2 {
-            zeros = 0;
-            continue;
-        }
-        zeros = if byte == 0 { zeros + 1 } else { 0 };
-        clean.push(byte);
-    }
-    clean
 }
 
 fn with_escapes(unit: &[u8]) -> Vec<u8> {

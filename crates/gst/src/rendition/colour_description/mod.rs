@@ -4,7 +4,6 @@
 //! of AV1 and H.264 Chromium assumes BT.709, Firefox BT.601. Both believe what a stream says.
 
 mod av1;
-mod bits;
 mod h264;
 mod vp9;
 

@@ -14,7 +14,7 @@
 mod nal_units;
 
 use gstreamer as gst;
-use nal_units::{Framing, Standard, Unit, units};
+use nal_units::{Framing, Standard, Unit, begins_key_frame, units};
 
 /// Buffers with parameter sets that may wait for their slice.
 const MAX_PREFIXES: usize = 64;
@@ -28,11 +28,23 @@ pub(super) struct AccessUnits {
     /// The caps that the state is of.
     caps: Option<gst::Caps>,
     form: Option<Form>,
+    content: Content,
     coming: Coming,
     /// A picture that further pieces may belong to.
     held: Option<gst::Sample>,
     /// Parameter sets and the like whose slice has not come yet.
     prefixes: Vec<gst::Sample>,
+}
+
+/// What comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Content {
+    /// Sound, or raw pictures.
+    #[default]
+    Other,
+    Vp8,
+    /// Encoded pictures of which buffers say themselves whether they are key frames.
+    Flagged,
 }
 
 /// In which form pictures come.
@@ -79,6 +91,26 @@ impl AccessUnits {
         ready
     }
 
+    /// Whether something that went on begins with a key frame; none if it is no encoded picture.
+    pub(super) fn begins_with_key_frame(&self, sample: &gst::Sample) -> Option<bool> {
+        let buffer = sample.buffer()?;
+        match (self.form, self.content) {
+            (Some(form), _) => {
+                let data = buffer.map_readable().ok()?;
+                Some(begins_key_frame(&data, form.framing, form.standard))
+            }
+            (None, Content::Other) => None,
+            // The lowest bit of a frame's tag is 0 in key frames (RFC 6386, section 9.1).
+            (None, Content::Vp8) => {
+                let data = buffer.map_readable().ok()?;
+                Some(data.first().is_some_and(|tag| tag & 1 == 0))
+            }
+            (None, Content::Flagged) => {
+                Some(!buffer.flags().contains(gst::BufferFlags::DELTA_UNIT))
+            }
+        }
+    }
+
     /// What is left when nothing more comes.
     pub(super) fn flush(&mut self) -> Vec<gst::Sample> {
         let mut left: Vec<_> = self.held.take().into_iter().collect();
@@ -95,6 +127,7 @@ impl AccessUnits {
         *self = Self {
             caps: sample.caps_owned(),
             form: sample.caps().and_then(form),
+            content: sample.caps().map(content).unwrap_or_default(),
             ..Self::default()
         };
         left
@@ -183,6 +216,15 @@ fn shape(data: &[u8], form: Form) -> Shape {
         shape.clean = Some(clean);
     }
     shape
+}
+
+fn content(caps: &gst::CapsRef) -> Content {
+    let name = caps.structure(0).map(|caps| caps.name().as_str());
+    match name {
+        Some("video/x-vp8") => Content::Vp8,
+        Some(name) if name.starts_with("video/") && name != "video/x-raw" => Content::Flagged,
+        _ => Content::Other,
+    }
 }
 
 fn form(caps: &gst::CapsRef) -> Option<Form> {

@@ -49,6 +49,29 @@ pub(super) fn units(
     places.into_iter().map(unit).collect()
 }
 
+/// Whether the first slice of a buffer is the first of a picture that can be decoded alone.
+pub(super) fn begins_key_frame(data: &[u8], framing: Framing, standard: Standard) -> bool {
+    let slice = |content: Range<usize>| match kind(data.get(content)?, standard) {
+        Unit::Slice { first, key } => Some(first && key),
+        Unit::Prefix | Unit::Other => None,
+    };
+    let first = match framing {
+        // As far as that slice only: the rest of a picture is long.
+        Framing::StartCodes => {
+            let mut place = 0;
+            std::iter::from_fn(|| {
+                place += next_start_code(data.get(place..)?)? + START_CODE;
+                Some(slice(place..data.len()))
+            })
+            .find_map(|found| found)
+        }
+        Framing::Lengths(size) => by_lengths(data, size)
+            .into_iter()
+            .find_map(|(_, content)| slice(content)),
+    };
+    first.unwrap_or(false)
+}
+
 /// The place of each unit with what is in front of it, and without.
 type Place = (Range<usize>, Range<usize>);
 
@@ -150,6 +173,24 @@ mod tests {
         let data = [0, 0, 0, 2, 0x65, 0x88, 0, 0, 0, 9, 0x41, 0x40];
         let found = units(&data, Framing::Lengths(4), Standard::H264);
         assert_eq!(found, [(0..6, FIRST), (6..12, FURTHER)]);
+    }
+
+    #[test]
+    fn key_frame_is_told_by_its_first_slice() {
+        let key = [
+            0, 0, 0, 1, 0x67, 0x42, 0, 0, 1, 0x65, 0x88, 0, 0, 1, 0x41, 0x80,
+        ];
+        let found = |data| begins_key_frame(data, Framing::StartCodes, Standard::H264);
+        assert!(found(&key));
+        assert!(!found(&[0, 0, 1, 0x65, 0x40]), "a further slice");
+        assert!(!found(&[0, 0, 1, 0x41, 0x80, 0, 0, 1, 0x65, 0x88]));
+        assert!(!found(&key[..6]), "parameter sets alone");
+        let lengths = [0, 0, 0, 1, 0x67, 0, 0, 0, 2, 0x65, 0x88];
+        assert!(begins_key_frame(
+            &lengths,
+            Framing::Lengths(4),
+            Standard::H264
+        ));
     }
 
     #[test]

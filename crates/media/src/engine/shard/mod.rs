@@ -278,7 +278,7 @@ impl Shard {
                 session.accept_answer(&sdp, &preferred, now);
             }
             ViewerRequest::AddCandidate(text) => session.add_remote_candidate(&text, now),
-            ViewerRequest::Give(stream, rendition) => session.give(stream, rendition, now),
+            ViewerRequest::Give(rendition, handover) => session.give(rendition, handover, now),
             ViewerRequest::SetRates { current, desired } => {
                 session.set_rates(current, desired, now);
             }

@@ -67,6 +67,7 @@ impl Scene {
                 id,
                 codecs,
                 playout_delay: None,
+                passed_through: false,
             }],
             start_bitrate: None,
             max_wait: Duration::from_millis(500),

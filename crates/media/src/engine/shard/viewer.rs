@@ -90,6 +90,7 @@ impl Viewer {
                 SessionEvent::Refused(streams) => ViewerEvent::Refused(streams),
                 SessionEvent::LocalCandidate(candidate) => self.local_candidate(candidate),
                 SessionEvent::Connected => ViewerEvent::Connected,
+                SessionEvent::Switched(rendition) => ViewerEvent::Switched(rendition),
                 SessionEvent::KeyFrameWanted(stream) => {
                     if !self.key_frames.take(stream, now) {
                         continue;

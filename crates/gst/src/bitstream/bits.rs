@@ -1,24 +1,24 @@
 //! Reading and writing bits, the most significant first.
 
 /// Reads bits.
-pub(super) struct BitReader<'a> {
+pub(crate) struct BitReader<'a> {
     data: &'a [u8],
     place: usize,
 }
 
 /// Writes bits.
 #[derive(Default)]
-pub(super) struct BitWriter {
+pub(crate) struct BitWriter {
     data: Vec<u8>,
     free: u32,
 }
 
 impl<'a> BitReader<'a> {
-    pub(super) fn new(data: &'a [u8]) -> Self {
+    pub(crate) fn new(data: &'a [u8]) -> Self {
         Self { data, place: 0 }
     }
 
-    pub(super) fn read(&mut self, count: u32) -> Option<u32> {
+    pub(crate) fn read(&mut self, count: u32) -> Option<u32> {
         let mut value = 0;
         for _ in 0..count {
             value = value << 1 | u32::from(self.bit()?);
@@ -26,12 +26,12 @@ impl<'a> BitReader<'a> {
         Some(value)
     }
 
-    pub(super) fn flag(&mut self) -> Option<bool> {
+    pub(crate) fn flag(&mut self) -> Option<bool> {
         self.bit()
     }
 
     /// `ue(v)` of H.264 (section 9.1), which is `uvlc()` of AV1 (section 4.10.3).
-    pub(super) fn exp_golomb(&mut self) -> Option<u32> {
+    pub(crate) fn exp_golomb(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while !self.bit()? {
             zeros += 1;
@@ -42,14 +42,14 @@ impl<'a> BitReader<'a> {
         Some((1 << zeros) - 1 + self.read(zeros)?)
     }
 
-    /// `se(v)` of H.264, of which only the length matters here.
-    pub(super) fn skip_signed(&mut self) -> Option<i32> {
+    /// `se(v)` of H.264 (section 9.1.1).
+    pub(crate) fn signed_exp_golomb(&mut self) -> Option<i32> {
         let code = i64::from(self.exp_golomb()?);
         let magnitude = (code + 1) / 2;
         i32::try_from(if code % 2 == 1 { magnitude } else { -magnitude }).ok()
     }
 
-    pub(super) fn place(&self) -> usize {
+    pub(crate) fn place(&self) -> usize {
         self.place
     }
 
@@ -62,14 +62,14 @@ impl<'a> BitReader<'a> {
 }
 
 impl BitWriter {
-    pub(super) fn write(&mut self, value: u32, count: u32) {
+    pub(crate) fn write(&mut self, value: u32, count: u32) {
         for place in (0..count).rev() {
             self.bit(value >> place & 1 == 1);
         }
     }
 
     /// Copies the bits between two places.
-    pub(super) fn copy(&mut self, data: &[u8], places: std::ops::Range<usize>) {
+    pub(crate) fn copy(&mut self, data: &[u8], places: std::ops::Range<usize>) {
         let mut reader = BitReader {
             data,
             place: places.start,
@@ -82,7 +82,7 @@ impl BitWriter {
     }
 
     /// The bytes, with a one and zeros at the end (`rbsp_trailing_bits`, `trailing_bits`).
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    pub(crate) fn finish(mut self) -> Vec<u8> {
         self.bit(true);
         self.data
     }
@@ -100,7 +100,7 @@ impl BitWriter {
 }
 
 /// The place of the one that ends the bits of a unit.
-pub(super) fn end_of_bits(data: &[u8]) -> Option<usize> {
+pub(crate) fn end_of_bits(data: &[u8]) -> Option<usize> {
     let last = data.iter().rposition(|byte| *byte != 0)?;
     let zeros = data.get(last)?.trailing_zeros() as usize;
     Some(last * 8 + 7 - zeros)

@@ -1,0 +1,234 @@
+//! Where the buffers of a stream go: to each of its renditions, and to what decodes it.
+//!
+//! Of pictures that come encoded, those since the last key frame are kept, so that a decoder that starts has a picture at
+//! once, however far apart the key frames are.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+use wigwag_media::demand::RenditionId;
+
+/// Bytes of pictures that are kept since the last key frame; of more, nothing is kept until the next.
+const MAX_GROUP_BYTES: usize = 4 << 20;
+
+/// Buffers, however small they are.
+const MAX_GROUP_BUFFERS: usize = 8_192;
+
+/// What may wait for a decoder, a whole group included; if it is slower, it goes on with the next key frame.
+const MAX_DECODER_BYTES: u64 = 2 * MAX_GROUP_BYTES as u64;
+
+/// The takers of a stream. Copies share them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Feeds(Arc<Mutex<Takers>>);
+
+#[derive(Debug, Default)]
+struct Takers {
+    renditions: Vec<(RenditionId, gst_app::AppSrc)>,
+    decoder: Option<Decoder>,
+    group: Group,
+}
+
+#[derive(Debug)]
+struct Decoder {
+    source: gst_app::AppSrc,
+    /// Whether it can only go on with a key frame.
+    needs_key_frame: bool,
+}
+
+/// The buffers since the last key frame.
+#[derive(Debug, Default)]
+struct Group {
+    /// None if there were too many.
+    samples: Option<Vec<gst::Sample>>,
+    bytes: usize,
+}
+
+impl Feeds {
+    pub(super) fn add(&self, rendition: RenditionId, source: &gst_app::AppSrc) {
+        let mut takers = self.lock();
+        takers.renditions.retain(|(id, _)| *id != rendition);
+        takers.renditions.push((rendition, source.clone()));
+    }
+
+    pub(super) fn remove(&self, rendition: RenditionId) {
+        self.lock().renditions.retain(|(id, _)| *id != rendition);
+    }
+
+    /// Has the stream decoded, from its last key frame on. Says before when the newest picture of those is shown.
+    pub(super) fn set_decoder(
+        &self,
+        source: &gst_app::AppSrc,
+        announce: impl FnOnce(Option<gst::ClockTime>),
+    ) {
+        let mut takers = self.lock();
+        let kept = takers.group.samples.as_deref().unwrap_or_default();
+        let times = kept.iter().filter_map(|sample| sample.buffer()?.pts());
+        announce(times.max());
+        for sample in kept {
+            let _ = source.push_sample(sample);
+        }
+        // Without any, it begins wherever the stream is: some streams have no key frames at all.
+        takers.decoder = Some(Decoder {
+            source: source.clone(),
+            needs_key_frame: false,
+        });
+    }
+
+    /// Takes a decoder away, unless there is another in its place.
+    pub(super) fn remove_decoder(&self, source: &gst_app::AppSrc) {
+        let mut takers = self.lock();
+        takers.decoder.take_if(|decoder| decoder.source == *source);
+    }
+
+    /// Takes all takers away, and forgets what was kept.
+    pub(super) fn clear(&self) {
+        *self.lock() = Takers::default();
+    }
+
+    /// Gives a buffer to all. One that does not take it, since it starts, stops or failed, is none of the others'
+    /// business.
+    pub(super) fn push(&self, sample: &gst::Sample) {
+        self.lock().give(sample, true);
+    }
+
+    /// The same for pictures that come encoded; whether it begins with a key frame.
+    pub(super) fn push_picture(&self, sample: &gst::Sample, key: bool) {
+        let mut takers = self.lock();
+        takers.group.push(sample, key);
+        takers.give(sample, key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Takers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Takers {
+    fn give(&mut self, sample: &gst::Sample, key: bool) {
+        if let Some(decoder) = &mut self.decoder {
+            decoder.push(sample, key);
+        }
+        for (_, source) in &self.renditions {
+            let _ = source.push_sample(sample);
+        }
+    }
+}
+
+impl Decoder {
+    fn push(&mut self, sample: &gst::Sample, key: bool) {
+        let behind = self.source.current_level_bytes() > MAX_DECODER_BYTES;
+        self.needs_key_frame = behind || self.needs_key_frame && !key;
+        if !self.needs_key_frame {
+            let _ = self.source.push_sample(sample);
+        }
+    }
+}
+
+impl Group {
+    fn push(&mut self, sample: &gst::Sample, key: bool) {
+        if key {
+            self.samples = Some(Vec::new());
+            self.bytes = 0;
+        }
+        let Some(samples) = &mut self.samples else {
+            return;
+        };
+        self.bytes += sample.buffer().map_or(0, gst::BufferRef::size);
+        if self.bytes > MAX_GROUP_BYTES || samples.len() >= MAX_GROUP_BUFFERS {
+            self.samples = None;
+        } else {
+            samples.push(sample.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gst::prelude::*;
+
+    use super::*;
+
+    fn sample(size: usize, time: u64) -> gst::Sample {
+        gst::init().expect("GStreamer starts");
+        let mut buffer = gst::Buffer::with_size(size).expect("memory");
+        buffer
+            .make_mut()
+            .set_pts(gst::ClockTime::from_mseconds(time));
+        gst::Sample::builder().buffer(&buffer).build()
+    }
+
+    /// What a decoder that starts now is given.
+    fn given(feeds: &Feeds) -> (u64, Option<gst::ClockTime>) {
+        let source = gst_app::AppSrc::builder()
+            .format(gst::Format::Time)
+            .is_live(true)
+            .max_bytes(0)
+            .build();
+        source.set_state(gst::State::Paused).expect("it starts");
+        let mut newest = None;
+        feeds.set_decoder(&source, |found| newest = found);
+        let bytes = source.current_level_bytes();
+        source.set_state(gst::State::Null).expect("it stops");
+        feeds.remove_decoder(&source);
+        (bytes, newest)
+    }
+
+    #[test]
+    fn decoder_that_starts_gets_what_came_since_the_last_key_frame() {
+        let feeds = Feeds::default();
+        feeds.push_picture(&sample(7, 0), false);
+        assert_eq!(given(&feeds), (0, None));
+        feeds.push_picture(&sample(100, 10), true);
+        feeds.push_picture(&sample(10, 30), false);
+        feeds.push_picture(&sample(10, 20), false);
+        let newest = gst::ClockTime::from_mseconds(30);
+        assert_eq!(given(&feeds), (120, Some(newest)));
+        feeds.push_picture(&sample(50, 40), true);
+        assert_eq!(given(&feeds).0, 50);
+    }
+
+    #[test]
+    fn group_beyond_its_limits_is_not_kept() {
+        let feeds = Feeds::default();
+        feeds.push_picture(&sample(MAX_GROUP_BYTES, 0), true);
+        feeds.push_picture(&sample(1, 10), false);
+        assert_eq!(given(&feeds), (0, None));
+        feeds.push_picture(&sample(1, 20), false);
+        assert_eq!(given(&feeds), (0, None), "the key frame is gone");
+        let small = sample(1, 30);
+        for number in 0..MAX_GROUP_BUFFERS {
+            feeds.push_picture(&small, number == 0);
+        }
+        assert_eq!(given(&feeds).0, MAX_GROUP_BUFFERS as u64);
+        feeds.push_picture(&small, false);
+        assert_eq!(given(&feeds).0, 0);
+    }
+
+    #[test]
+    fn decoder_that_is_too_slow_goes_on_with_the_next_key_frame() {
+        let feeds = Feeds::default();
+        let source = gst_app::AppSrc::builder()
+            .format(gst::Format::Time)
+            .is_live(true)
+            .max_bytes(0)
+            .build();
+        source.set_state(gst::State::Paused).expect("it starts");
+        feeds.set_decoder(&source, |_| {});
+        let large = sample(MAX_GROUP_BYTES, 0);
+        for _ in 0..10 {
+            feeds.push_picture(&large, false);
+        }
+        assert!(source.current_level_bytes() <= MAX_DECODER_BYTES + MAX_GROUP_BYTES as u64);
+        source.set_state(gst::State::Null).expect("it stops");
+        source
+            .set_state(gst::State::Paused)
+            .expect("it starts again");
+        feeds.push_picture(&sample(3, 0), false);
+        assert_eq!(source.current_level_bytes(), 0);
+        feeds.push_picture(&sample(3, 0), true);
+        feeds.push_picture(&sample(3, 0), false);
+        assert_eq!(source.current_level_bytes(), 6);
+        source.set_state(gst::State::Null).expect("it stops");
+    }
+}
