@@ -13,8 +13,7 @@ const NEVER_ENOUGH: u64 = 1_000_000;
 /// Within this a viewer is told that its session is over.
 const SOON: Duration = Duration::from_secs(5);
 
-const RAW: &str =
-    "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=30/1";
+const RAW: &str = "videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=30/1";
 const TONE: &str = "audiotestsrc is-live=true ! audio/x-raw,rate=48000";
 
 const VP8: &str = "video-caps=video/x-vp8";

@@ -18,8 +18,9 @@ INPUT is one of
   rtsp://...          a network camera; lost connections are made again for ever
   URI                 anything else that GStreamer plays (http, srt, udp ...)
 
-H.264 that browsers take (4:2:0, 8 bit, up to High, no B-frames), VP8, VP9, AV1 (8 bit), Opus and G.711
-are passed through as they are; everything else is encoded, once for all viewers, at the rate that their networks take.
+H.264, H.265, VP8, VP9, AV1, Opus and G.711 are passed through as they are. What not every browser shows (B-frames,
+more than 8 bits, other chroma than 4:2:0, interlaced) and everything else is encoded, once for all viewers, at the rate
+that their networks take; and so is, for those who need it, what a browser does not take, or has no key frame soon.
 
 Examples:
   wigwag publish test --embed
@@ -86,6 +87,21 @@ pub struct PublishArguments {
     /// little so that an uneven network does not show; a file is always played smoothly
     #[arg(long, value_name = "LATENCY", value_enum, default_value_t)]
     pub(crate) latency: Latency,
+
+    /// Whether what comes encoded is encoded anew for viewers that cannot show it as it comes, or wait long for
+    /// the source's next key frame
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    pub(crate) transcode: Transcode,
+}
+
+/// Whether what comes encoded is encoded anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Transcode {
+    /// For viewers that need it.
+    #[default]
+    WhenNeeded,
+    /// Everybody gets it as it comes, or not at all.
+    Never,
 }
 
 /// What viewers of a live source get.

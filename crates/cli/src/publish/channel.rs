@@ -161,7 +161,9 @@ impl Channel {
             OutputEvent::ViewerAdded => self.progress.on_viewer_added(status),
             OutputEvent::ViewerRemoved => self.progress.on_viewer_removed(status),
             OutputEvent::Encoder(name) => self.progress.on_encoder(name, status),
-            OutputEvent::Warning(text) => self.progress.say(status, &text),
+            OutputEvent::Handled(text) | OutputEvent::Warning(text) => {
+                self.progress.say(status, &text);
+            }
             OutputEvent::NoSignalling(reason) => self.on_no_signalling(&reason, status),
             OutputEvent::Failed(text) => return Fate::Failed(text),
             OutputEvent::Ended => return Fate::Ended,

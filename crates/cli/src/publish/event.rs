@@ -52,6 +52,8 @@ pub(crate) enum OutputEvent {
     ViewerRemoved,
     /// An encoder starts.
     Encoder(String),
+    /// What the sink does with what comes encoded; one line, for the user.
+    Handled(String),
     Warning(String),
     /// The signalling server cannot be reached at the start.
     NoSignalling(String),

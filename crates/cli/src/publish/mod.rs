@@ -1,9 +1,9 @@
 //! `wigwag publish`: pictures and sound from anywhere to viewers.
 //!
 //! ```text
-//! Source (a pipeline): urisourcebin ! parsebin ! [look] ! [decode] ! appsink
-//!                                                                      │ Feed: timestamps, waiting
-//! Output (a pipeline): webrtcsink ◄── appsrc: a lane for each kind ◄───┘
+//! Source (a pipeline): urisourcebin ! parsebin ! [decode] ! appsink
+//!                                                             │ Feed: timestamps, waiting
+//! Output (a pipeline): webrtcsink ◄── appsrc: a lane for each ┘
 //! ```
 //!
 //! The output stays for as long as its input is published; sources are thrown away and made anew, at the end of
@@ -16,12 +16,10 @@ mod back_off;
 mod channel;
 mod description;
 mod event;
-mod h264;
 mod input;
 mod missing;
 mod outlet;
 mod output;
-mod pass_through;
 mod progress;
 mod run;
 mod source;

@@ -26,6 +26,7 @@ pub(crate) struct OutputSettings {
     pub(crate) stun_server: Option<String>,
     pub(crate) max_bitrate: Option<u32>,
     pub(crate) latency: Latency,
+    pub(crate) transcode: bool,
 }
 
 /// A sink and its pipeline.
@@ -132,6 +133,11 @@ fn configure(sink: &WebRtcSink, name: &str, settings: &OutputSettings) {
         Latency::Smooth => "none",
     };
     sink.set_property("playout-delay", playout_delay);
+    let transcode = match settings.transcode {
+        true => "when-needed",
+        false => "never",
+    };
+    sink.set_property_from_str("transcode", transcode);
     let meta = gst::Structure::builder("meta").field("name", name).build();
     sink.set_property("meta", meta);
     let signaller: glib::Object = sink.property("signaller");
@@ -190,9 +196,28 @@ fn watch(pipeline: &gst::Pipeline, reporter: &OutputReporter) {
             gst::MessageView::Warning(warning) => {
                 reporter.tell(OutputEvent::Warning(warning.error().message().to_owned()));
             }
+            gst::MessageView::Element(element) => {
+                let text = element.structure().and_then(handling);
+                if let Some(text) = text {
+                    reporter.tell(OutputEvent::Handled(text));
+                }
+            }
             gst::MessageView::Eos(_) => reporter.tell(OutputEvent::Ended),
             _ => {}
         }
         gst::BusSyncReply::Drop
     });
+}
+
+/// What the sink says that it does with what comes encoded, for the user.
+fn handling(message: &gst::StructureRef) -> Option<String> {
+    if message.name() != "wigwag-stream" {
+        return None;
+    }
+    let codec: &str = message.get("codec").ok()?;
+    if message.get("passed-through") == Ok(true) {
+        return Some(format!("{codec} is passed through as it is"));
+    }
+    let reason: &str = message.get("reason").ok()?;
+    Some(format!("{codec} is decoded and encoded anew: {reason}"))
 }

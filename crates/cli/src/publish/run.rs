@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use wigwag_server::{Config, Server};
 
-use super::arguments::{ArgumentError, Named, PublishArguments};
+use super::arguments::{ArgumentError, Named, PublishArguments, Transcode};
 use super::channel::{Channel, Fate};
 use super::event::Event;
 use super::outlet::SharedClock;
@@ -63,6 +63,7 @@ pub(crate) fn run(arguments: &PublishArguments) -> Result<(), PublishError> {
         stun_server: arguments.stun_server.clone(),
         max_bitrate: arguments.max_bitrate,
         latency: arguments.latency,
+        transcode: arguments.transcode == Transcode::WhenNeeded,
     };
     let clock = SharedClock::start();
     let mut channels = Vec::new();

@@ -1,11 +1,10 @@
 //! One track of a source, from the demultiplexer or the camera to the outlet.
 //!
-//! `pad ! [h264parse !] queue ! appsink` for what comes encoded. Its first samples are held until it is decided
-//! whether it is passed through; if it is not, they and all that follow go on to
-//! `appsrc ! decodebin ! [videoconvert ! videoflip !] appsink`, in the same pipeline.
+//! `pad ! queue ! appsink`. What the sink takes goes to it as it comes, encoded too: it looks at it, and encodes it anew for
+//! those who need that. All else goes on to `appsrc ! decodebin ! [videoconvert ! videoflip !] appsink`, in the same
+//! pipeline.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
 
 use gst::glib;
 use gst::prelude::*;
@@ -13,10 +12,9 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 
 use super::arrival::Arrival;
-use super::description::{is_live, is_raw, media_type, name_of, rotation};
+use super::description::{is_live, is_raw, name_of, rotation};
 use super::event::Failure;
 use super::outlet::Kind;
-use super::pass_through::{Look, Verdict, by_caps};
 use super::source::make;
 use super::tracks::Shared;
 
@@ -25,11 +23,8 @@ use super::tracks::Shared;
 const MAX_WAITING_TIME: gst::ClockTime = gst::ClockTime::from_seconds(5);
 const MAX_WAITING_BYTES: u32 = 32 << 20;
 
-/// The same between the decision and the decoder.
+/// The same in front of a decoder.
 const MAX_DECODER_BYTES: u64 = 4 << 20;
-
-/// How long first pictures are looked at; after that those that came have to do.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A track and what becomes of it.
 pub(super) struct Track {
@@ -45,14 +40,17 @@ pub(super) struct Track {
 enum State {
     /// Nothing came yet.
     Waiting,
-    Looking {
-        look: Look,
-        held: Vec<gst::Sample>,
-        since: Instant,
-    },
-    /// Passed through, or raw.
+    /// As it comes.
     Direct,
     Decoding(gst_app::AppSrc),
+}
+
+/// What becomes of a track.
+enum Verdict {
+    /// It goes to the sink as it comes.
+    Direct,
+    /// It is decoded before; the text says why.
+    Decode(String),
 }
 
 impl Track {
@@ -68,14 +66,6 @@ impl Track {
             state: Mutex::new(State::Waiting),
         });
         let mut chain = Vec::new();
-        if media_type(pad).as_deref() == Some("video/x-h264") {
-            let parser = make("h264parse")?;
-            parser.set_property("config-interval", -1);
-            let caps = "video/x-h264, stream-format=(string)byte-stream, alignment=(string)au";
-            let filter = make("capsfilter")?;
-            filter.set_property_from_str("caps", caps);
-            chain.extend([parser, filter]);
-        }
         let queue = make("queue")?;
         queue.set_property("max-size-buffers", 0u32);
         queue.set_property("max-size-bytes", MAX_WAITING_BYTES);
@@ -101,26 +91,15 @@ impl Track {
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         self.shared.feed.note();
         let sample = self.timed(sample);
-        let (decoder, ready) = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let ready = self.advance(&mut state, sample).map_err(|failure| {
-                self.shared.fail(failure);
-                gst::FlowError::Error
-            })?;
-            let decoder = match &*state {
-                State::Decoding(decoder) => Some(decoder.clone()),
-                _ => None,
-            };
-            (decoder, ready)
-        };
+        let decoder = self.decoder(&sample).map_err(|failure| {
+            self.shared.fail(failure);
+            gst::FlowError::Error
+        })?;
         // Not under the lock: both may wait.
-        for sample in &ready {
-            match &decoder {
-                Some(decoder) => decoder.push_sample(sample)?,
-                None => self.shared.feed.push(self.kind, sample)?,
-            };
+        match decoder {
+            Some(decoder) => decoder.push_sample(&sample),
+            None => self.shared.feed.push(self.kind, &sample),
         }
-        Ok(gst::FlowSuccess::Ok)
     }
 
     /// The sample with a time. A source of which nothing else is known and that sets none is live.
@@ -134,96 +113,66 @@ impl Track {
         arrival.stamp(sample, feed.now(), feed.is_live())
     }
 
-    /// Takes a sample; gives those that can go on.
-    fn advance(
-        self: &Arc<Self>,
-        state: &mut State,
-        sample: gst::Sample,
-    ) -> Result<Vec<gst::Sample>, Failure> {
-        if let State::Waiting = state {
+    /// What decodes the track, if anything does; decided by its first sample.
+    fn decoder(self: &Arc<Self>, sample: &gst::Sample) -> Result<Option<gst_app::AppSrc>, Failure> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let State::Waiting = &*state {
             if let Some(origin) = self.origin.upgrade() {
                 self.shared.feed.set_live(|| is_live(&origin));
                 let _ = self.rotation.set(rotation(&origin).unwrap_or_default());
             }
-            let verdict = self.first_verdict(&sample);
-            if verdict != Verdict::Look {
-                *state = self.settle(verdict, &sample)?;
-                return Ok(vec![sample]);
-            }
-            let known = self.shared.passed_before(self.kind, "video/x-h264");
-            *state = State::Looking {
-                look: if known { Look::again() } else { Look::new() },
-                held: Vec::new(),
-                since: Instant::now(),
-            };
+            *state = self.settle(sample)?;
         }
-        let State::Looking { look, held, since } = state else {
-            return Ok(vec![sample]);
-        };
-        let mut verdict = {
-            let buffer = sample.buffer().ok_or_else(broken)?;
-            let data = buffer.map_readable().map_err(|_| broken())?;
-            look.picture(&data, buffer.pts())
-        };
-        held.push(sample);
-        if verdict == Verdict::Look && since.elapsed() > LOOK_TIMEOUT {
-            verdict = look.finish();
-        }
-        if verdict == Verdict::Look {
-            return Ok(Vec::new());
-        }
-        let held = std::mem::take(held);
-        *state = self.settle(verdict, &held[0])?;
-        Ok(held)
+        Ok(match &*state {
+            State::Decoding(decoder) => Some(decoder.clone()),
+            State::Waiting | State::Direct => None,
+        })
     }
 
     fn rotation(&self) -> &'static str {
         self.rotation.get().copied().unwrap_or_default()
     }
 
-    fn first_verdict(&self, sample: &gst::Sample) -> Verdict {
-        let Some(structure) = sample.caps().and_then(|caps| caps.structure(0)) else {
-            return Verdict::Decode("nothing is known of it".to_owned());
-        };
+    fn verdict(&self, caps: &gst::Caps, structure: &gst::StructureRef) -> Verdict {
+        let decode = |reason: &str| Verdict::Decode(reason.to_owned());
         if is_raw(structure.name()) {
-            return Verdict::PassThrough;
+            return Verdict::Direct;
         }
         if self.shared.decoded_before(self.kind) {
-            // Its viewers have agreed on what the sink encodes.
-            return Verdict::Decode("it was before".to_owned());
+            // Its viewers have agreed on what is encoded of that.
+            return decode("it was before");
         }
         if !self.rotation().is_empty() {
-            return Verdict::Decode("it is rotated".to_owned());
+            return decode("it is rotated");
         }
-        by_caps(structure)
+        match takes(self.kind, caps) {
+            true => Verdict::Direct,
+            false => decode("viewers do not take it"),
+        }
     }
 
     /// Says what becomes of the track, and prepares it.
-    fn settle(self: &Arc<Self>, verdict: Verdict, sample: &gst::Sample) -> Result<State, Failure> {
+    fn settle(self: &Arc<Self>, sample: &gst::Sample) -> Result<State, Failure> {
         let caps = sample.caps_owned().ok_or_else(broken)?;
         let structure = caps.structure(0).ok_or_else(broken)?;
         let name = name_of(structure);
-        match verdict {
+        let known = self.shared.decoded_before(self.kind);
+        let new = |text: String| (!known).then_some(text);
+        match self.verdict(&caps, structure) {
             Verdict::Decode(reason) => {
                 let text = format!("{name} is decoded and encoded anew: {reason}");
                 let decoder = self.decode(&caps)?;
-                let known = self.shared.decoded_before(self.kind);
-                self.shared
-                    .settled(self.kind, None, (!known).then_some(text));
+                self.shared.settled(self.kind, None, new(text));
                 Ok(State::Decoding(decoder))
             }
-            _ if is_raw(structure.name()) => {
+            Verdict::Direct if is_raw(structure.name()) => {
                 let text = format!("{name} is encoded");
-                let known = self.shared.decoded_before(self.kind);
-                self.shared
-                    .settled(self.kind, None, (!known).then_some(text));
+                self.shared.settled(self.kind, None, new(text));
                 Ok(State::Direct)
             }
-            _ => {
-                let text = format!("{name} is passed through as it is");
-                let known = self.shared.passed_before(self.kind, structure.name());
-                let text = (!known).then_some(text);
-                self.shared.settled(self.kind, Some(structure.name()), text);
+            // The sink says what it makes of it.
+            Verdict::Direct => {
+                self.shared.settled(self.kind, Some(structure.name()), None);
                 Ok(State::Direct)
             }
         }
@@ -269,45 +218,23 @@ impl Track {
         Ok(entry)
     }
 
-    fn on_end(self: &Arc<Self>) {
-        let held = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let settled = match &mut *state {
-                State::Looking { look, held, .. } => {
-                    let held = std::mem::take(held);
-                    let verdict = look.finish();
-                    held.first()
-                        .map(|first| self.settle(verdict, first))
-                        .map(|settled| (settled, held.clone()))
-                }
-                _ => None,
-            };
-            match settled {
-                Some((Ok(settled), held)) => {
-                    *state = settled;
-                    held
-                }
-                Some((Err(failure), _)) => return self.shared.fail(failure),
-                None => Vec::new(),
-            }
-        };
-        let decoder = match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Decoding(decoder) => Some(decoder.clone()),
-            _ => None,
-        };
-        for sample in &held {
-            let pushed = match &decoder {
-                Some(decoder) => decoder.push_sample(sample),
-                None => self.shared.feed.push(self.kind, sample),
-            };
-            if pushed.is_err() {
-                return;
-            }
-        }
-        if let Some(decoder) = decoder {
+    fn on_end(&self) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let State::Decoding(decoder) = &*state {
             let _ = decoder.end_of_stream();
         }
     }
+}
+
+/// Whether the sink takes what has these caps.
+fn takes(kind: Kind, caps: &gst::Caps) -> bool {
+    let sink: gstwigwag::WebRtcSink = glib::Object::new();
+    let name = match kind {
+        Kind::Video => "video_%u",
+        Kind::Audio => "audio_%u",
+    };
+    let template = sink.pad_template(name);
+    template.is_some_and(|template| template.caps().can_intersect(caps))
 }
 
 /// An end that gives samples to the first function, and the end to the second.

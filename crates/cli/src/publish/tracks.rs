@@ -117,11 +117,6 @@ impl Shared {
         matches!(self.before(kind), Some(None))
     }
 
-    /// Whether it was passed through as this.
-    pub(super) fn passed_before(&self, kind: Kind, media_type: &str) -> bool {
-        matches!(self.before(kind), Some(Some(before)) if before == media_type)
-    }
-
     fn before(&self, kind: Kind) -> Option<Option<String>> {
         let before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         match kind {

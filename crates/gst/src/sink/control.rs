@@ -302,7 +302,7 @@ impl Controlled {
         };
         let encoded = !streams::is_raw(caps);
         let known = self.streams.remove(&id);
-        self.describe_offer(&name, known.as_ref(), &offer);
+        self.describe_offer(&name, encoded, known.as_ref(), &offer);
         let stream = Stream {
             id,
             name,
@@ -355,27 +355,34 @@ impl Controlled {
         }
     }
 
-    /// Says of a stream that comes encoded what becomes of it, if that was not said before.
-    fn describe_offer(&self, name: &str, known: Option<&Stream>, offer: &Offer) {
+    /// Says of a stream that comes encoded what becomes of it, if that was not said before: in a message `wigwag-stream`
+    /// of the element, and a warning if some viewers will not show it right.
+    fn describe_offer(&self, name: &str, encoded: bool, known: Option<&Stream>, offer: &Offer) {
         let numbers = |codecs: &[streams::StreamCodec]| {
             codecs.iter().map(|codec| codec.number).collect::<Vec<_>>()
         };
-        if known.is_some_and(|known| numbers(&known.codecs) == numbers(&offer.codecs)) {
+        let same = |known: &Stream| numbers(&known.codecs) == numbers(&offer.codecs);
+        if !encoded || known.is_some_and(same) {
             return;
         }
-        let Some(reason) = offer.unshowable else {
+        let Some(sink) = self.sink.upgrade() else {
             return;
         };
-        let codec = &offer.codecs[0];
-        if codec.is_passed() {
+        let passed = offer.codecs[0].is_passed();
+        let reason = offer.unshowable.unwrap_or("viewers do not take it");
+        let mut handling = gst::Structure::builder("wigwag-stream")
+            .field("pad", name)
+            .field("codec", offer.comes_as)
+            .field("passed-through", passed);
+        if !passed {
+            handling = handling.field("reason", reason);
+        }
+        let handling = gst::message::Element::builder(handling.build());
+        // Not under a lock: handlers may ask for anything.
+        let _ = sink.post_message(handling.src(&sink).build());
+        if passed && offer.unshowable.is_some() {
             let lacking = offer.lacking.as_deref();
-            let text = unshowable::warning(name, codec.format.spelled(), reason, lacking);
-            self.warn_of_input(&text);
-        } else {
-            gst::info!(
-                log::SINK,
-                "{name} is encoded anew for all viewers, for {reason}"
-            );
+            self.warn_of_input(&unshowable::warning(name, offer.comes_as, reason, lacking));
         }
     }
 

@@ -56,6 +56,8 @@ pub(super) struct StreamCodec {
 pub(super) struct Offer {
     /// In order of preference; never empty.
     pub(super) codecs: Vec<StreamCodec>,
+    /// What it comes as, as people write it.
+    pub(super) comes_as: &'static str,
     /// Why not every viewer can show it as it comes, if so.
     pub(super) unshowable: Option<&'static str>,
     /// Why it is not encoded anew although it is to be; what to install.
@@ -147,6 +149,7 @@ pub(super) fn offer(
     if is_raw(caps) {
         return Ok(Offer {
             codecs: encoded_as(structure.name().starts_with("audio/"), settings)?,
+            comes_as: "raw",
             unshowable: None,
             lacking: None,
         });
@@ -177,6 +180,7 @@ pub(super) fn offer(
     };
     Ok(Offer {
         codecs,
+        comes_as: format.spelled(),
         unshowable,
         lacking,
     })
@@ -227,13 +231,18 @@ fn encoded_anew(
     Ok(codecs)
 }
 
-/// Of G.711, descriptions know 8,000 samples/s and one channel alone (RFC 3551, section 4.5.14).
+/// Of G.711, descriptions know 8,000 samples/s and one channel alone (RFC 3551, section 4.5.14), of Opus one stream of at
+/// most two channels (RFC 7587, section 4.2).
 fn can_be_passed_through(format: &Format, caps: &gst::StructureRef) -> bool {
-    if !matches!(format.name, "PCMU" | "PCMA") {
-        return true;
-    }
     let number = |field| caps.get::<i32>(field).ok();
-    number("rate") == Some(8_000) && number("channels") == Some(1)
+    match format.name {
+        "PCMU" | "PCMA" => number("rate") == Some(8_000) && number("channels") == Some(1),
+        "OPUS" => {
+            number("channel-mapping-family").is_none_or(|family| family == 0)
+                && number("channels").is_none_or(|channels| channels <= 2)
+        }
+        _ => true,
+    }
 }
 
 /// The codecs that were asked for and can be encoded.
