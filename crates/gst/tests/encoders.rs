@@ -205,3 +205,17 @@ fn retransmission_is_offered_unless_told_otherwise() {
     // Key frames can still be asked for.
     assert!(part("nack pli"), "{without}");
 }
+
+#[test]
+fn encoder_that_makes_a_key_frame_at_each_change_of_its_rate_is_changed_seldom() {
+    let properties = "video-caps=video/x-h265 start-bitrate=500000";
+    let sender = Sender::playing_with(properties, VIDEO);
+    let viewer = sender.viewer();
+    viewer.wait_frames(10);
+    let keys = viewer.key_frames();
+    // Meanwhile the estimate for this path rises in many steps.
+    viewer.wait_frames(300);
+    let more = viewer.key_frames() - keys;
+    assert!(more <= 2, "{more} in ten seconds");
+    sender.assert_quiet();
+}

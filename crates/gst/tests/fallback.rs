@@ -1,7 +1,8 @@
 //! Encoders that do not work: the next one takes over, or the viewer is told.
 //!
 //! The encoders that fail are of this process alone, and each is of a codec of its own, so that tests do not
-//! meet: VP8's fails at the start without a word, VP9's in mid-stream, H.265's is the only one.
+//! meet: VP8's fails at the start without a word, VP9's in mid-stream, H.265's is the only one, H.264's makes no key frame
+//! when it is asked to.
 
 mod failing;
 mod stage;
@@ -59,6 +60,27 @@ fn an_encoder_that_breaks_in_mid_stream_is_followed_by_the_next() {
     let warnings = sender.warnings();
     assert!(
         warnings.iter().any(|text| text.contains("breaks")),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn encoder_that_makes_no_key_frame_when_asked_is_followed_by_one_that_does() {
+    let sender = start("video-caps=video/x-h264", VIDEO);
+    let first = viewer(&sender, "H264");
+    wait("the next encoder", || {
+        first.ask_for_key_frame();
+        sender.encoders().len() == 2
+    });
+    first.wait_frames(30);
+    let names = sender.encoder_names();
+    assert!(
+        names[0] == "deafh264enc" && names[1] != names[0],
+        "{names:?}"
+    );
+    let warnings = sender.warnings();
+    assert!(
+        warnings.iter().any(|text| text.contains("deafh264enc")),
         "{warnings:?}"
     );
 }

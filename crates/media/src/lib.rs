@@ -7,6 +7,7 @@
 //! * [`crypto_provider`]: DTLS with peers whose certificates have RSA keys, as GStreamer's do;
 //! * [`frame`] and [`frame_queue`]: frames that all viewers share, and what waits for each;
 //! * [`demand`]: from what viewers can take to what encoders shall make; [`audience`] keeps the books;
+//! * [`encoder_control`]: what an encoder is told, so that what comes out of it is what is wanted;
 //! * [`key_frame_detection`]: which packets a key frame begins with;
 //! * [`key_frames`]: when a rendition makes one;
 //! * `viewer`, with the feature of that name: a receiver for tests and for load.
@@ -14,6 +15,7 @@
 pub mod audience;
 pub mod demand;
 mod dtls;
+pub mod encoder_control;
 pub mod engine;
 pub mod frame;
 pub mod frame_queue;

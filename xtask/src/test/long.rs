@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::parts::{CONTAINER, Made, soak};
+use super::parts::{CONTAINER, Made, build, soak};
 use super::platforms::{self, PLATFORMS};
 use super::programs::{self, END_TO_END};
 use super::schedule::{Lane, Part};
@@ -24,15 +24,18 @@ pub(super) fn before_closing(made: &Made) -> Vec<Part<'_>> {
         Part::new("released", Lane::Build, &["packages"], |record| {
             let programs = Programs::released(record)?;
             record.check(&mut programs.find_element()?)?;
-            made.programs.get_or_init(|| programs);
+            made.released.get_or_init(|| programs);
             Ok(())
         }),
+        Part::new("build", Lane::Build, &["packages"], |record| {
+            build(record, made)
+        }),
         Part::new("soak", Lane::Alone, &["released"], |record| {
-            soak(record, made, SOAK_MINUTES)
+            soak(record, made, &made.released, SOAK_MINUTES)
         }),
     ];
     parts.extend(PLATFORMS.iter().map(|platform| {
-        Part::new(platform.name, Lane::Alone, &["released"], move |record| {
+        Part::new(platform.name, Lane::Alone, &["build"], move |record| {
             platforms::demo(record, made, platform)
         })
     }));

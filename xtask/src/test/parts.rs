@@ -35,6 +35,8 @@ const FUZZ_TIME: Duration = Duration::from_secs(10);
 pub(super) struct Made {
     pub(super) tests: OnceLock<Vec<TestProgram>>,
     pub(super) programs: OnceLock<Programs>,
+    /// As users get them.
+    pub(super) released: OnceLock<Programs>,
     /// `cargo xtask` itself, as this run was started.
     pub(super) xtask: OnceLock<PathBuf>,
     reference: OnceLock<PathBuf>,
@@ -137,7 +139,7 @@ pub(super) fn every_landing(made: &Made) -> Vec<Part<'_>> {
             fuzz::every_target(record, FUZZ_TIME)
         }),
         Part::new("soak", Lane::Run, &["build"], |record| {
-            soak(record, made, "1")
+            soak(record, made, &made.programs, "1")
         }),
     ]
 }
@@ -156,7 +158,7 @@ fn npm(record: &mut Record, made: &Made) -> Result<()> {
 }
 
 /// All tests, our programs, the plugin.
-fn build(record: &mut Record, made: &Made) -> Result<()> {
+pub(super) fn build(record: &mut Record, made: &Made) -> Result<()> {
     let folder = places::target().join(PROFILE_FOLDER);
     let manifest = places::root().join("Cargo.toml");
     let third_party = ThirdParty::new("workspace", &manifest, folder.clone())?;
@@ -266,8 +268,13 @@ fn python_suite(record: &mut Record, made: &Made, folder: &str) -> Result<()> {
 }
 
 /// Viewers that come, go and misbehave.
-pub(super) fn soak(record: &mut Record, made: &Made, minutes: &str) -> Result<()> {
-    let programs = made.get(&made.programs)?;
+pub(super) fn soak(
+    record: &mut Record,
+    made: &Made,
+    programs: &OnceLock<Programs>,
+    minutes: &str,
+) -> Result<()> {
+    let programs = made.get(programs)?;
     let xtask = made.get(&made.xtask)?;
     let mut soak = command(&xtask.to_string_lossy(), &["soak", "--minutes", minutes]);
     soak.arg("--wigwag").arg(&programs.wigwag);

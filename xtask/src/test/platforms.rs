@@ -126,17 +126,15 @@ impl Folder {
         record.must_run(&mut self.command(script)?)
     }
 
-    /// As root of that system, without what this one has in its environment.
+    /// As root of that system, without what this one has in its environment. What it needs of the kernel is mounted for
+    /// as long as the command runs: without `/proc`, programs do not find the libraries beside them.
     fn command(&self, script: &str) -> Result<Command> {
-        let mut command = as_root("chroot", &[&text(&self.0)?])?;
-        command.args(["env", "--ignore-environment"]);
-        command.args([
-            "PATH=/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME=/root",
-            "DEBIAN_FRONTEND=noninteractive",
-            "WIGWAG_ADDRESSES=127.0.0.1",
-        ]);
-        command.args(["sh", "-c", script]);
+        const ENTER: &str = r#"
+            mount --rbind /proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" env --ignore-environment \
+              PATH=/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+              HOME=/root DEBIAN_FRONTEND=noninteractive WIGWAG_ADDRESSES=127.0.0.1 sh -c "$1""#;
+        let mut command = as_root("unshare", &["--mount", "sh", "-c", ENTER])?;
+        command.arg(&self.0).arg(script);
         Ok(command)
     }
 

@@ -1,9 +1,12 @@
 //! How encoders are set up for conversation: low delay, key frames only on demand, a rate that can
 //! change. Names and numbers follow the published `webrtcsink`.
 
+use std::time::Duration;
+
 use gst::prelude::*;
 use gstreamer as gst;
 use wigwag_media::demand::Bitrate;
+use wigwag_media::encoder_control::Manners;
 
 use super::property::set;
 
@@ -14,9 +17,24 @@ struct SetUp {
     rate: &'static str,
     /// In bit/s: how much one step of it is.
     unit: Bitrate,
+    manners: Manners,
     /// Other properties; those that an encoder lacks are passed over, since versions differ.
     properties: &'static [(&'static str, &'static str)],
 }
+
+/// Each change of its rate is as good as any.
+const PATIENT: Manners = Manners {
+    raise_interval: Duration::ZERO,
+    lower_interval: Duration::ZERO,
+    worthwhile_percent: 0,
+};
+
+/// It makes a key frame at each change of its rate: measured with x265enc of GStreamer 1.22.
+const KEY_FRAME_AT_CHANGE: Manners = Manners {
+    raise_interval: Duration::from_secs(15),
+    lower_interval: Duration::from_secs(2),
+    worthwhile_percent: 15,
+};
 
 const BIT: Bitrate = 1;
 const KILOBIT: Bitrate = 1_000;
@@ -26,6 +44,7 @@ const SET_UPS: &[SetUp] = &[
         encoders: &["vp8enc", "vp9enc"],
         rate: "target-bitrate",
         unit: BIT,
+        manners: PATIENT,
         properties: &[
             ("deadline", "1"),
             ("cpu-used", "-16"),
@@ -44,6 +63,7 @@ const SET_UPS: &[SetUp] = &[
         encoders: &["x264enc"],
         rate: "bitrate",
         unit: KILOBIT,
+        manners: PATIENT,
         properties: &[
             ("tune", "zerolatency"),
             ("speed-preset", "ultrafast"),
@@ -57,6 +77,7 @@ const SET_UPS: &[SetUp] = &[
         encoders: &["openh264enc"],
         rate: "bitrate",
         unit: BIT,
+        manners: PATIENT,
         properties: &[
             ("gop-size", "2560"),
             ("rate-control", "bitrate"),
@@ -69,6 +90,7 @@ const SET_UPS: &[SetUp] = &[
         encoders: &["x265enc"],
         rate: "bitrate",
         unit: KILOBIT,
+        manners: KEY_FRAME_AT_CHANGE,
         properties: &[
             ("tune", "zerolatency"),
             ("speed-preset", "ultrafast"),
@@ -79,6 +101,7 @@ const SET_UPS: &[SetUp] = &[
         encoders: &["nvh264enc", "nvh265enc"],
         rate: "bitrate",
         unit: KILOBIT,
+        manners: PATIENT,
         properties: &[
             ("gop-size", "2560"),
             ("rc-mode", "cbr-ld-hq"),
@@ -89,6 +112,7 @@ const SET_UPS: &[SetUp] = &[
         encoders: &["nvav1enc"],
         rate: "bitrate",
         unit: KILOBIT,
+        manners: PATIENT,
         properties: &[
             ("gop-size", "-1"),
             ("rc-mode", "cbr"),
@@ -99,6 +123,7 @@ const SET_UPS: &[SetUp] = &[
         encoders: &["vaapih264enc", "vaapivp8enc", "vaapivp9enc"],
         rate: "bitrate",
         unit: KILOBIT,
+        manners: PATIENT,
         properties: &[("keyframe-period", "2560"), ("rate-control", "cbr")],
     },
     SetUp {
@@ -116,12 +141,14 @@ const SET_UPS: &[SetUp] = &[
         ],
         rate: "bitrate",
         unit: KILOBIT,
+        manners: PATIENT,
         properties: &[("key-int-max", "256"), ("rate-control", "cbr")],
     },
     SetUp {
         encoders: &["qsvh264enc"],
         rate: "bitrate",
         unit: KILOBIT,
+        manners: PATIENT,
         properties: &[
             ("gop-size", "2560"),
             ("low-latency", "true"),
@@ -133,6 +160,7 @@ const SET_UPS: &[SetUp] = &[
         encoders: &["av1enc"],
         rate: "target-bitrate",
         unit: KILOBIT,
+        manners: PATIENT,
         properties: &[
             ("end-usage", "cbr"),
             // In GStreamer 1.22 it makes no key frame when it is asked: who joins waits for the next of these.
@@ -151,6 +179,7 @@ const SET_UPS: &[SetUp] = &[
         encoders: &["rav1enc"],
         rate: "bitrate",
         unit: BIT,
+        manners: PATIENT,
         properties: &[
             ("low-latency", "true"),
             ("max-key-frame-interval", "715827882"),
@@ -161,6 +190,7 @@ const SET_UPS: &[SetUp] = &[
         encoders: &["vpuenc_h264", "vpuenc_hevc"],
         rate: "bitrate",
         unit: KILOBIT,
+        manners: PATIENT,
         properties: &[("gop-size", "2560")],
     },
 ];
@@ -185,8 +215,21 @@ pub(crate) fn set_rate(encoder: &gst::Element, rate: Bitrate) -> bool {
     let Some(known) = known(encoder) else {
         return false;
     };
+    let rate = highest(encoder).map_or(rate, |highest| rate.min(highest));
     set(encoder, known.rate, &(rate / known.unit).max(1).to_string());
     true
+}
+
+/// What an encoder bears.
+pub(crate) fn manners(encoder: &gst::Element) -> Manners {
+    known(encoder).map_or(PATIENT, |known| known.manners)
+}
+
+/// A limit that an application set, above which `openh264enc` passes over what it is told without a word.
+fn highest(encoder: &gst::Element) -> Option<Bitrate> {
+    let is_openh264 = encoder.factory()?.name() == "openh264enc";
+    let highest: u32 = is_openh264.then(|| encoder.property("max-bitrate"))?;
+    (highest > 0).then_some(highest.into())
 }
 
 fn known(encoder: &gst::Element) -> Option<&'static SetUp> {
@@ -239,5 +282,9 @@ mod tests {
         assert!(set_rate(&x264, 500));
         assert_eq!(x264.property::<u32>("bitrate"), 1);
         assert!(!set_rate(&encoder("opusenc"), 500));
+        let openh264 = encoder("openh264enc");
+        openh264.set_property("max-bitrate", 300_000u32);
+        assert!(set_rate(&openh264, 500_000));
+        assert_eq!(openh264.property::<u32>("bitrate"), 300_000);
     }
 }

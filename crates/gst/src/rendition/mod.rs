@@ -26,6 +26,7 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use wigwag_media::demand::{Bitrate, RenditionId};
+use wigwag_media::encoder_control::Manners;
 use wigwag_media::frame::Frame;
 use wigwag_media::session::Codec;
 
@@ -165,6 +166,11 @@ impl Rendition {
     /// What encodes, for signals; none if the stream comes encoded.
     pub(crate) fn encoder(&self) -> Option<&gst::Element> {
         self.encoder.as_ref()
+    }
+
+    /// What its encoder bears; none if the stream is passed through.
+    pub(crate) fn manners(&self) -> Option<Manners> {
+        self.encoder.as_ref().map(encoder::manners)
     }
 
     /// Changes the rate, if the encoder's can be.

@@ -3,7 +3,7 @@
 //! Everybody else sends it [`Message`]s. It waits for nobody but the application, whose signal handlers it
 //! calls under no lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -115,6 +115,8 @@ pub(super) struct Controlled {
     pub(super) audience: Audience,
     pub(super) renditions: BTreeMap<RenditionId, Running>,
     pub(super) decodings: BTreeMap<StreamId, RunningDecoding>,
+    /// Encoders that make no key frames when they are asked to, by the names of their factories.
+    pub(super) disobedient: BTreeSet<String>,
     pub(super) sessions: BTreeMap<ViewerId, Session>,
     pub(super) viewers: BTreeMap<SessionId, ViewerId>,
     pub(super) unanswered: Unanswered,
@@ -178,6 +180,7 @@ impl Control {
             audience: Audience::new(policy, start_bitrate),
             renditions: BTreeMap::new(),
             decodings: BTreeMap::new(),
+            disobedient: BTreeSet::new(),
             sessions: BTreeMap::new(),
             viewers: BTreeMap::new(),
             unanswered: Unanswered::default(),
@@ -229,7 +232,11 @@ impl Controlled {
     fn run(mut self, received: &Receiver<Message>) {
         self.start_signalling_if_ready();
         loop {
-            let deadlines = [self.audience.deadline(), self.pads.deadline()];
+            let deadlines = [
+                self.audience.deadline(),
+                self.pads.deadline(),
+                self.encoders_deadline(),
+            ];
             let wait = deadlines.into_iter().flatten().min();
             let wait = wait.map_or(IDLE, |deadline| {
                 deadline.saturating_duration_since(Instant::now())
@@ -241,6 +248,7 @@ impl Controlled {
                 Err(RecvTimeoutError::Timeout) => self.audience.wake(Instant::now()),
             }
             self.look_after_pads();
+            self.look_after_encoders();
             self.act();
         }
         self.finish();

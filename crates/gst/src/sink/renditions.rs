@@ -1,6 +1,7 @@
 //! Renditions that run, and what becomes of those that fail.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, channel};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use gst::subclass::prelude::*;
 use gstreamer as gst;
 use wigwag_media::audience::Action;
 use wigwag_media::demand::{Bitrate, RenditionId, ViewerId};
+use wigwag_media::encoder_control::{EncoderControl, EncoderEvent, Output};
 use wigwag_media::engine::Publication;
 use wigwag_media::frame::Frame;
 
@@ -30,6 +32,17 @@ pub(super) struct Running {
     /// Those that were not tried yet.
     encoders_left: VecDeque<gst::ElementFactory>,
     viewer: ViewerId,
+    /// What its encoder is told; none if it has none whose rate can be changed.
+    control: Option<EncoderControl>,
+    made: Arc<Made>,
+}
+
+/// What a rendition has made until now; written by its thread.
+#[derive(Debug, Default)]
+struct Made {
+    bytes: AtomicU64,
+    frames: AtomicU64,
+    key_frames: AtomicU64,
 }
 
 impl Controlled {
@@ -44,9 +57,13 @@ impl Controlled {
                 } => self.start_rendition(rendition, rate, viewer),
                 Action::SetRate { rendition, rate } => {
                     gst::debug!(log::SINK, "{rendition:?} gets {rate} bit/s");
-                    if let Some(running) = self.renditions.get(&rendition) {
-                        running.rendition.set_rate(rate);
+                    if let Some(running) = self.renditions.get_mut(&rendition) {
+                        match &mut running.control {
+                            Some(control) => control.handle_rate(rate, Instant::now()),
+                            None => running.rendition.set_rate(rate),
+                        }
                     }
+                    self.obey(rendition);
                     for viewer in self.audience.viewers_of(rendition) {
                         self.describe_encoders(viewer);
                     }
@@ -68,6 +85,66 @@ impl Controlled {
                 } => self.publication.set_rates(viewer, current, desired),
             }
         }
+    }
+
+    /// When to call [`look_after_encoders`](Self::look_after_encoders).
+    pub(super) fn encoders_deadline(&self) -> Option<Instant> {
+        let controls = self.renditions.values();
+        let controls = controls.filter_map(|running| running.control.as_ref());
+        controls.map(EncoderControl::poll_timeout).min()
+    }
+
+    /// Compares what comes out of encoders with what is wanted of them.
+    pub(super) fn look_after_encoders(&mut self) {
+        let now = Instant::now();
+        let mut due = Vec::new();
+        for (id, running) in &mut self.renditions {
+            if let Some(control) = &mut running.control
+                && control.poll_timeout() <= now
+            {
+                control.handle_output(running.made.output());
+                control.handle_timeout(now);
+                due.push(*id);
+            }
+        }
+        for id in due {
+            self.obey(id);
+        }
+    }
+
+    /// Does what the control of an encoder decided.
+    fn obey(&mut self, id: RenditionId) {
+        let next = |running: &mut Running| running.control.as_mut()?.poll_event();
+        while let Some(running) = self.renditions.get_mut(&id)
+            && let Some(event) = next(running)
+        {
+            match event {
+                EncoderEvent::SetRate(rate) => running.rendition.set_rate(rate),
+                EncoderEvent::NoKeyFrames => return self.replace_encoder(id),
+            }
+        }
+    }
+
+    /// Takes the next encoder in the place of one that makes no key frames when it is asked to, if there is one.
+    fn replace_encoder(&mut self, id: RenditionId) {
+        let Some(running) = self.renditions.get_mut(&id) else {
+            return;
+        };
+        let factory = running.rendition.encoder().and_then(ElementExt::factory);
+        let name = factory.map(|factory| factory.name().to_string());
+        let name = name.unwrap_or_default();
+        let left = std::mem::take(&mut running.encoders_left);
+        if left.is_empty() {
+            return gst::warning!(log::SINK, "{name} makes no key frames when it is asked to");
+        }
+        let viewer = running.viewer;
+        self.warn(&format!(
+            "{name} makes no key frames when it is asked to; another encoder takes its place"
+        ));
+        self.disobedient.insert(name);
+        self.stop_rendition(id);
+        let rate = self.audience.rate(id).unwrap_or_default();
+        self.try_encoders(id, rate, viewer, left);
     }
 
     /// Stops all renditions, and waits for that a little: encoders must not run on while a program ends.
@@ -109,9 +186,14 @@ impl Controlled {
             .streams
             .get(&id.stream)
             .and_then(|stream| stream.codec(id.codec));
-        let Some(encoders) = codec.map(|codec| codec.encoders.iter().cloned().collect()) else {
+        let Some(codec) = codec else {
             return self.give_up(id, "its stream is gone");
         };
+        // Those that were seen not to obey come last.
+        let obeys =
+            |factory: &&gst::ElementFactory| !self.disobedient.contains(factory.name().as_str());
+        let (first, last): (Vec<_>, Vec<_>) = codec.encoders.iter().partition(obeys);
+        let encoders = first.into_iter().chain(last).cloned().collect();
         self.try_encoders(id, rate, viewer, encoders);
     }
 
@@ -131,17 +213,16 @@ impl Controlled {
                 return self.give_up(id, &reason);
             }
             match self.build(id, encoder.as_ref()) {
-                Ok((rendition, attempt)) => {
-                    return self.play(
-                        id,
-                        rate,
-                        Running {
-                            rendition,
-                            attempt,
-                            encoders_left: encoders,
-                            viewer,
-                        },
-                    );
+                Ok((rendition, attempt, made)) => {
+                    let running = Running {
+                        rendition,
+                        attempt,
+                        encoders_left: encoders,
+                        viewer,
+                        control: None,
+                        made,
+                    };
+                    return self.play(id, rate, running);
                 }
                 Err(error) => {
                     reason = error.to_string();
@@ -158,7 +239,7 @@ impl Controlled {
         &mut self,
         id: RenditionId,
         encoder: Option<&gst::ElementFactory>,
-    ) -> Result<(Rendition, u64), BuildError> {
+    ) -> Result<(Rendition, u64, Arc<Made>), BuildError> {
         let gone = || BuildError::Missing("stream".to_owned(), "it again");
         let stream = self.streams.get(&id.stream).ok_or_else(gone)?;
         let codec = stream.codec(id.codec).ok_or_else(gone)?;
@@ -172,21 +253,26 @@ impl Controlled {
         };
         let attempt = self.next_attempt;
         self.next_attempt += 1;
+        let made = Arc::new(Made::default());
         let outlet = RenditionOutlet {
             rendition: id,
             attempt,
+            made: Arc::clone(&made),
             publication: Arc::downgrade(&self.publication),
             messages: self.messages.clone(),
             sink: self.sink.clone(),
             clock_advance: self.clock_advance.clone(),
         };
-        Ok((Rendition::build(&plan, Arc::new(outlet))?, attempt))
+        Ok((Rendition::build(&plan, Arc::new(outlet))?, attempt, made))
     }
 
-    fn play(&mut self, id: RenditionId, rate: Bitrate, running: Running) {
+    fn play(&mut self, id: RenditionId, rate: Bitrate, mut running: Running) {
         let Some(stream) = self.streams.get(&id.stream) else {
             return;
         };
+        let rendition = &running.rendition;
+        let manners = rendition.manners().filter(|_| !stream.audio);
+        running.control = manners.map(|manners| EncoderControl::new(manners, rate, Instant::now()));
         let rendition = &running.rendition;
         if let (Some(encoder), Some(sink)) = (rendition.encoder(), self.sink.upgrade()) {
             let peer = self.sessions.get(&running.viewer);
@@ -242,13 +328,17 @@ impl Controlled {
         }
     }
 
-    fn make_key_frame(&self, id: RenditionId) {
+    fn make_key_frame(&mut self, id: RenditionId) {
         let Some(stream) = self.streams.get(&id.stream) else {
             return;
         };
         if !stream.encoded || stream.is_decoded_for(id) {
-            if let Some(running) = self.renditions.get(&id) {
+            if let Some(running) = self.renditions.get_mut(&id) {
                 running.rendition.make_key_frame();
+                if let Some(control) = &mut running.control {
+                    control.handle_output(running.made.output());
+                    control.handle_key_frame_asked(Instant::now());
+                }
             }
         } else if let Some(sink) = self.sink.upgrade()
             && let Some(Some(upstream)) = sink.imp().with_input(id.stream, |input| input.upstream())
@@ -284,9 +374,28 @@ impl Controlled {
     }
 }
 
+impl Made {
+    fn output(&self) -> Output {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Output {
+            bytes: read(&self.bytes),
+            frames: read(&self.frames),
+            key_frames: read(&self.key_frames),
+        }
+    }
+
+    fn count(&self, frame: &Frame) {
+        let add = |count: &AtomicU64, more: u64| count.fetch_add(more, Ordering::Relaxed);
+        add(&self.bytes, frame.bytes() as u64);
+        add(&self.frames, 1);
+        add(&self.key_frames, u64::from(frame.key));
+    }
+}
+
 struct RenditionOutlet {
     rendition: RenditionId,
     attempt: u64,
+    made: Arc<Made>,
     publication: Weak<Publication>,
     messages: SyncSender<Message>,
     sink: glib::WeakRef<WebRtcSink>,
@@ -296,6 +405,7 @@ struct RenditionOutlet {
 impl Outlet for RenditionOutlet {
     fn frame(&self, frame: Arc<Frame>) {
         let key = frame.key;
+        self.made.count(&frame);
         if let Some(publication) = self.publication.upgrade() {
             publication.send_frame(frame);
         }

@@ -24,6 +24,7 @@ pub fn register() {
             ("failingvp8enc", FailingVp8::static_type()),
             ("failingh265enc", FailingH265::static_type()),
             ("breakingvp9enc", BreakingVp9::static_type()),
+            ("deafh264enc", DeafH264::static_type()),
         ] {
             gst::Element::register(None, name, rank, kind).expect("it is registered");
         }
@@ -50,6 +51,10 @@ glib::wrapper! {
 
 glib::wrapper! {
     pub struct BreakingVp9(ObjectSubclass<imp::Vp9>) @extends gst::Bin, gst::Element, gst::Object;
+}
+
+glib::wrapper! {
+    pub struct DeafH264(ObjectSubclass<imp::H264>) @extends gst::Bin, gst::Element, gst::Object;
 }
 
 fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
@@ -194,4 +199,56 @@ mod imp {
     }
 
     impl BinImpl for Vp9 {}
+
+    /// Makes no key frame when it is asked to.
+    #[derive(Default)]
+    pub struct H264;
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for H264 {
+        const NAME: &'static str = "TestDeafH264";
+        type Type = DeafH264;
+        type ParentType = gst::Bin;
+    }
+
+    impl ObjectImpl for H264 {
+        fn constructed(&self) {
+            self.parent_constructed();
+            let encoder = gst::ElementFactory::make("x264enc")
+                .property("key-int-max", 100_000u32)
+                .build()
+                .expect("installed");
+            encoder.set_property_from_str("tune", "zerolatency");
+            encoder.set_property_from_str("speed-preset", "ultrafast");
+            let obj = self.obj();
+            fill(obj.upcast_ref(), &[encoder]);
+            let exit = obj.static_pad("src").expect("an encoder has one");
+            exit.add_probe(gst::PadProbeType::EVENT_UPSTREAM, |_, info| {
+                let is_wish = info
+                    .event()
+                    .and_then(|event| event.structure())
+                    .is_some_and(|event| event.name() == "GstForceKeyUnit");
+                match is_wish {
+                    true => gst::PadProbeReturn::Drop,
+                    false => gst::PadProbeReturn::Ok,
+                }
+            });
+        }
+    }
+
+    impl GstObjectImpl for H264 {}
+
+    impl ElementImpl for H264 {
+        fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+            metadata()
+        }
+
+        fn pad_templates() -> &'static [gst::PadTemplate] {
+            static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+                LazyLock::new(|| templates("video/x-h264"));
+            TEMPLATES.as_ref()
+        }
+    }
+
+    impl BinImpl for H264 {}
 }
