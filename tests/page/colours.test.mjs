@@ -106,6 +106,17 @@ onPageStage("Firefox shows VP8 in the colours of the source", (stage) => seeBars
 onPageStage("Firefox shows VP9 in the colours of the source", (stage) => seeBars(stage, "vp9"), launchFirefox);
 onPageStage("Firefox shows AV1 in the colours of the source", (stage) => seeBars(stage, "av1"), launchFirefox);
 
+onPageStage("Chromium shows H.264 that says nothing of its colours as its caps do", async (stage) => {
+  const viewer = await stage.page();
+  const [width, height] = [1280, 720];
+  const path = await writeBars(stage, width, height, { matrix: "bt601", full: false });
+  const source =
+    `multifilesrc location=${path} loop=true blocksize=${(width * height * 3) / 2} ` +
+    `! rawvideoparse format=i420 width=${width} height=${height} framerate=10/1 colorimetry=bt601 ` +
+    `! identity sync=true ! openh264enc bitrate=4000000 rate-control=bitrate gop-size=10`;
+  await untilSeen(stage, viewer, { source, name: "passed", codec: "h264", bars: BARS });
+});
+
 onPageStage("Chromium shows webcams of 4:2:2, 4:4:4, 10 bits and odd sizes", (stage) =>
   seeUnusual(stage, ["vp8", "vp9", "h264", "av1"]),
 );

@@ -43,12 +43,13 @@ fn stream(id: StreamId, codecs: &[u32]) -> StreamConfig {
     let codecs = codecs.iter().map(|number| CodecConfig {
         number: *number,
         codec: codec(*number),
+        colour_space: None,
     });
     StreamConfig {
         id,
         codecs: codecs.collect(),
         playout_delay: None,
-        passed_through: false,
+        passed_through: None,
     }
 }
 
@@ -281,13 +282,17 @@ fn gstreamer_forgets_the_profile_it_answers_to() {
 
 /// One stream that comes encoded, and audio.
 fn passed_through(codec: Codec) -> SessionConfig {
-    let codecs = vec![CodecConfig { number: 0, codec }];
+    let codecs = vec![CodecConfig {
+        number: 0,
+        codec,
+        colour_space: None,
+    }];
     config(vec![
         StreamConfig {
             id: VIDEO,
             codecs,
             playout_delay: None,
-            passed_through: false,
+            passed_through: None,
         },
         stream(AUDIO, &[OPUS]),
     ])
@@ -420,12 +425,16 @@ fn further_names_never_take_the_payload_types_of_other_codecs() {
         let profile_level_id = 0x640014 + number;
         let codec = Codec::H264 { profile_level_id };
         let id = StreamId(number);
-        let codecs = vec![CodecConfig { number: 0, codec }];
+        let codecs = vec![CodecConfig {
+            number: 0,
+            codec,
+            colour_space: None,
+        }];
         StreamConfig {
             id,
             codecs,
             playout_delay: None,
-            passed_through: false,
+            passed_through: None,
         }
     });
     let (_, offer) = offered(&config(streams.collect()));
@@ -469,14 +478,18 @@ fn g711_is_offered_by_its_static_payload_types() {
         (Codec::Pcmu, "a=rtpmap:0 PCMU/8000"),
         (Codec::Pcma, "a=rtpmap:8 PCMA/8000"),
     ] {
-        let codecs = vec![CodecConfig { number: 6, codec }];
+        let codecs = vec![CodecConfig {
+            number: 6,
+            codec,
+            colour_space: None,
+        }];
         let config = config(vec![
             stream(VIDEO, &[VP8]),
             StreamConfig {
                 id: AUDIO,
                 codecs,
                 playout_delay: None,
-                passed_through: false,
+                passed_through: None,
             },
         ]);
         let (mut session, offer) = offered(&config);
@@ -724,12 +737,13 @@ fn payload_types_run_out() {
         codec: Codec::H264 {
             profile_level_id: 0x640000 + number,
         },
+        colour_space: None,
     });
     let many = StreamConfig {
         id: VIDEO,
         codecs: codecs.collect(),
         playout_delay: None,
-        passed_through: false,
+        passed_through: None,
     };
     let refusal = Session::offer(&config(vec![many]), &[], Instant::now()).map(|_| ());
     assert_eq!(refusal, Err(EndReason::TooManyCodecs));

@@ -121,6 +121,7 @@ fn a_viewer_may_change_the_codec_without_a_new_session() {
     config.streams[0].codecs.push(CodecConfig {
         number: 5,
         codec: h264,
+        colour_space: None,
     });
     let mut network = Network::connected(&config, viewer());
     let agreed = SessionEvent::Negotiated(vec![(VIDEO.0, vec![0, 5])]);

@@ -11,12 +11,18 @@ export interface Shown {
   frameless: string | null;
 }
 
-/** How senders of ours mark pictures whose source decides when key frames come. */
-const PASSED_THROUGH = /^a=x-wigwag-passed-through\r?$/m;
+/** How senders of ours mark pictures whose source decides when key frames come, and why some viewers show them wrong. */
+const PASSED_THROUGH = /^a=x-wigwag-passed-through(?::(.*?))?\r?$/m;
 
-/** Whether the picture of an offer is one whose next key frame may have to be waited for. */
-export function isPassedThrough(offer: string | undefined): boolean {
-  return offer !== undefined && PASSED_THROUGH.test(offer);
+export interface PassedThrough {
+  /** Why not every browser shows it right; empty if every one does. */
+  caveat: string;
+}
+
+/** Of the picture of an offer; null if its sender decides when key frames come. */
+export function passedThrough(offer: string | undefined): PassedThrough | null {
+  const found = PASSED_THROUGH.exec(offer ?? "");
+  return found ? { caveat: found[1] ?? "" } : null;
 }
 
 /** Looks at one sample after the other. */

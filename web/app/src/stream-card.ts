@@ -4,7 +4,7 @@ import { element, icon, type Icon } from "./element.js";
 import { figureTexts } from "./figures.js";
 import { metaText } from "./peer-name.js";
 import type { Stream, StreamState } from "./stream.js";
-import { refusalText } from "./words.js";
+import { caveatText, refusalText } from "./words.js";
 
 /** One stream as a person sees it. */
 export class StreamCard {
@@ -77,8 +77,8 @@ export class StreamCard {
 
   #showState(): void {
     const { state, isPresent } = this.#stream;
-    const refused = refusalText(this.#stream.refusals);
-    const text = stateText(state, isPresent, refused);
+    const notes = [refusalText(this.#stream.refusals), caveatText(this.#stream.caveat)];
+    const text = stateText(state, isPresent, notes.filter((note) => note !== "").join(" "));
     if (this.#status.textContent !== text) {
       this.#status.textContent = text;
     }
@@ -145,15 +145,15 @@ function actionButton(name: Icon, title: string): HTMLButtonElement {
   return element("button", { type: "button", class: "action", title }, icon(name));
 }
 
-/** @param refused what this browser does not take, in words; empty if it takes all */
-function stateText(state: StreamState, isPresent: boolean, refused: string): string {
+/** @param notes what this browser does not take or show right, in words; empty if there is nothing */
+function stateText(state: StreamState, isPresent: boolean, notes: string): string {
   switch (state.name) {
     case "ready":
       return "Ready to play";
     case "connecting":
-      return refused || "Connecting…";
+      return notes || "Connecting…";
     case "playing":
-      return [isPresent ? "Playing" : "Playing; the server no longer lists the sender", refused]
+      return [isPresent ? "Playing" : "Playing; the server no longer lists the sender", notes]
         .filter((text) => text !== "")
         .join(". ");
     case "stalled":
@@ -163,6 +163,7 @@ function stateText(state: StreamState, isPresent: boolean, refused: string): str
     case "waiting":
       return "The sender has left. It is played when it comes back.";
     case "frameless":
+      return [state.message, notes].filter((text) => text !== "").join(" ");
     case "failed":
       return state.message;
   }

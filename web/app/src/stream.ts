@@ -7,7 +7,7 @@
 import type { ConsumerSession, GstWebRTCAPI, Peer, Refusal } from "wigwag";
 import { Meter, type Figures } from "./figures.js";
 import { peerName } from "./peer-name.js";
-import { isPassedThrough, Picture } from "./picture.js";
+import { passedThrough, Picture } from "./picture.js";
 import { playError, refusalText } from "./words.js";
 
 const SAMPLE_MS = 1_000;
@@ -52,6 +52,7 @@ export class Stream {
   #retrying: number | undefined;
   #retries = 0;
   #refusals: readonly Refusal[] = [];
+  #caveat = "";
 
   constructor(api: GstWebRTCAPI, peer: Peer) {
     this.#api = api;
@@ -88,6 +89,11 @@ export class Stream {
   /** What of it this browser does not take. */
   get refusals(): readonly Refusal[] {
     return this.#refusals;
+  }
+
+  /** Why this browser may show the picture wrong, as the sender says; empty if it need not. */
+  get caveat(): string {
+    return this.#caveat;
   }
 
   play(): void {
@@ -139,6 +145,7 @@ export class Stream {
     session.mungeStereoHack = true;
     let problem: string | null = null;
     this.#refusals = [];
+    this.#caveat = "";
     session.addEventListener("error", (event) => (problem = (event as ErrorEvent).message));
     session.addEventListener("streamsChanged", () => {
       if (this.#session === session) {
@@ -201,7 +208,9 @@ export class Stream {
       const figures = meter.take(report as Iterable<[string, unknown]>, performance.now());
       silent = figures.bytes > bytes ? 0 : silent + 1;
       bytes = figures.bytes;
-      const waits = connection.connectionState === "connected" && isPassedThrough(connection.remoteDescription?.sdp);
+      const passed = passedThrough(connection.remoteDescription?.sdp);
+      this.#caveat = passed?.caveat ?? "";
+      const waits = connection.connectionState === "connected" && passed !== null;
       const shown = picture.take(figures.video, waits);
       if (silent === 0) {
         this.#retries = 0;

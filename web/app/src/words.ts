@@ -34,6 +34,13 @@ export function refusalText(refusals: readonly Refusal[]): string {
   return [...new Set(sentences)].join(" ");
 }
 
+const MAX_CAVEAT_CHARS = 200;
+
+/** What a sender says of a picture that this browser may show wrong; empty if it says nothing. */
+export function caveatText(caveat: string): string {
+  return caveat && `Not every browser shows this picture right, for ${clip(caveat, MAX_CAVEAT_CHARS)}.`;
+}
+
 /** As people write it. */
 function codecName(name: string): string {
   switch (name.toLowerCase()) {

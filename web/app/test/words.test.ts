@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { refusalText } from "../src/words.js";
+import { caveatText, refusalText } from "../src/words.js";
+
+describe("caveatText", () => {
+  it("says what a sender warns of", () => {
+    expect(caveatText("")).toBe("");
+    expect(caveatText("it has 10 bits")).toBe("Not every browser shows this picture right, for it has 10 bits.");
+    expect(caveatText("x".repeat(1_000)).length).toBeLessThan(300);
+  });
+});
 
 describe("refusalText", () => {
   it("is empty where all is taken", () => {

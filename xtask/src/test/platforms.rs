@@ -20,6 +20,9 @@ use crate::record::Record;
 /// From the command to the address of the page, downloads included.
 const LONGEST: Duration = Duration::from_secs(20 * 60);
 
+/// From the address until there is a producer.
+const PRODUCER_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// A system that the demo runs on.
 pub(super) struct Platform {
     pub(super) name: &'static str,
@@ -66,17 +69,27 @@ pub(super) fn demo(record: &mut Record, made: &Made, platform: &Platform) -> Res
     ));
     let programs = made.get(&made.programs)?;
     let signalling = address.replacen("http", "ws", 1);
+    let signalling = signalling.trim_end_matches('/');
+    wait_for_producer(&programs.wigwag, signalling)?;
     let mut watch = Command::new(&programs.wigwag);
-    watch.args([
-        "load",
-        signalling.trim_end_matches('/'),
-        "--viewers",
-        "1",
-        "--seconds",
-        "5",
-    ]);
+    watch.args(["load", signalling, "--viewers", "1", "--seconds", "5"]);
     record.check(&mut watch)?;
     demo.end()
+}
+
+/// The page is there a moment before what it shows.
+fn wait_for_producer(wigwag: &Path, signalling: &str) -> Result<()> {
+    let give_up = Instant::now() + PRODUCER_TIMEOUT;
+    while Instant::now() < give_up {
+        let list = Command::new(wigwag)
+            .args(["list", "--json", signalling])
+            .output()?;
+        if list.stdout.windows(4).any(|part| part == b"test") {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    bail!("nobody was listed within {PRODUCER_TIMEOUT:?}")
 }
 
 /// A system in a folder, removed when dropped.

@@ -327,6 +327,10 @@ impl Controlled {
             audio: offer.codecs[0].format.audio,
             encoded,
             reordered,
+            caveat: offer
+                .unshowable
+                .filter(|_| offer.codecs[0].is_passed())
+                .map(|reason| unshowable::caveat(reason, offer.lacking.as_deref())),
             refusal_posted: known.as_ref().is_some_and(|known| known.refusal_posted),
             codecs: offer.codecs,
         };

@@ -1,8 +1,9 @@
 //! A pad's stream: in which codecs it can be sent.
 
 use gstreamer as gst;
+use gstreamer_video as gst_video;
 use wigwag_media::demand::{RenditionId, StreamId};
-use wigwag_media::session::{Codec, CodecConfig, StreamConfig};
+use wigwag_media::session::{Codec, CodecConfig, ColourSpace, PassedThrough, StreamConfig};
 
 use super::feeds::Feeds;
 use super::pace::Liveness;
@@ -32,6 +33,8 @@ pub(super) struct Stream {
     pub(super) encoded: bool,
     /// Whether its pictures do not come in the order in which they are shown.
     pub(super) reordered: bool,
+    /// Why not every viewer shows it right, though it is passed through.
+    pub(super) caveat: Option<String>,
     /// Whether a warning said that a viewer refuses it.
     pub(super) refusal_posted: bool,
     /// In order of preference; never empty.
@@ -85,6 +88,7 @@ impl Stream {
         let config = |codec: &StreamCodec| CodecConfig {
             number: codec.number,
             codec: codec.codec,
+            colour_space: self.colour_space(codec),
         };
         StreamConfig {
             id: self.id,
@@ -92,8 +96,32 @@ impl Stream {
             playout_delay: playout_delay
                 .for_source(self.liveness.is_live())
                 .filter(|_| !self.audio),
-            passed_through: !self.audio && self.passed().is_some(),
+            passed_through: self
+                .passed()
+                .filter(|_| !self.audio)
+                .map(|_| PassedThrough {
+                    caveat: self.caveat.clone(),
+                }),
         }
+    }
+
+    /// What the samples of its pictures mean in a codec: as its caps say, or as everything is encoded.
+    fn colour_space(&self, codec: &StreamCodec) -> Option<ColourSpace> {
+        if self.audio {
+            return None;
+        }
+        if !codec.is_passed() {
+            return Some(ColourSpace::BT601);
+        }
+        let text = self.caps.structure(0)?.get::<&str>("colorimetry").ok()?;
+        let colorimetry: gst_video::VideoColorimetry = text.parse().ok()?;
+        let number = |number: u32| u8::try_from(number).ok();
+        Some(ColourSpace {
+            primaries: number(colorimetry.primaries().to_iso())?,
+            transfer: number(colorimetry.transfer().to_iso())?,
+            matrix: number(colorimetry.matrix().to_iso())?,
+            full_range: colorimetry.range() == gst_video::VideoColorRange::Range0_255,
+        })
     }
 
     /// Its codecs as people write them.

@@ -57,6 +57,15 @@ pub(super) fn warning(pad: &str, what: &str, reason: &str, lacking: Option<&str>
     format!("{pad}: not every viewer shows this {what} right, for {reason}. {remedy}")
 }
 
+/// What viewers are told of it.
+pub(super) fn caveat(reason: &str, lacking: Option<&str>) -> String {
+    let cause = match lacking {
+        Some(_) => "it lacks a decoder or an encoder",
+        None => "it was told not to",
+    };
+    format!("{reason}, and the sender does not encode it anew: {cause}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::media::MediaKind;
 
+use super::colour_space::ColourSpace;
 use super::timing::PlayoutDelay;
 use crate::demand::{Bitrate, StreamId};
 
@@ -50,9 +51,9 @@ pub struct StreamConfig {
     /// How long viewers that allow it shall hold back its pictures; none leaves it to them. Of no consequence
     /// for audio.
     pub playout_delay: Option<PlayoutDelay>,
-    /// Whether its source decides when key frames come, not we: descriptions say so (`a=x-wigwag-passed-through`), for
-    /// viewers that have to wait for one to know what they wait for.
-    pub passed_through: bool,
+    /// Whether its source decides when key frames come: descriptions say so (`a=x-wigwag-passed-through`), for viewers
+    /// that have to wait for one, or show it wrong, to know why.
+    pub passed_through: Option<PassedThrough>,
 }
 
 /// One codec that a stream can be sent in.
@@ -62,6 +63,15 @@ pub struct CodecConfig {
     pub number: u32,
     /// The codec.
     pub codec: Codec,
+    /// What the samples of its pictures mean, if that is known; of no consequence for audio.
+    pub colour_space: Option<ColourSpace>,
+}
+
+/// Pictures whose source decides when key frames come, not we.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PassedThrough {
+    /// Why not every viewer shows them right, for people; one line.
+    pub caveat: Option<String>,
 }
 
 /// A codec that can be offered.

@@ -10,9 +10,10 @@
 
 use std::collections::BTreeSet;
 
+use super::config::PassedThrough;
 use super::description::{Description, Section};
 use super::format::Format;
-use super::{mid_header, timing};
+use super::{colour_space, mid_header, timing};
 
 /// The attribute of sections whose source decides when key frames come. An invention of ours; others pass over it
 /// (RFC 8866, section 5.13).
@@ -26,7 +27,7 @@ pub(super) struct Telling {
     /// The number of its track.
     pub(super) track: usize,
     /// Whether what is sent comes encoded, with key frames when its source likes.
-    pub(super) passed_through: bool,
+    pub(super) passed_through: Option<PassedThrough>,
     pub(super) content: Content,
 }
 
@@ -128,6 +129,7 @@ fn section_for_viewer(library: &Section, msid: &str, telling: &Telling) -> Secti
             }
             "a=extmap" => {
                 let line = line.replace(mid_header::URI_FOR_LIBRARY, mid_header::URI);
+                let line = line.replace(colour_space::URI_FOR_LIBRARY, colour_space::URI);
                 section.lines.push(line);
             }
             "a=msid" | "a=ssrc" | "a=ssrc-group" if !sent => {}
@@ -147,8 +149,12 @@ fn section_for_viewer(library: &Section, msid: &str, telling: &Telling) -> Secti
             _ => section.lines.push(line.clone()),
         }
     }
-    if sent && telling.passed_through {
-        section.lines.push(format!("a={PASSED_THROUGH}"));
+    if sent && let Some(passed_through) = &telling.passed_through {
+        let caveat = passed_through.caveat.as_deref().map(one_line);
+        let caveat = caveat
+            .map(|caveat| format!(":{caveat}"))
+            .unwrap_or_default();
+        section.lines.push(format!("a={PASSED_THROUGH}{caveat}"));
     }
     match &telling.content {
         Content::Sent(formats) => formats.iter().for_each(|format| format.write(&mut section)),
@@ -159,6 +165,11 @@ fn section_for_viewer(library: &Section, msid: &str, telling: &Telling) -> Secti
         Content::Other => section.formats.clone_from(&library.formats),
     }
     section
+}
+
+/// What of a text may stand in a line of a description.
+fn one_line(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).collect()
 }
 
 /// The sources of packets sent again (RFC 5576): the second of each pair.

@@ -20,6 +20,7 @@
 
 mod agreement;
 mod candidate_pair;
+mod colour_space;
 mod config;
 mod description;
 mod end;
@@ -53,7 +54,10 @@ use str0m::{Candidate, Input, Rtc};
 
 use candidate_pair::RemoteCandidates;
 pub use candidate_pair::{CandidateKind, CandidatePair, PathEnd};
-pub use config::{Certificate, Codec, CodecConfig, OfferExtent, SessionConfig, StreamConfig};
+pub use colour_space::ColourSpace;
+pub use config::{
+    Certificate, Codec, CodecConfig, OfferExtent, PassedThrough, SessionConfig, StreamConfig,
+};
 pub use end::EndReason;
 use estimate::Estimate;
 pub use feedback::FEEDBACK_TIMEOUT;
@@ -357,9 +361,10 @@ mod tests {
                 codecs: vec![CodecConfig {
                     number: 0,
                     codec: Codec::Vp8,
+                    colour_space: None,
                 }],
                 playout_delay: None,
-                passed_through: false,
+                passed_through: None,
             }],
             start_bitrate: None,
             max_wait: Duration::from_millis(500),

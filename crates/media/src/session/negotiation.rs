@@ -17,7 +17,8 @@ use str0m::{Candidate, RtcConfig, bwe};
 
 use super::agreement::{self, Agreement, Offered};
 use super::candidate_pair::RemoteCandidates;
-use super::config::provider;
+use super::colour_space::{self, ColourSpaceHeader};
+use super::config::{PassedThrough, provider};
 use super::description::Description;
 use super::estimate::Estimate;
 use super::feedback::Feedback;
@@ -42,6 +43,7 @@ const TRANSPORT_SEQUENCE_ID: u8 = 3;
 const MID_ID: u8 = 4;
 const PLAYOUT_DELAY_ID: u8 = 5;
 const CAPTURE_TIME_ID: u8 = 6;
+const COLOUR_SPACE_ID: u8 = 7;
 
 /// An offer that is not answered yet.
 pub(super) struct PendingOffer {
@@ -147,7 +149,7 @@ impl Session {
             tellings.push(Telling {
                 mid,
                 track: place,
-                passed_through: is_passed_through(config, section.stream),
+                passed_through: passed_through(config, section.stream),
                 content: Content::Sent(section.formats(config)),
             });
         }
@@ -224,7 +226,7 @@ impl Session {
                 track: place,
                 passed_through: agreement
                     .stream()
-                    .is_some_and(|(stream, _)| is_passed_through(config, stream)),
+                    .and_then(|(stream, _)| passed_through(config, stream)),
                 content: agreement.content(section, config),
             });
             told.push((of_library, agreement.told()));
@@ -331,9 +333,10 @@ impl Session {
     }
 }
 
-fn is_passed_through(config: &SessionConfig, stream: StreamId) -> bool {
+fn passed_through(config: &SessionConfig, stream: StreamId) -> Option<PassedThrough> {
     let mut streams = config.streams.iter();
-    streams.any(|config| config.id == stream && config.passed_through)
+    let config = streams.find(|config| config.id == stream)?;
+    config.passed_through.clone()
 }
 
 fn rtc_config(config: &SessionConfig, payload_types: &PayloadTypes, names: &MidNames) -> RtcConfig {
@@ -359,6 +362,12 @@ fn rtc_config(config: &SessionConfig, payload_types: &PayloadTypes, names: &MidN
         .any(|stream| stream.playout_delay.is_some())
     {
         rtc_config = rtc_config.set_extension(PLAYOUT_DELAY_ID, Extension::PlayoutDelay);
+    }
+    let codecs = config.streams.iter().flat_map(|stream| &stream.codecs);
+    if codecs.into_iter().any(|codec| codec.colour_space.is_some()) {
+        let uri = colour_space::URI_FOR_LIBRARY;
+        let header = Extension::with_serializer(uri, ColourSpaceHeader);
+        rtc_config = rtc_config.set_extension(COLOUR_SPACE_ID, header);
     }
     for claim in payload_types.iter() {
         format::add_placeholder(rtc_config.codec_config(), claim);

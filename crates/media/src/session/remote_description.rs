@@ -8,7 +8,7 @@ use str0m::Candidate;
 
 use super::description::{Description, Section};
 use super::format::Format;
-use super::{mid_header, timing};
+use super::{colour_space, mid_header, timing};
 
 /// The most candidates of a viewer that are read of a description, and the most that are taken one by one
 /// after it.
@@ -17,11 +17,12 @@ pub const MAX_CANDIDATES: usize = 64;
 /// Attributes of transport that the library needs, wherever they stand.
 const TRANSPORT: [&str; 3] = ["ice-ufrag", "ice-pwd", "fingerprint"];
 
-/// See [`mid_header`] and [`timing`]; and draft-holmer-rmcat-transport-wide-cc-extensions-01.
-const EXTENSIONS: [&str; 4] = [
+/// See [`mid_header`], [`timing`] and [`colour_space`]; and draft-holmer-rmcat-transport-wide-cc-extensions-01.
+const EXTENSIONS: [&str; 5] = [
     mid_header::URI,
     timing::PLAYOUT_DELAY_URI,
     timing::CAPTURE_TIME_URI,
+    colour_space::URI,
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
 ];
 
@@ -187,6 +188,7 @@ fn extensions(section: &Section) -> Vec<String> {
     }
     let for_library = |uri| match uri {
         mid_header::URI => mid_header::URI_FOR_LIBRARY,
+        colour_space::URI => colour_space::URI_FOR_LIBRARY,
         other => other,
     };
     let lines = found.into_iter();

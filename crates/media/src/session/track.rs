@@ -9,6 +9,7 @@ use str0m::rtp::RtpWrite;
 use str0m::stats::MediaEgressStats;
 
 use super::agreement::Agreement;
+use super::colour_space::ColourSpace;
 use super::config::SessionConfig;
 use super::pacer::Pacer;
 use super::rate::Rate;
@@ -37,6 +38,8 @@ pub(super) struct Track {
     mid: Mid,
     /// What the viewer takes, by the sender's numbers; the first was agreed on.
     accepted: Vec<(u32, Pt)>,
+    /// What the samples of its pictures mean, by the sender's numbers of codecs.
+    colour_spaces: Vec<(u32, ColourSpace)>,
     /// What the viewer gets; none before anything is agreed on.
     given: Option<RenditionId>,
     /// What it gets from the next key frame of that on.
@@ -76,15 +79,20 @@ struct Sending {
 impl Track {
     pub(super) fn new(config: &SessionConfig, stream: StreamId, kind: MediaKind, mid: Mid) -> Self {
         let mut configs = config.streams.iter();
-        let playout_delay = configs
-            .find(|config| config.id == stream && kind == MediaKind::Video)
-            .and_then(|config| config.playout_delay);
+        let config_of_video =
+            configs.find(|config| config.id == stream && kind == MediaKind::Video);
+        let playout_delay = config_of_video.and_then(|config| config.playout_delay);
+        let codecs = config_of_video.map_or(&[][..], |config| &config.codecs);
+        let colour_spaces = codecs
+            .iter()
+            .filter_map(|codec| Some((codec.number, codec.colour_space?)));
         Self {
             stream,
             kind,
             clock: VIDEO_CLOCK,
             mid,
             accepted: Vec::new(),
+            colour_spaces: colour_spaces.collect(),
             given: None,
             next: None,
             queue: FrameQueue::new(config.max_wait),
@@ -311,8 +319,22 @@ impl Track {
             );
             let marker = video && sending.next == last;
             let mut packet = packet.marker(marker).nackable(video);
-            if sending.next == 0 {
-                packet = packet.ext_vals(self.timing.of_frame(frame.wall_clock, now));
+            let mut values = match sending.next {
+                0 => Some(self.timing.of_frame(frame.wall_clock, now)),
+                _ => None,
+            };
+            if marker
+                && frame.key
+                && let Some((_, colour_space)) = self
+                    .colour_spaces
+                    .iter()
+                    .find(|(codec, _)| *codec == frame.rendition.codec)
+            {
+                let values = values.get_or_insert_default();
+                values.user_values.set(*colour_space);
+            }
+            if let Some(values) = values {
+                packet = packet.ext_vals(values);
             }
             stream.write_rtp(packet);
             self.next_sequence += 1;

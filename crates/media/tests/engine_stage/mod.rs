@@ -46,12 +46,13 @@ pub fn config() -> Arc<SessionConfig> {
     let codecs = vec![CodecConfig {
         number: 0,
         codec: Codec::Vp8,
+        colour_space: None,
     }];
     let streams = vec![StreamConfig {
         id: VIDEO,
         codecs,
         playout_delay: None,
-        passed_through: false,
+        passed_through: None,
     }];
     Arc::new(SessionConfig {
         certificate: Certificate::generate().expect("a certificate"),

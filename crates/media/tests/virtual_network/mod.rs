@@ -37,9 +37,10 @@ pub fn config(streams: &[(StreamId, Codec)], start_bitrate: Option<u64>) -> Sess
         codecs: vec![CodecConfig {
             number: 0,
             codec: *codec,
+            colour_space: None,
         }],
         playout_delay: None,
-        passed_through: false,
+        passed_through: None,
     });
     SessionConfig {
         certificate: Certificate::generate().expect("a certificate"),

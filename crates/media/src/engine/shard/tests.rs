@@ -58,6 +58,7 @@ impl Scene {
         let codecs = vec![CodecConfig {
             number: 0,
             codec: Codec::Vp8,
+            colour_space: None,
         }];
         let id = StreamId(0);
         let config = SessionConfig {
@@ -67,7 +68,7 @@ impl Scene {
                 id,
                 codecs,
                 playout_delay: None,
-                passed_through: false,
+                passed_through: None,
             }],
             start_bitrate: None,
             max_wait: Duration::from_millis(500),
