@@ -131,6 +131,15 @@ impl Record {
         }
     }
 
+    /// Adds what was counted and written beside it.
+    pub(crate) fn add(&mut self, mut other: Self) {
+        let output = other.take_output();
+        self.say(output.trim_end());
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.failures.append(&mut other.failures);
+    }
+
     /// The output that was not printed yet.
     pub(crate) fn take_output(&mut self) -> String {
         match &mut self.output {
@@ -276,6 +285,18 @@ mod tests {
         let mut record = Record::default();
         record.check(&mut shell("sleep 60 & exit 0")).unwrap();
         assert_eq!((record.passed, record.failed), (1, 0));
+    }
+
+    #[test]
+    fn record_that_is_added_brings_its_counts_failures_and_output() {
+        let (mut all, mut part) = (Record::default(), Record::default());
+        all.count("first", true);
+        part.say("said");
+        part.count("second", false);
+        all.add(part);
+        assert_eq!((all.passed, all.failed), (1, 1));
+        assert_eq!(all.failures, ["second"]);
+        assert_eq!(all.take_output(), "said\n");
     }
 
     #[test]

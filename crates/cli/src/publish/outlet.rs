@@ -355,7 +355,12 @@ impl Kept {
             return;
         }
         self.bytes += buffer.size();
-        self.samples.push(sample.clone());
+        let mut kept = sample.clone();
+        // The source may have few buffers, which it needs again.
+        if let Ok(copy) = buffer.copy_deep() {
+            kept.make_mut().set_buffer(Some(&copy));
+        }
+        self.samples.push(kept);
         if self.bytes > MAX_KEPT_BYTES || self.samples.len() > MAX_KEPT_PICTURES {
             *self = Self::default();
         }

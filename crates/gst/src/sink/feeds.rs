@@ -138,9 +138,20 @@ impl Group {
         if self.bytes > MAX_GROUP_BYTES || samples.len() >= MAX_GROUP_BUFFERS {
             self.samples = None;
         } else {
-            samples.push(sample.clone());
+            samples.push(copied(sample));
         }
     }
+}
+
+/// The same with memory of its own: the source may have few buffers, which it needs again.
+fn copied(sample: &gst::Sample) -> gst::Sample {
+    let mut copy = sample.clone();
+    if let Some(buffer) = sample.buffer()
+        && let Ok(buffer) = buffer.copy_deep()
+    {
+        copy.make_mut().set_buffer(Some(&buffer));
+    }
+    copy
 }
 
 #[cfg(test)]

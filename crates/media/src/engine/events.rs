@@ -232,6 +232,20 @@ mod tests {
     }
 
     #[test]
+    fn of_changes_that_wait_the_latest_of_each_stream_counts() {
+        let switched = |stream, codec| {
+            ViewerEvent::Switched(RenditionId {
+                stream: StreamId(stream),
+                codec,
+                level: 0,
+            })
+        };
+        let changes = (0..1_000).map(|number| switched(number % 2, number));
+        let (queue, _) = tell(0, changes.collect());
+        assert_eq!(queue.waiting, [switched(0, 998), switched(1, 999)]);
+    }
+
+    #[test]
     fn a_fall_is_told_at_once_and_a_rise_if_it_matters() {
         let now = Instant::now();
         let ms = Duration::from_millis;
