@@ -29,6 +29,9 @@ pub const LEAST_CORRECTION_PERCENT: u64 = 45;
 /// So many windows in a row tell that an encoder makes too much, or again less than it may.
 const WINDOWS: u32 = 2;
 
+/// A change by less than this, in percent, is no reason to wait until an encoder has settled.
+const SMALL_PERCENT: u64 = 15;
+
 /// Below this, in percent of what is wanted, a correction is taken back.
 const RELIEF_PERCENT: u64 = 75;
 
@@ -84,6 +87,11 @@ pub struct EncoderControl {
     changed: Option<Instant>,
     output: Output,
     window: (Instant, Output),
+    /// What was told when the window began, and what was wanted since, in bits.
+    window_told: Bitrate,
+    window_wanted: u64,
+    /// Until when that was added up.
+    added_up: Instant,
     too_much: u32,
     little: u32,
     /// The wish that was not fulfilled yet: when, and what had come out.
@@ -103,6 +111,9 @@ impl EncoderControl {
             changed: None,
             output: Output::default(),
             window: (now + SETTLES, Output::default()),
+            window_told: rate,
+            window_wanted: 0,
+            added_up: now,
             too_much: 0,
             little: 0,
             asked: None,
@@ -113,6 +124,7 @@ impl EncoderControl {
 
     /// What is wanted from now on.
     pub fn handle_rate(&mut self, rate: Bitrate, now: Instant) {
+        self.add_up(now);
         self.wanted = rate;
         self.tell(now);
     }
@@ -183,9 +195,26 @@ impl EncoderControl {
         }
         self.told = self.target();
         self.changed = Some(now);
-        self.window = (now + SETTLES, self.output);
-        (self.too_much, self.little) = (0, 0);
+        // After a small change it can be judged as before; rates that move slowly move all the time.
+        if self.told.abs_diff(self.window_told) * 100 > self.window_told * SMALL_PERCENT {
+            self.begin_window(now + SETTLES, now);
+            (self.too_much, self.little) = (0, 0);
+        }
         self.events.push_back(EncoderEvent::SetRate(self.told));
+    }
+
+    fn begin_window(&mut self, begin: Instant, now: Instant) {
+        self.window = (begin, self.output);
+        self.window_told = self.told;
+        self.window_wanted = 0;
+        self.added_up = now;
+    }
+
+    fn add_up(&mut self, now: Instant) {
+        let time = now.saturating_duration_since(self.added_up.max(self.window.0));
+        let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.window_wanted += (self.wanted / 1_000).saturating_mul(milliseconds);
+        self.added_up = now;
     }
 
     fn judge_rate(&mut self, now: Instant) {
@@ -195,17 +224,18 @@ impl EncoderControl {
             self.window.1 = self.output;
             return;
         }
+        self.add_up(now);
         let time = now.saturating_duration_since(begin);
         if time < WINDOW {
             return;
         }
-        self.window = (now, self.output);
+        let wanted = self.window_wanted;
+        self.begin_window(now, now);
         let bytes = self.output.bytes.saturating_sub(before.bytes);
-        if self.output.frames == before.frames || self.wanted == 0 {
+        if self.output.frames == before.frames || wanted == 0 {
             return;
         }
-        let measured = bytes * 8_000 / u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
-        let percent = measured * 100 / self.wanted;
+        let percent = bytes.saturating_mul(800) / wanted;
         self.too_much = if percent > TOLERANCE_PERCENT {
             self.too_much + 1
         } else {
@@ -338,6 +368,17 @@ mod tests {
         encoder.percent = 100;
         encoder.run(30);
         assert_eq!(encoder.told, 2 * MEGABIT);
+    }
+
+    #[test]
+    fn encoder_whose_rate_moves_all_the_time_is_judged_too() {
+        let mut encoder = Encoder::new(Manners::default(), 190);
+        for step in 0..60 {
+            encoder.want(MEGABIT - step % 10 * 10_000);
+            encoder.run(1);
+        }
+        let made = encoder.told * encoder.percent / 100;
+        assert!((800_000..=1_200_000).contains(&made), "{made}");
     }
 
     #[test]

@@ -210,7 +210,8 @@ export class Stream {
       bytes = figures.bytes;
       const passed = passedThrough(connection.remoteDescription?.sdp);
       this.#caveat = passed?.caveat ?? "";
-      const waits = connection.connectionState === "connected" && passed !== null;
+      const refused = this.#refusals.some(({ kind }) => kind === "video");
+      const waits = connection.connectionState === "connected" && passed !== null && !refused;
       const shown = picture.take(figures.video, waits);
       if (silent === 0) {
         this.#retries = 0;

@@ -202,6 +202,8 @@ impl Feed {
             return Ok(gst::FlowSuccess::Ok);
         };
         if kind == Kind::Video {
+            // What was kept is of the past, and says nothing of where the source is now.
+            self.find_offset(sample);
             let kept = std::mem::take(&mut self.lock().kept);
             for sample in &kept.samples {
                 self.push_to(&lane, sample)?;
@@ -303,6 +305,19 @@ impl Feed {
         }
         let caps = sample.caps_owned()?;
         Some(gst::Sample::builder().buffer(&buffer).caps(&caps).build())
+    }
+
+    /// Decides the offset by this sample, unless that was done.
+    fn find_offset(&self, sample: &gst::Sample) {
+        let running = || {
+            let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+            let buffer = sample.buffer()?;
+            let time = buffer.pts().or_else(|| buffer.dts())?;
+            nanoseconds(segment.to_running_time_full(time)?)
+        };
+        if let Some(running) = running() {
+            self.offset(running);
+        }
     }
 
     /// Decided by the first buffer: a file goes on where the one before it ended, or begins now.

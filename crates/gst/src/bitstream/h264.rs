@@ -217,10 +217,10 @@ fn restrictions(bits: &mut BitReader<'_>) -> Option<Option<u32>> {
 }
 
 fn skip_scaling_list(bits: &mut BitReader<'_>, size: usize) -> Option<()> {
-    let (mut last, mut next) = (8, 8);
+    let (mut last, mut next) = (8i32, 8i32);
     for _ in 0..size {
         if next != 0 {
-            next = (last + bits.signed_exp_golomb()?).rem_euclid(256);
+            next = last.wrapping_add(bits.signed_exp_golomb()?).rem_euclid(256);
         }
         if next != 0 {
             last = next;

@@ -32,6 +32,7 @@ use super::snapshot::Snapshot;
 use super::streams::{self, Offer, Stream};
 use super::unanswered::Unanswered;
 use super::unshowable;
+use crate::bitstream;
 use crate::log;
 use crate::rendition::ClockAdvance;
 use crate::signaller::Signaller;
@@ -117,6 +118,8 @@ pub(super) struct Controlled {
     pub(super) decodings: BTreeMap<StreamId, RunningDecoding>,
     /// Encoders that make no key frames when they are asked to, by the names of their factories.
     pub(super) disobedient: BTreeSet<String>,
+    /// Streams whose pictures do not come in the order in which they are shown, whatever they say of themselves.
+    reordered: BTreeSet<StreamId>,
     pub(super) sessions: BTreeMap<ViewerId, Session>,
     pub(super) viewers: BTreeMap<SessionId, ViewerId>,
     pub(super) unanswered: Unanswered,
@@ -181,6 +184,7 @@ impl Control {
             renditions: BTreeMap::new(),
             decodings: BTreeMap::new(),
             disobedient: BTreeSet::new(),
+            reordered: BTreeSet::new(),
             sessions: BTreeMap::new(),
             viewers: BTreeMap::new(),
             unanswered: Unanswered::default(),
@@ -269,6 +273,7 @@ impl Controlled {
             Message::PadRemoved(stream) => {
                 self.pads.remove(stream);
                 self.stop_decoding(stream);
+                self.reordered.remove(&stream);
                 self.streams.remove(&stream);
                 self.audience.remove_stream(stream, Instant::now());
                 self.start_signalling_if_ready();
@@ -301,7 +306,11 @@ impl Controlled {
         caps: &gst::Caps,
         (feeds, liveness): (Feeds, Liveness),
     ) {
-        let reordered = self.streams.get(&id).is_some_and(|known| known.reordered);
+        let described_as_before = |known: &Stream| is_of_one_encoding(&known.caps, caps);
+        if !self.streams.get(&id).is_none_or(described_as_before) {
+            self.reordered.remove(&id);
+        }
+        let reordered = self.reordered.contains(&id);
         let offer = match streams::offer(caps, reordered, &self.settings) {
             Ok(offer) => offer,
             Err(error) => {
@@ -326,7 +335,6 @@ impl Controlled {
                 .map_or_else(rand::random, |known| known.timestamp_offset),
             audio: offer.codecs[0].format.audio,
             encoded,
-            reordered,
             caveat: offer
                 .unshowable
                 .filter(|_| offer.codecs[0].is_passed())
@@ -338,16 +346,21 @@ impl Controlled {
         let gone = known.iter().flat_map(|known| &known.codecs);
         let gone = gone.filter(|codec| stream.codec(codec.number).is_none());
         let gone: Vec<_> = gone.map(|codec| codec.number).collect();
-        let other_format = known.as_ref().is_some_and(|known| {
-            let media_type = |caps: &gst::Caps| Some(caps.structure(0)?.name().to_string());
-            media_type(&known.caps) != media_type(&stream.caps)
-        });
+        let other_format = known
+            .as_ref()
+            .is_some_and(|known| field(&known.caps, None) != field(&stream.caps, None));
         self.streams.insert(id, stream);
         if other_format {
             self.decode_anew(id);
         }
-        for codec in gone {
-            self.audience.withdraw(id, codec, Instant::now());
+        let left = match gone.is_empty() {
+            true => Vec::new(),
+            false => self.audience.withdraw(id, &gone, Instant::now()),
+        };
+        // What is only not shown right by every viewer goes on for those who take nothing else.
+        for viewer in left.into_iter().filter(|_| other_format) {
+            let reason = "the stream changed to a codec that the viewer does not take";
+            self.end_session(viewer, Some(reason));
         }
         self.start_signalling_if_ready();
     }
@@ -399,13 +412,13 @@ impl Controlled {
     }
 
     fn on_reordered(&mut self, id: StreamId) {
-        let Some(stream) = self.streams.get_mut(&id) else {
+        self.reordered.insert(id);
+        // One that is not known yet is looked at when it is.
+        let Some(stream) = self.streams.get(&id) else {
             return;
         };
-        stream.reordered = true;
-        let caps = stream.caps.clone();
+        let (caps, name) = (stream.caps.clone(), stream.name.clone());
         let known = (stream.feeds.clone(), stream.liveness.clone());
-        let name = stream.name.clone();
         self.on_caps(id, name, &caps, known);
     }
 
@@ -531,6 +544,27 @@ impl Controlled {
             && self.signaller_settings.client_id().as_deref() == Some(id.as_str())
         {
             self.signaller_settings.set_client_id(None);
+        }
+    }
+}
+
+/// Whether caps are of a stream that was encoded in one go, as far as they say.
+fn is_of_one_encoding(one: &gst::CapsRef, other: &gst::CapsRef) -> bool {
+    let fields = ["profile", bitstream::PROFILE_LEVEL_ID, "codec_data"];
+    field(one, None) == field(other, None)
+        && fields
+            .iter()
+            .all(|name| field(one, Some(name)) == field(other, Some(name)))
+}
+
+/// The media type of caps, or a field, as text.
+fn field(caps: &gst::CapsRef, name: Option<&str>) -> Option<String> {
+    let structure = caps.structure(0)?;
+    match name {
+        None => Some(structure.name().to_string()),
+        Some(name) => {
+            let value = structure.value(name).ok()?;
+            value.serialize().ok().map(|text| text.to_string())
         }
     }
 }

@@ -48,6 +48,7 @@ impl Controlled {
             encoded: stream.feeds.clone(),
             decoded: stream.decoded.clone(),
             newest_kept: AtomicU64::new(0),
+            latest: AtomicU64::new(0),
             messages: self.messages.clone(),
         };
         let sink = self.sink.upgrade();
@@ -154,8 +155,10 @@ struct StreamOutlet {
     attempt: u64,
     encoded: Feeds,
     decoded: Feeds,
-    /// Pictures before this are of the past, and only there for what follows to be decoded; in ns.
+    /// Pictures before this are of the past, and only there for what follows to be decoded; in ns, 0 once that is through.
     newest_kept: AtomicU64,
+    /// When the latest picture is shown, in ns.
+    latest: AtomicU64,
     messages: SyncSender<Message>,
 }
 
@@ -174,11 +177,18 @@ impl Outlet for StreamOutlet {
         let Some(sample) = in_running_time(&sample) else {
             return;
         };
-        let shown_at = sample.buffer().and_then(gst::BufferRef::pts);
+        let Some(shown_at) = sample.buffer().and_then(gst::BufferRef::pts) else {
+            return;
+        };
+        let before = self.latest.swap(shown_at.nseconds(), Ordering::Relaxed);
         let newest = self.newest_kept.load(Ordering::Relaxed);
-        if shown_at.is_some_and(|shown_at| shown_at.nseconds() >= newest) {
-            self.decoded.push(&sample);
+        // Where time goes back, the stream has begun anew.
+        if shown_at.nseconds() < newest && before <= shown_at.nseconds() {
+            return;
         }
+        self.newest_kept.store(0, Ordering::Relaxed);
+        self.encoded.decoded_until(shown_at);
+        self.decoded.push(&sample);
     }
 
     fn failed(&self, reason: String) {

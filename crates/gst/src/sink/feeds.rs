@@ -18,6 +18,12 @@ const MAX_GROUP_BUFFERS: usize = 8_192;
 /// What may wait for a decoder, a whole group included; if it is slower, it goes on with the next key frame.
 const MAX_DECODER_BYTES: u64 = 2 * MAX_GROUP_BYTES as u64;
 
+/// How far what comes out of a decoder may be behind what goes in.
+const MAX_DECODER_LAG: gst::ClockTime = gst::ClockTime::from_seconds(3);
+
+/// A decoder that lost the thread goes on without a key frame if none comes for so long: some streams have none.
+const KEY_FRAME_PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(2);
+
 /// The takers of a stream. Copies share them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Feeds(Arc<Mutex<Takers>>);
@@ -32,8 +38,12 @@ struct Takers {
 #[derive(Debug)]
 struct Decoder {
     source: gst_app::AppSrc,
-    /// Whether it can only go on with a key frame.
-    needs_key_frame: bool,
+    /// Since when it can only go on with a key frame.
+    needs_key_frame: Option<gst::ClockTime>,
+    /// Whether a key frame is to be asked for: it began without one, or lost the thread.
+    asks: bool,
+    /// The latest that came out of it since it began or lost the thread.
+    until: Option<gst::ClockTime>,
 }
 
 /// The buffers since the last key frame.
@@ -69,9 +79,12 @@ impl Feeds {
             let _ = source.push_sample(sample);
         }
         // Without any, it begins wherever the stream is: some streams have no key frames at all.
+        let asks = kept.is_empty();
         takers.decoder = Some(Decoder {
             source: source.clone(),
-            needs_key_frame: false,
+            needs_key_frame: None,
+            asks,
+            until: None,
         });
     }
 
@@ -79,6 +92,13 @@ impl Feeds {
     pub(super) fn remove_decoder(&self, source: &gst_app::AppSrc) {
         let mut takers = self.lock();
         takers.decoder.take_if(|decoder| decoder.source == *source);
+    }
+
+    /// What was decoded until now.
+    pub(super) fn decoded_until(&self, time: gst::ClockTime) {
+        if let Some(decoder) = &mut self.lock().decoder {
+            decoder.until = Some(time);
+        }
     }
 
     /// Takes all takers away, and forgets what was kept.
@@ -92,11 +112,14 @@ impl Feeds {
         self.lock().give(sample, true);
     }
 
-    /// The same for pictures that come encoded; whether it begins with a key frame.
-    pub(super) fn push_picture(&self, sample: &gst::Sample, key: bool) {
+    /// The same for pictures that come encoded, of which it is known whether they begin with a key frame. Whether the
+    /// source is to be asked for one, for what decodes it.
+    pub(super) fn push_picture(&self, sample: &gst::Sample, key: bool) -> bool {
         let mut takers = self.lock();
         takers.group.push(sample, key);
         takers.give(sample, key);
+        let decoder = takers.decoder.as_mut();
+        decoder.is_some_and(|decoder| std::mem::take(&mut decoder.asks)) && !key
     }
 
     fn lock(&self) -> MutexGuard<'_, Takers> {
@@ -117,11 +140,29 @@ impl Takers {
 
 impl Decoder {
     fn push(&mut self, sample: &gst::Sample, key: bool) {
-        let behind = self.source.current_level_bytes() > MAX_DECODER_BYTES;
-        self.needs_key_frame = behind || self.needs_key_frame && !key;
-        if !self.needs_key_frame {
-            let _ = self.source.push_sample(sample);
+        let time = sample.buffer().and_then(gst::BufferRef::pts);
+        let time = time.unwrap_or_default();
+        let waiting = self.source.current_level_bytes();
+        match self.needs_key_frame {
+            None => {
+                let lag = self.until.map(|until| time.saturating_sub(until));
+                if waiting > MAX_DECODER_BYTES || lag > Some(MAX_DECODER_LAG) {
+                    self.needs_key_frame = Some(time);
+                    self.asks = true;
+                    return;
+                }
+            }
+            Some(since) => {
+                let drained = waiting == 0;
+                let patient = time.saturating_sub(since) < KEY_FRAME_PATIENCE;
+                if !(key && waiting < MAX_DECODER_BYTES) && (patient || !drained) {
+                    return;
+                }
+                self.needs_key_frame = None;
+                self.until = None;
+            }
         }
+        let _ = self.source.push_sample(sample);
     }
 }
 
@@ -216,9 +257,7 @@ mod tests {
         assert_eq!(given(&feeds).0, 0);
     }
 
-    #[test]
-    fn decoder_that_is_too_slow_goes_on_with_the_next_key_frame() {
-        let feeds = Feeds::default();
+    fn waiting_decoder(feeds: &Feeds) -> gst_app::AppSrc {
         let source = gst_app::AppSrc::builder()
             .format(gst::Format::Time)
             .is_live(true)
@@ -226,20 +265,65 @@ mod tests {
             .build();
         source.set_state(gst::State::Paused).expect("it starts");
         feeds.set_decoder(&source, |_| {});
-        let large = sample(MAX_GROUP_BYTES, 0);
-        for _ in 0..10 {
-            feeds.push_picture(&large, false);
-        }
-        assert!(source.current_level_bytes() <= MAX_DECODER_BYTES + MAX_GROUP_BYTES as u64);
-        source.set_state(gst::State::Null).expect("it stops");
         source
-            .set_state(gst::State::Paused)
-            .expect("it starts again");
-        feeds.push_picture(&sample(3, 0), false);
+    }
+
+    fn drain(source: &gst_app::AppSrc) {
+        source.set_state(gst::State::Null).expect("it stops");
+        source.set_state(gst::State::Paused).expect("it starts");
+    }
+
+    #[test]
+    fn decoder_that_is_too_slow_goes_on_with_the_next_key_frame() {
+        let feeds = Feeds::default();
+        gst::init().expect("GStreamer starts");
+        let source = waiting_decoder(&feeds);
+        let large = sample(MAX_GROUP_BYTES, 0);
+        let mut asked = 0;
+        for _ in 0..10 {
+            asked += u32::from(feeds.push_picture(&large, false));
+        }
+        // Once at its start, without a key frame, and once when it fell behind.
+        assert_eq!(asked, 2);
+        assert!(source.current_level_bytes() <= MAX_DECODER_BYTES + MAX_GROUP_BYTES as u64);
+        drain(&source);
+        feeds.push_picture(&sample(3, 10), false);
         assert_eq!(source.current_level_bytes(), 0);
-        feeds.push_picture(&sample(3, 0), true);
-        feeds.push_picture(&sample(3, 0), false);
+        feeds.push_picture(&sample(3, 20), true);
+        feeds.push_picture(&sample(3, 30), false);
         assert_eq!(source.current_level_bytes(), 6);
+        source.set_state(gst::State::Null).expect("it stops");
+    }
+
+    #[test]
+    fn decoder_of_a_stream_without_key_frames_goes_on_once_it_is_through() {
+        let feeds = Feeds::default();
+        gst::init().expect("GStreamer starts");
+        let source = waiting_decoder(&feeds);
+        let large = sample(MAX_GROUP_BYTES, 0);
+        (0..10).for_each(|_| _ = feeds.push_picture(&large, false));
+        drain(&source);
+        feeds.push_picture(&sample(3, 1_000), false);
+        assert_eq!(source.current_level_bytes(), 0);
+        feeds.push_picture(&sample(3, 2_000), false);
+        assert_eq!(source.current_level_bytes(), 3);
+        source.set_state(gst::State::Null).expect("it stops");
+    }
+
+    #[test]
+    fn decoder_whose_pictures_come_late_is_given_no_more_until_a_key_frame() {
+        let feeds = Feeds::default();
+        gst::init().expect("GStreamer starts");
+        let source = waiting_decoder(&feeds);
+        feeds.push_picture(&sample(1, 0), true);
+        feeds.decoded_until(gst::ClockTime::ZERO);
+        feeds.push_picture(&sample(1, 3_000), false);
+        assert_eq!(source.current_level_bytes(), 2);
+        assert!(feeds.push_picture(&sample(1, 3_001), false), "asks");
+        assert_eq!(source.current_level_bytes(), 2);
+        feeds.push_picture(&sample(1, 3_100), true);
+        feeds.push_picture(&sample(1, 3_200), false);
+        assert_eq!(source.current_level_bytes(), 4);
         source.set_state(gst::State::Null).expect("it stops");
     }
 }

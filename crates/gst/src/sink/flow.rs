@@ -73,6 +73,11 @@ impl Flow {
         before.saturating_add(1) == REORDERED_TO_WARN
     }
 
+    /// What comes from now on may be of another order.
+    pub(super) fn begins_anew(&self) {
+        self.reordered.store(0, Ordering::Relaxed);
+    }
+
     /// A buffer goes to renditions.
     pub(super) fn usable(&self) {
         if !self.usable.load(Ordering::Relaxed) {

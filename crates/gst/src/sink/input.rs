@@ -106,6 +106,7 @@ impl Input {
     /// Forgets what came in a run before.
     pub(super) fn reset(&self) {
         self.flow.reset();
+        self.feeds.clear();
         if let Ok(mut access_units) = self.access_units.lock() {
             *access_units = AccessUnits::default();
         }
@@ -144,15 +145,20 @@ fn end(
         if let Some(sample) = in_running_time(&sample) {
             flow.usable();
             let mut access_units = access_units.lock().map_err(|_| gst::FlowError::Error)?;
-            for sample in access_units.push(sample) {
-                match access_units.begins_with_key_frame(&sample) {
-                    Some(key) => {
-                        feeds.push_picture(&sample, key);
-                        if key {
-                            key_frame();
-                        }
-                    }
-                    None => feeds.push(&sample),
+            let ready = access_units.push(sample);
+            let keys = access_units.key_frames(&ready);
+            drop(access_units);
+            for (sample, key) in ready.iter().zip(keys) {
+                let Some(key) = key else {
+                    feeds.push(sample);
+                    continue;
+                };
+                let asks = feeds.push_picture(sample, key);
+                if key {
+                    key_frame();
+                }
+                if asks && let Some(pad) = sink.static_pad("sink") {
+                    ask_for_key_frame(&pad);
                 }
             }
         }

@@ -31,8 +31,6 @@ pub(super) struct Stream {
     pub(super) audio: bool,
     /// Whether it comes encoded.
     pub(super) encoded: bool,
-    /// Whether its pictures do not come in the order in which they are shown.
-    pub(super) reordered: bool,
     /// Why not every viewer shows it right, though it is passed through.
     pub(super) caveat: Option<String>,
     /// Whether a warning said that a viewer refuses it.
@@ -142,8 +140,7 @@ impl Stream {
 
     /// Whether a rendition is of this stream, and encoded from what is decoded of it.
     pub(super) fn is_decoded_for(&self, rendition: RenditionId) -> bool {
-        let codec = self.codec(rendition.codec);
-        self.encoded && rendition.stream == self.id && codec.is_none_or(|codec| !codec.is_passed())
+        self.encoded && rendition.stream == self.id && rendition.codec >= ANEW
     }
 
     /// The codec in which it comes, if it is passed through.

@@ -71,7 +71,12 @@ pub(super) fn watch(
     pad.add_probe(mask, move |pad, info| {
         let mut timeline = timeline.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut info.data {
-            Some(gst::PadProbeData::Event(event)) => timeline.on_event(event),
+            Some(gst::PadProbeData::Event(event)) => {
+                if event.type_() == gst::EventType::Caps {
+                    flow.begins_anew();
+                }
+                timeline.on_event(event);
+            }
             Some(gst::PadProbeData::Buffer(buffer)) => {
                 let now = || sink.upgrade()?.current_running_time();
                 let timed = buffer.pts().is_some();

@@ -267,21 +267,34 @@ impl Audience {
             watched.next = None;
             watched.given = Some(rendition);
             self.decide(None, now);
+        } else if let Some(given) = watched.given {
+            // It was to have that, and is not any more.
+            self.give(viewer, given);
         }
     }
 
-    /// A codec of a stream is of no use any more to those who watch it: each gets another that it takes. Returns who
+    /// Codecs of a stream are of no use any more to those who watch it: each gets another that it takes. Returns who
     /// takes no other, and keeps what it has.
-    pub fn withdraw(&mut self, stream: StreamId, codec: u32, now: Instant) -> Vec<ViewerId> {
-        let mut left = Vec::new();
+    pub fn withdraw(&mut self, stream: StreamId, codecs: &[u32], now: Instant) -> Vec<ViewerId> {
+        let (mut left, mut stay) = (Vec::new(), Vec::new());
         for (viewer, watching) in &mut self.viewers {
-            if let Some(watched) = watching.streams.get_mut(&stream)
-                && !watched.withdraw(codec)
-            {
+            let Some(watched) = watching.streams.get_mut(&stream) else {
+                continue;
+            };
+            let awaited = watched.next;
+            if !watched.withdraw(codecs) {
                 left.push(*viewer);
+            } else if awaited.is_some_and(|awaited| codecs.contains(&awaited)) {
+                stay.extend(watched.given.map(|given| (*viewer, given)));
             }
         }
         self.decide(None, now);
+        // Its session must not go on to what it awaits.
+        for (viewer, given) in stay {
+            if self.is_given(viewer, given) {
+                self.give(viewer, given);
+            }
+        }
         left
     }
 
@@ -307,7 +320,7 @@ impl Audience {
         for (viewer, watching) in &mut self.viewers {
             let given = watching.is_given(rendition);
             if let Some(watched) = watching.streams.get_mut(&rendition.stream)
-                && !watched.withdraw(rendition.codec)
+                && !watched.withdraw(&[rendition.codec])
                 && given
             {
                 left.push(*viewer);
@@ -421,6 +434,19 @@ impl Audience {
                 }
             }
         }
+    }
+
+    fn give(&mut self, viewer: ViewerId, rendition: RenditionId) {
+        self.actions.push_back(Action::Give {
+            viewer,
+            rendition,
+            handover: Handover::AskForKeyFrame,
+        });
+    }
+
+    fn is_given(&self, viewer: ViewerId, rendition: RenditionId) -> bool {
+        let watching = self.viewers.get(&viewer);
+        watching.is_some_and(|watching| watching.is_given(rendition))
     }
 
     fn watched(&mut self, viewer: ViewerId, stream: StreamId) -> Option<&mut Watched> {
@@ -631,18 +657,18 @@ impl Watched {
             .find(|codec| *codec != self.codec)
     }
 
-    /// Gives it another codec than this one; false if it gets that and takes no other.
-    fn withdraw(&mut self, codec: u32) -> bool {
-        let others = self.takes.iter().copied().filter(|taken| *taken != codec);
-        let others: Vec<_> = others.collect();
+    /// Gives it another codec than these; false if it gets one of them and takes no other.
+    fn withdraw(&mut self, codecs: &[u32]) -> bool {
+        let others = self.takes.iter().copied();
+        let others: Vec<_> = others.filter(|taken| !codecs.contains(taken)).collect();
         let Some(first) = others.first().copied() else {
-            return self.codec != codec;
+            return !codecs.contains(&self.codec);
         };
-        if self.codec == codec {
+        self.next = self.next.filter(|next| !codecs.contains(next));
+        if codecs.contains(&self.codec) {
             (self.codec, self.arrived) = (self.next.unwrap_or(first), false);
             self.next = None;
         }
-        self.next = self.next.filter(|next| *next != codec);
         self.waits_since = None;
         self.takes = others;
         true

@@ -335,7 +335,7 @@ fn codec_that_is_withdrawn_is_replaced_for_those_who_take_another() {
     let (mut audience, now) = (audience_of_h264(), Instant::now());
     join_h264(&mut audience, 1, &[H264, VP8], now);
     join_h264(&mut audience, 2, &[H264], now);
-    assert_eq!(audience.withdraw(VIDEO, H264, now), [ViewerId(2)]);
+    assert_eq!(audience.withdraw(VIDEO, &[H264], now), [ViewerId(2)]);
     assert_eq!(given(&actions(&mut audience)), [(1, VP8, AskForKeyFrame)]);
     // Nothing brings it back.
     audience.source_key_frame(VIDEO, now + MS);
@@ -351,4 +351,47 @@ fn viewers_of_a_rendition_that_failed_get_another_codec_if_they_take_one() {
     let left = audience.rendition_failed(rendition(VIDEO, VP8), now);
     assert_eq!(left, [ViewerId(2)]);
     assert_eq!(given(&actions(&mut audience)), [(1, H264, AskForKeyFrame)]);
+}
+
+#[test]
+fn viewer_that_went_on_to_what_was_withdrawn_is_brought_back() {
+    let (mut audience, now) = (audience_of_h264(), Instant::now());
+    join_h264(&mut audience, 1, &[H264, VP8], now);
+    audience.wake(now + ANSWER_TIME);
+    audience.switched(ViewerId(1), rendition(VIDEO, VP8), now);
+    assert_eq!(
+        given(&actions(&mut audience)).last(),
+        Some(&(1, H264, AwaitKeyFrame))
+    );
+    audience.withdraw(VIDEO, &[H264], now);
+    // Its session forgets what it awaits; if that was too late, it is told again.
+    assert_eq!(given(&actions(&mut audience)), [(1, VP8, AskForKeyFrame)]);
+    audience.switched(ViewerId(1), rendition(VIDEO, H264), now);
+    assert_eq!(given(&actions(&mut audience)), [(1, VP8, AskForKeyFrame)]);
+}
+
+#[test]
+fn viewer_that_changed_before_it_was_called_back_is_known_to_have() {
+    let (mut audience, now) = (audience_of_h264(), Instant::now());
+    join_h264(&mut audience, 1, &[H264, VP8], now);
+    audience.wake(now + ANSWER_TIME);
+    actions(&mut audience);
+    // The session has switched already when the source's key frame is noticed here.
+    audience.source_key_frame(VIDEO, now + ANSWER_TIME);
+    audience.switched(ViewerId(1), rendition(VIDEO, VP8), now + ANSWER_TIME);
+    let done = given(&actions(&mut audience));
+    assert!(
+        !done.is_empty() && done.iter().all(|(_, codec, _)| *codec == H264),
+        "{done:?}"
+    );
+}
+
+#[test]
+fn codecs_that_are_withdrawn_together_start_none_of_each_other() {
+    let (mut audience, now) = (audience_of_h264(), Instant::now());
+    join_h264(&mut audience, 1, &[H264, VP8, OPUS], now);
+    audience.withdraw(VIDEO, &[H264, VP8], now);
+    let done = actions(&mut audience);
+    assert_eq!(given(&done), [(1, OPUS, AskForKeyFrame)]);
+    assert_eq!(starts(&done).len(), 1);
 }

@@ -248,9 +248,15 @@ impl Session {
             .tracks
             .iter_mut()
             .find(|track| track.stream() == stream);
-        if let Some(track) = track
-            && track.give(rendition, handover, now)
-        {
+        let Some(track) = track else {
+            return;
+        };
+        let wants_key_frame = track.give(rendition, handover, now);
+        // Also if it was sent that already: who gives it may not know.
+        if track.given() == Some(rendition) {
+            self.events.push_back(SessionEvent::Switched(rendition));
+        }
+        if wants_key_frame {
             self.want_key_frame(stream);
         }
     }

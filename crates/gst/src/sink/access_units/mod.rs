@@ -91,8 +91,22 @@ impl AccessUnits {
         ready
     }
 
-    /// Whether something that went on begins with a key frame; none if it is no encoded picture.
-    pub(super) fn begins_with_key_frame(&self, sample: &gst::Sample) -> Option<bool> {
+    /// Of what goes on at once, whether each begins with a key frame; none if it is no encoded picture. Of single units, what
+    /// stands in front of a slice is the beginning.
+    pub(super) fn key_frames(&self, samples: &[gst::Sample]) -> Vec<Option<bool>> {
+        let keys = samples.iter();
+        let mut keys: Vec<_> = keys
+            .map(|sample| self.begins_with_key_frame(sample))
+            .collect();
+        let single_units = self.form.is_some_and(|form| !form.whole);
+        if single_units && keys.contains(&Some(true)) {
+            keys.fill(Some(false));
+            keys[0] = Some(true);
+        }
+        keys
+    }
+
+    fn begins_with_key_frame(&self, sample: &gst::Sample) -> Option<bool> {
         let buffer = sample.buffer()?;
         match (self.form, self.content) {
             (Some(form), _) => {
@@ -374,6 +388,19 @@ mod tests {
             (DELTA.to_vec(), Some(40)),
         ];
         assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn key_frame_of_single_units_begins_with_its_parameter_sets() {
+        let mut access_units = AccessUnits::default();
+        let mut keys = |parts: &[&[u8]]| {
+            let ready = access_units.push(sample(parts, "nal", Some(0)));
+            access_units.key_frames(&ready)
+        };
+        assert_eq!(keys(&[SPS]), []);
+        assert_eq!(keys(&[KEY]), [Some(true), Some(false)]);
+        assert_eq!(keys(&[MORE_KEY]), [Some(false)]);
+        assert_eq!(keys(&[DELTA]), [Some(false)]);
     }
 
     #[test]
