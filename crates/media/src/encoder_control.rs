@@ -155,7 +155,14 @@ impl EncoderControl {
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn poll_timeout(&self) -> Instant {
         let window = self.window.0 + WINDOW;
-        self.change_due().map_or(window, |due| due.min(window))
+        let answer = self.asked.map(|(since, then)| {
+            let frames = self.output.frames.saturating_sub(then.frames);
+            // As long as it has made few frames, the next window is soon enough to look again.
+            let late = frames < ANSWER_FRAMES && since + ANSWER_TIME < window;
+            if late { window } else { since + ANSWER_TIME }
+        });
+        let others = [self.change_due(), answer];
+        others.into_iter().flatten().fold(window, Instant::min)
     }
 
     /// What is to be done next.

@@ -1,7 +1,6 @@
 //! Renditions that run, and what becomes of those that fail.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, channel};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -12,12 +11,13 @@ use gst::subclass::prelude::*;
 use gstreamer as gst;
 use wigwag_media::audience::Action;
 use wigwag_media::demand::{Bitrate, RenditionId, ViewerId};
-use wigwag_media::encoder_control::{EncoderControl, EncoderEvent, Output};
+use wigwag_media::encoder_control::EncoderControl;
 use wigwag_media::engine::Publication;
 use wigwag_media::frame::Frame;
 
 use super::WebRtcSink;
 use super::control::{Controlled, Message, tell};
+use super::encoders::Made;
 use super::input::ask_for_key_frame;
 use super::signals::SHARED;
 use super::snapshot::EncoderSnapshot;
@@ -26,23 +26,15 @@ use crate::rendition::{BuildError, ClockAdvance, Outlet, Plan, Rendition};
 
 /// A rendition that runs, with one encoder after the other until one works.
 pub(super) struct Running {
-    rendition: Rendition,
+    pub(super) rendition: Rendition,
     /// Tells a failure of this pipeline from one of the pipeline before it.
     attempt: u64,
     /// Those that were not tried yet.
-    encoders_left: VecDeque<gst::ElementFactory>,
-    viewer: ViewerId,
+    pub(super) encoders_left: VecDeque<gst::ElementFactory>,
+    pub(super) viewer: ViewerId,
     /// What its encoder is told; none if it has none whose rate can be changed.
-    control: Option<EncoderControl>,
-    made: Arc<Made>,
-}
-
-/// What a rendition has made until now; written by its thread.
-#[derive(Debug, Default)]
-struct Made {
-    bytes: AtomicU64,
-    frames: AtomicU64,
-    key_frames: AtomicU64,
+    pub(super) control: Option<EncoderControl>,
+    pub(super) made: Arc<Made>,
 }
 
 impl Controlled {
@@ -85,66 +77,6 @@ impl Controlled {
                 } => self.publication.set_rates(viewer, current, desired),
             }
         }
-    }
-
-    /// When to call [`look_after_encoders`](Self::look_after_encoders).
-    pub(super) fn encoders_deadline(&self) -> Option<Instant> {
-        let controls = self.renditions.values();
-        let controls = controls.filter_map(|running| running.control.as_ref());
-        controls.map(EncoderControl::poll_timeout).min()
-    }
-
-    /// Compares what comes out of encoders with what is wanted of them.
-    pub(super) fn look_after_encoders(&mut self) {
-        let now = Instant::now();
-        let mut due = Vec::new();
-        for (id, running) in &mut self.renditions {
-            if let Some(control) = &mut running.control
-                && control.poll_timeout() <= now
-            {
-                control.handle_output(running.made.output());
-                control.handle_timeout(now);
-                due.push(*id);
-            }
-        }
-        for id in due {
-            self.obey(id);
-        }
-    }
-
-    /// Does what the control of an encoder decided.
-    fn obey(&mut self, id: RenditionId) {
-        let next = |running: &mut Running| running.control.as_mut()?.poll_event();
-        while let Some(running) = self.renditions.get_mut(&id)
-            && let Some(event) = next(running)
-        {
-            match event {
-                EncoderEvent::SetRate(rate) => running.rendition.set_rate(rate),
-                EncoderEvent::NoKeyFrames => return self.replace_encoder(id),
-            }
-        }
-    }
-
-    /// Takes the next encoder in the place of one that makes no key frames when it is asked to, if there is one.
-    fn replace_encoder(&mut self, id: RenditionId) {
-        let Some(running) = self.renditions.get_mut(&id) else {
-            return;
-        };
-        let factory = running.rendition.encoder().and_then(ElementExt::factory);
-        let name = factory.map(|factory| factory.name().to_string());
-        let name = name.unwrap_or_default();
-        let left = std::mem::take(&mut running.encoders_left);
-        if left.is_empty() {
-            return gst::warning!(log::SINK, "{name} makes no key frames when it is asked to");
-        }
-        let viewer = running.viewer;
-        self.warn(&format!(
-            "{name} makes no key frames when it is asked to; another encoder takes its place"
-        ));
-        self.disobedient.insert(name);
-        self.stop_rendition(id);
-        let rate = self.audience.rate(id).unwrap_or_default();
-        self.try_encoders(id, rate, viewer, left);
     }
 
     /// Stops all renditions, and waits for that a little: encoders must not run on while a program ends.
@@ -198,7 +130,7 @@ impl Controlled {
     }
 
     /// Starts the rendition with the first of these that can be made; the others are for when that fails.
-    fn try_encoders(
+    pub(super) fn try_encoders(
         &mut self,
         id: RenditionId,
         rate: Bitrate,
@@ -371,24 +303,6 @@ impl Controlled {
         if let Some(sink) = self.sink.upgrade() {
             gst::element_warning!(sink, gst::StreamError::Encode, ("{}", text));
         }
-    }
-}
-
-impl Made {
-    fn output(&self) -> Output {
-        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Output {
-            bytes: read(&self.bytes),
-            frames: read(&self.frames),
-            key_frames: read(&self.key_frames),
-        }
-    }
-
-    fn count(&self, frame: &Frame) {
-        let add = |count: &AtomicU64, more: u64| count.fetch_add(more, Ordering::Relaxed);
-        add(&self.bytes, frame.bytes() as u64);
-        add(&self.frames, 1);
-        add(&self.key_frames, u64::from(frame.key));
     }
 }
 
