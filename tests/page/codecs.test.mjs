@@ -78,7 +78,7 @@ for (const [browser, launch] of /** @type {const} */ ([
   );
 
   onPageStage(
-    `${browser} without H.264 sees it encoded anew`,
+    `${browser} without H.264 sees it transcoded`,
     async (stage) => {
       const sender = send(stage, `${PICTURE} ! ${H264} ! video/x-h264,profile=high ! queue ! s.`);
       const viewer = await stage.page();

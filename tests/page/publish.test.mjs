@@ -84,10 +84,10 @@ onPageStage("Chromium plays a published file of VP8 with its sound, again from i
 
 onPageStage("Firefox plays a published file of VP8 with its sound, again from its beginning", watchWebm, launchFirefox);
 
-onPageStage("Chromium plays a published file of H.264, and its sound that is encoded anew", async (stage) => {
+onPageStage("Chromium plays a published file of H.264, and its sound that is transcoded", async (stage) => {
   const published = await watchFile(stage, MP4, /^H264, opus$/i);
   await published.line(/H\.264 is passed through/);
-  await published.line(/AAC is decoded and encoded anew/);
+  await published.line(/AAC is transcoded/);
   assert.deepEqual(encoders(published), ["opusenc"]);
 });
 

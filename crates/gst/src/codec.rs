@@ -11,9 +11,9 @@ const CONSTRAINED_BASELINE: u32 = 0x42_e0_1f;
 /// `general_profile_idc` of the main profile (ITU-T H.265, annex A.3.2).
 const H265_MAIN: u8 = 1;
 
-/// What is added to the number of a codec in renditions of a stream that comes encoded and is encoded anew: the same codec
+/// What is added to the number of a codec in renditions of a stream that comes encoded and is transcoded: the same codec
 /// may be passed through, too.
-pub(crate) const ANEW: u32 = 64;
+pub(crate) const TRANSCODED: u32 = 64;
 
 /// A codec as GStreamer knows it.
 #[derive(Debug)]
@@ -158,7 +158,7 @@ impl Format {
 
     /// The codec of a rendition with this number.
     pub(crate) fn of_number(number: u32) -> Option<&'static Self> {
-        let number = number % ANEW;
+        let number = number % TRANSCODED;
         FORMATS.iter().find(|format| format.number == number)
     }
 

@@ -79,7 +79,7 @@ impl Decoding {
         &self.source
     }
 
-    /// Starts it; what goes wrong is told to the outlet.
+    /// Starts it; failures go to the outlet.
     pub(crate) fn play(&self) {
         let (source, outlet) = (self.source.clone(), Arc::clone(&self.outlet));
         let turn = self.turn.clone();

@@ -49,7 +49,7 @@ fn g711_that_comes_encoded_is_offered_by_its_static_payload_type() {
         sdp::lines(&description, "a=rtpmap:8 "),
         ["a=rtpmap:8 PCMA/8000"]
     );
-    // Before what it is encoded anew as for those who do not know it.
+    // Before what it is transcoded to for those who do not know it.
     let section = sdp::lines(&description, "m=audio")[0];
     let formats: Vec<_> = section.split(' ').skip(3).collect();
     assert!(formats.len() == 2 && formats[0] == "8", "{section}");

@@ -1,4 +1,4 @@
-//! What an encoder is told, so that what comes out of it is what is wanted of it. No clock; time comes in.
+//! What an encoder is applied, so that what comes out of it is what is wanted of it. No clock; time comes in.
 //!
 //! # Contract
 //!
@@ -23,10 +23,10 @@ pub const SETTLES: Duration = Duration::from_secs(3);
 /// What may come out, in percent of what is wanted.
 pub const TOLERANCE_PERCENT: u64 = 135;
 
-/// An encoder is told at least this much of what is wanted, in percent: one at the coarsest that it can do would make no less.
+/// The least rate that is set, in percent of the target: an encoder at its coarsest makes no less.
 pub const LEAST_CORRECTION_PERCENT: u64 = 45;
 
-/// So many windows in a row tell that an encoder makes too much, or again less than it may.
+/// Windows in a row after which too much or too little output is acted on.
 const WINDOWS: u32 = 2;
 
 /// A change by less than this, in percent, is no reason to wait until an encoder has settled.
@@ -42,7 +42,7 @@ const NEARLY_ALL_PERCENT: u64 = 95;
 pub const ANSWER_TIME: Duration = Duration::from_secs(3);
 const ANSWER_FRAMES: u64 = 30;
 
-/// So many wishes in a row without an answer are disobedience.
+/// So many wishes in a row without an answer are unresponsiveness.
 const MAX_UNANSWERED: u32 = 2;
 
 /// What an encoder bears.
@@ -70,7 +70,7 @@ pub struct Output {
 /// What the owner shall do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EncoderEvent {
-    /// Tell the encoder this rate.
+    /// Set this rate.
     SetRate(Bitrate),
     /// It makes no key frames when it is asked to: take another, if there is one.
     NoKeyFrames,
@@ -81,14 +81,14 @@ pub enum EncoderEvent {
 pub struct EncoderControl {
     manners: Manners,
     wanted: Bitrate,
-    told: Bitrate,
-    /// What it is told of what is wanted, in percent.
+    applied: Bitrate,
+    /// The set rate in percent of the target.
     correction: u64,
     changed: Option<Instant>,
     output: Output,
     window: (Instant, Output),
-    /// What was told when the window began, and what was wanted since, in bits.
-    window_told: Bitrate,
+    /// The rate that was set when the window began, and the target since then, in bits.
+    window_applied: Bitrate,
     window_wanted: u64,
     /// Until when that was added up.
     added_up: Instant,
@@ -106,12 +106,12 @@ impl EncoderControl {
         Self {
             manners,
             wanted: rate,
-            told: rate,
+            applied: rate,
             correction: 100,
             changed: None,
             output: Output::default(),
             window: (now + SETTLES, Output::default()),
-            window_told: rate,
+            window_applied: rate,
             window_wanted: 0,
             added_up: now,
             too_much: 0,
@@ -126,7 +126,7 @@ impl EncoderControl {
     pub fn handle_rate(&mut self, rate: Bitrate, now: Instant) {
         self.add_up(now);
         self.wanted = rate;
-        self.tell(now);
+        self.apply(now);
     }
 
     /// A key frame is asked for.
@@ -149,7 +149,7 @@ impl EncoderControl {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.judge_key_frames(now);
         self.judge_rate(now);
-        self.tell(now);
+        self.apply(now);
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
@@ -174,15 +174,15 @@ impl EncoderControl {
         self.wanted / 100 * self.correction + self.wanted % 100 * self.correction / 100
     }
 
-    /// When it may be told what it is to be told; none if it was, or bears it no better.
+    /// When the next rate may be set; none if it is set, or the change is too small.
     fn change_due(&self) -> Option<Instant> {
         let target = self.target();
-        if target == self.told {
+        if target == self.applied {
             return None;
         }
-        let lower = target < self.told;
-        let by = self.told.abs_diff(target);
-        if lower && by * 100 < self.told * self.manners.worthwhile_percent {
+        let lower = target < self.applied;
+        let by = self.applied.abs_diff(target);
+        if lower && by * 100 < self.applied * self.manners.worthwhile_percent {
             return None;
         }
         let interval = if lower {
@@ -196,23 +196,23 @@ impl EncoderControl {
         )
     }
 
-    fn tell(&mut self, now: Instant) {
+    fn apply(&mut self, now: Instant) {
         if self.change_due().is_none_or(|due| due > now) {
             return;
         }
-        self.told = self.target();
+        self.applied = self.target();
         self.changed = Some(now);
         // After a small change it can be judged as before; rates that move slowly move all the time.
-        if self.told.abs_diff(self.window_told) * 100 > self.window_told * SMALL_PERCENT {
+        if self.applied.abs_diff(self.window_applied) * 100 > self.window_applied * SMALL_PERCENT {
             self.begin_window(now + SETTLES, now);
             (self.too_much, self.little) = (0, 0);
         }
-        self.events.push_back(EncoderEvent::SetRate(self.told));
+        self.events.push_back(EncoderEvent::SetRate(self.applied));
     }
 
     fn begin_window(&mut self, begin: Instant, now: Instant) {
         self.window = (begin, self.output);
-        self.window_told = self.told;
+        self.window_applied = self.applied;
         self.window_wanted = 0;
         self.added_up = now;
     }
@@ -291,10 +291,10 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
     const MEGABIT: Bitrate = 1_000_000;
 
-    /// An encoder that makes so many percent of what it is told, 25 frames a second, and is looked after.
+    /// An encoder whose output is so many percent of the set rate, at 25 frames a second.
     struct Encoder {
         control: EncoderControl,
-        told: Bitrate,
+        applied: Bitrate,
         output: Output,
         percent: u64,
         changes: Vec<(Duration, Bitrate)>,
@@ -308,7 +308,7 @@ mod tests {
             let now = Instant::now();
             Self {
                 control: EncoderControl::new(manners, MEGABIT, now),
-                told: MEGABIT,
+                applied: MEGABIT,
                 output: Output::default(),
                 percent,
                 changes: Vec::new(),
@@ -321,7 +321,7 @@ mod tests {
         fn run(&mut self, seconds: u64) {
             for _ in 0..seconds * 25 {
                 self.now += 40 * MS;
-                self.output.bytes += self.told * self.percent / 100 / 8 / 25;
+                self.output.bytes += self.applied * self.percent / 100 / 8 / 25;
                 self.output.frames += 1;
                 self.control.handle_output(self.output);
                 if self.control.poll_timeout() <= self.now {
@@ -340,7 +340,7 @@ mod tests {
             while let Some(event) = self.control.poll_event() {
                 match event {
                     EncoderEvent::SetRate(rate) => {
-                        self.told = rate;
+                        self.applied = rate;
                         self.changes.push((self.now - self.begin, rate));
                     }
                     other => self.others.push(other),
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn encoder_that_obeys_is_told_each_change_at_once_and_nothing_else() {
+    fn responsive_encoder_gets_each_change_at_once_and_nothing_else() {
         let mut encoder = Encoder::new(Manners::default(), 105);
         encoder.run(20);
         assert_eq!(encoder.changes, []);
@@ -358,23 +358,23 @@ mod tests {
         encoder.want(800_000);
         assert_eq!(encoder.changes.len(), 2);
         encoder.run(20);
-        assert_eq!((encoder.told, encoder.changes.len()), (800_000, 2));
+        assert_eq!((encoder.applied, encoder.changes.len()), (800_000, 2));
     }
 
     #[test]
-    fn encoder_that_makes_twice_the_rate_is_told_half_of_it() {
+    fn encoder_that_makes_twice_the_rate_gets_half_of_it() {
         let mut encoder = Encoder::new(Manners::default(), 193);
         encoder.run(10);
-        let made = encoder.told * encoder.percent / 100;
+        let made = encoder.applied * encoder.percent / 100;
         assert!((900_000..=1_100_000).contains(&made), "{made}");
         // It keeps to that, and to other rates from the first moment.
         encoder.want(2 * MEGABIT);
-        let made = encoder.told * encoder.percent / 100;
+        let made = encoder.applied * encoder.percent / 100;
         assert!((1_800_000..=2_200_000).contains(&made), "{made}");
         // Whatever made it so is over.
         encoder.percent = 100;
         encoder.run(30);
-        assert_eq!(encoder.told, 2 * MEGABIT);
+        assert_eq!(encoder.applied, 2 * MEGABIT);
     }
 
     #[test]
@@ -384,15 +384,15 @@ mod tests {
             encoder.want(MEGABIT - step % 10 * 10_000);
             encoder.run(1);
         }
-        let made = encoder.told * encoder.percent / 100;
+        let made = encoder.applied * encoder.percent / 100;
         assert!((800_000..=1_200_000).contains(&made), "{made}");
     }
 
     #[test]
-    fn encoder_that_can_do_no_less_is_not_told_next_to_nothing() {
+    fn encoder_that_can_do_no_less_keeps_a_minimum() {
         let mut encoder = Encoder::new(Manners::default(), 1_000);
         encoder.run(60);
-        assert_eq!(encoder.told, MEGABIT / 100 * LEAST_CORRECTION_PERCENT);
+        assert_eq!(encoder.applied, MEGABIT / 100 * LEAST_CORRECTION_PERCENT);
     }
 
     #[test]
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn encoder_that_pays_each_change_with_a_key_frame_is_told_seldom() {
+    fn encoder_with_a_key_frame_at_each_change_is_changed_seldom() {
         let manners = Manners {
             raise_interval: Duration::from_secs(15),
             lower_interval: Duration::from_secs(2),
@@ -417,7 +417,7 @@ mod tests {
         }
         assert!(encoder.changes.len() <= 9, "{:?}", encoder.changes);
         let before = encoder.changes.len();
-        encoder.want(encoder.told * 90 / 100);
+        encoder.want(encoder.applied * 90 / 100);
         encoder.run(5);
         assert_eq!(
             encoder.changes.len(),
@@ -426,24 +426,28 @@ mod tests {
         );
         encoder.want(MEGABIT / 2);
         encoder.run(2);
-        assert_eq!(encoder.told, MEGABIT / 2, "what the path does not take is");
+        assert_eq!(
+            encoder.applied,
+            MEGABIT / 2,
+            "what the path does not take is"
+        );
     }
 
     #[test]
-    fn encoder_that_makes_no_key_frame_when_asked_is_told_of_once() {
+    fn encoder_without_requested_key_frames_is_reported_once() {
         let mut encoder = Encoder::new(Manners::default(), 100);
         for _ in 0..40 {
             encoder.control.handle_key_frame_asked(encoder.now);
             encoder.run(1);
         }
         assert_eq!(encoder.others, [EncoderEvent::NoKeyFrames]);
-        let mut obeys = Encoder::new(Manners::default(), 100);
+        let mut responsive = Encoder::new(Manners::default(), 100);
         for _ in 0..40 {
-            obeys.control.handle_key_frame_asked(obeys.now);
-            obeys.output.key_frames += 1;
-            obeys.run(1);
+            responsive.control.handle_key_frame_asked(responsive.now);
+            responsive.output.key_frames += 1;
+            responsive.run(1);
         }
-        assert_eq!(obeys.others, []);
+        assert_eq!(responsive.others, []);
     }
 
     #[test]
@@ -461,9 +465,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes out, an encoder is told neither more than is wanted nor much less.
+        /// Set rates never exceed the target, nor fall far below it, whatever the output is.
         #[test]
-        fn rates_told_stay_within_what_is_wanted(
+        fn set_rates_stay_within_the_target(
             steps in proptest::collection::vec((0..20_000_000u64, 0..2_000u64, 0..5_000u64), 1..100),
         ) {
             let mut now = Instant::now();
@@ -479,8 +483,8 @@ mod tests {
                 control.handle_rate(rate, now);
                 control.handle_timeout(now);
                 while let Some(event) = control.poll_event() {
-                    if let EncoderEvent::SetRate(told) = event {
-                        prop_assert!(told <= wanted && told >= wanted / 100 * LEAST_CORRECTION_PERCENT);
+                    if let EncoderEvent::SetRate(applied) = event {
+                        prop_assert!(applied <= wanted && applied >= wanted / 100 * LEAST_CORRECTION_PERCENT);
                     }
                 }
             }

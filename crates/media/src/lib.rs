@@ -7,7 +7,7 @@
 //! * [`crypto_provider`]: DTLS with peers whose certificates have RSA keys, as GStreamer's do;
 //! * [`frame`] and [`frame_queue`]: frames that all viewers share, and what waits for each;
 //! * [`demand`]: from what viewers can take to what encoders shall make; [`audience`] keeps the books;
-//! * [`encoder_control`]: what an encoder is told, so that what comes out of it is what is wanted;
+//! * [`encoder_control`]: the rate that is set on an encoder, so that its output has the target bitrate;
 //! * [`key_frame_detection`]: which packets a key frame begins with;
 //! * [`key_frames`]: when a rendition makes one;
 //! * `viewer`, with the feature of that name: a receiver for tests and for load.

@@ -88,13 +88,13 @@ pub struct PublishArguments {
     #[arg(long, value_name = "LATENCY", value_enum, default_value_t)]
     pub(crate) latency: Latency,
 
-    /// Whether what comes encoded is encoded anew for viewers that cannot show it as it comes, or wait long for
+    /// Whether what comes encoded is transcoded for viewers that cannot show it as it comes, or wait long for
     /// the source's next key frame
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     pub(crate) transcode: Transcode,
 }
 
-/// Whether what comes encoded is encoded anew.
+/// Whether what comes encoded is transcoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Transcode {
     /// For viewers that need it.

@@ -219,5 +219,5 @@ fn handling(message: &gst::StructureRef) -> Option<String> {
         return Some(format!("{codec} is passed through as it is"));
     }
     let reason: &str = message.get("reason").ok()?;
-    Some(format!("{codec} is decoded and encoded anew: {reason}"))
+    Some(format!("{codec} is transcoded: {reason}"))
 }

@@ -1,6 +1,6 @@
 //! One track of a source, from the demultiplexer or the camera to the outlet.
 //!
-//! `pad ! queue ! appsink`. What the sink takes goes to it as it comes, encoded too: it looks at it, and encodes it anew for
+//! `pad ! queue ! appsink`. What the sink takes goes to it as it comes, encoded too: it looks at it, and transcodes it for
 //! those who need that. All else goes on to `appsrc ! decodebin ! [videoconvert ! videoflip !] appsink`, in the same
 //! pipeline.
 
@@ -160,7 +160,7 @@ impl Track {
         let new = |text: String| (!known).then_some(text);
         match self.verdict(&caps, structure) {
             Verdict::Decode(reason) => {
-                let text = format!("{name} is decoded and encoded anew: {reason}");
+                let text = format!("{name} is transcoded: {reason}");
                 let decoder = self.decode(&caps)?;
                 self.shared.settled(self.kind, None, new(text));
                 Ok(State::Decoding(decoder))

@@ -225,7 +225,7 @@ pub(crate) fn manners(encoder: &gst::Element) -> Manners {
     known(encoder).map_or(PATIENT, |known| known.manners)
 }
 
-/// A limit that an application set, above which `openh264enc` passes over what it is told without a word.
+/// A limit that an application set, above which `openh264enc` ignores rates silently.
 fn highest(encoder: &gst::Element) -> Option<Bitrate> {
     let is_openh264 = encoder.factory()?.name() == "openh264enc";
     let highest: u32 = is_openh264.then(|| encoder.property("max-bitrate"))?;

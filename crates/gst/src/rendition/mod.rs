@@ -142,7 +142,7 @@ impl Rendition {
         })
     }
 
-    /// Starts it; what goes wrong is told to the outlet.
+    /// Starts it; failures go to the outlet.
     pub(crate) fn play(&self) {
         let outlet = Arc::clone(&self.outlet);
         self.turn.start(&self.pipeline, move |started| {

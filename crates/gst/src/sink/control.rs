@@ -115,7 +115,7 @@ pub(super) struct Controlled {
     pub(super) renditions: BTreeMap<RenditionId, Running>,
     pub(super) decodings: BTreeMap<StreamId, RunningDecoding>,
     /// Encoders that make no key frames when they are asked to, by the names of their factories.
-    pub(super) disobedient: BTreeSet<String>,
+    pub(super) unresponsive: BTreeSet<String>,
     /// Streams whose pictures do not come in the order in which they are shown, whatever they say of themselves.
     pub(super) reordered: BTreeSet<StreamId>,
     pub(super) sessions: BTreeMap<ViewerId, Session>,
@@ -181,7 +181,7 @@ impl Control {
             audience: Audience::new(policy, start_bitrate),
             renditions: BTreeMap::new(),
             decodings: BTreeMap::new(),
-            disobedient: BTreeSet::new(),
+            unresponsive: BTreeSet::new(),
             reordered: BTreeSet::new(),
             sessions: BTreeMap::new(),
             viewers: BTreeMap::new(),

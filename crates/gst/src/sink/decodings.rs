@@ -24,7 +24,7 @@ const FAILURE_WINDOW: Duration = Duration::from_secs(30);
 /// A decoding, and how often it failed.
 pub(super) struct RunningDecoding {
     decoding: Option<Decoding>,
-    /// Tells a failure of this pipeline from one of the pipeline before it.
+    /// Distinguishes failures of this pipeline from those of the one before it.
     attempt: u64,
     failures: u32,
     failing_since: Option<Instant>,
@@ -86,7 +86,7 @@ impl Controlled {
     }
 
     /// Begins again, as for another format.
-    pub(super) fn decode_anew(&mut self, id: StreamId) {
+    pub(super) fn restart_decoding(&mut self, id: StreamId) {
         if self.decodings.contains_key(&id) {
             self.stop_decoding(id);
             if let Err(reason) = self.decode(id) {
@@ -120,7 +120,7 @@ impl Controlled {
         }
     }
 
-    /// Ends what is encoded anew of a stream: its viewers get it as it comes, or learn why not.
+    /// Ends what is transcoded of a stream: its viewers get it as it comes, or learn why not.
     fn give_up_decoding(&mut self, id: StreamId, reason: &str) {
         self.stop_decoding(id);
         let Some(stream) = self.streams.get(&id) else {
@@ -182,7 +182,7 @@ impl Outlet for StreamOutlet {
         };
         let before = self.latest.swap(shown_at.nseconds(), Ordering::Relaxed);
         let newest = self.newest_kept.load(Ordering::Relaxed);
-        // Where time goes back, the stream has begun anew.
+        // Where time goes back, the stream has restarted.
         if shown_at.nseconds() < newest && before <= shown_at.nseconds() {
             return;
         }

@@ -43,12 +43,12 @@ impl Controlled {
             }
         }
         for id in due {
-            self.obey(id);
+            self.apply_encoder_events(id);
         }
     }
 
     /// Does what the control of an encoder decided.
-    pub(super) fn obey(&mut self, id: RenditionId) {
+    pub(super) fn apply_encoder_events(&mut self, id: RenditionId) {
         let next = |running: &mut Running| running.control.as_mut()?.poll_event();
         while let Some(running) = self.renditions.get_mut(&id)
             && let Some(event) = next(running)
@@ -76,7 +76,7 @@ impl Controlled {
         self.warn(&format!(
             "{name} makes no key frames when it is asked to; another encoder takes its place"
         ));
-        self.disobedient.insert(name);
+        self.unresponsive.insert(name);
         self.stop_rendition(id);
         let rate = self.audience.rate(id).unwrap_or_default();
         self.try_encoders(id, rate, viewer, left);

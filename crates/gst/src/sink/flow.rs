@@ -74,7 +74,7 @@ impl Flow {
     }
 
     /// What comes from now on may be of another order.
-    pub(super) fn begins_anew(&self) {
+    pub(super) fn reset_order(&self) {
         self.reordered.store(0, Ordering::Relaxed);
     }
 

@@ -150,7 +150,7 @@ impl WebRtcSink {
         }
     }
 
-    /// Tells the control thread something, if there is one.
+    /// Sends a message to the control thread, if there is one.
     pub(super) fn tell(&self, message: Message) {
         if let Some(running) = lock(&self.running).as_ref() {
             running.control.tell(message);

@@ -71,7 +71,7 @@ impl Controlled {
             .is_some_and(|known| field(&known.caps, None) != field(&stream.caps, None));
         self.streams.insert(id, stream);
         if other_format {
-            self.decode_anew(id);
+            self.restart_decoding(id);
         }
         let left = match gone.is_empty() {
             true => Vec::new(),

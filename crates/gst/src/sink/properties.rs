@@ -62,7 +62,7 @@ fn media() -> Vec<glib::ParamSpec> {
         glib::ParamSpecEnum::builder_with_default("transcode", Transcode::default())
             .nick("Transcode")
             .blurb(
-                "Whether what comes encoded is decoded and encoded anew for viewers that cannot show it as it comes, \
+                "Whether what comes encoded is transcoded for viewers that cannot show it as it comes, \
                  or wait long for its next key frame",
             )
             .mutable_ready()

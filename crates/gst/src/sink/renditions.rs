@@ -27,12 +27,12 @@ use crate::rendition::{BuildError, ClockAdvance, Outlet, Plan, Rendition};
 /// A rendition that runs, with one encoder after the other until one works.
 pub(super) struct Running {
     pub(super) rendition: Rendition,
-    /// Tells a failure of this pipeline from one of the pipeline before it.
+    /// Distinguishes failures of this pipeline from those of the one before it.
     attempt: u64,
     /// Those that were not tried yet.
     pub(super) encoders_left: VecDeque<gst::ElementFactory>,
     pub(super) viewer: ViewerId,
-    /// What its encoder is told; none if it has none whose rate can be changed.
+    /// Sets the rate of its encoder; none if there is no encoder.
     pub(super) control: Option<EncoderControl>,
     pub(super) made: Arc<Made>,
 }
@@ -55,7 +55,7 @@ impl Controlled {
                             None => running.rendition.set_rate(rate),
                         }
                     }
-                    self.obey(rendition);
+                    self.apply_encoder_events(rendition);
                     for viewer in self.audience.viewers_of(rendition) {
                         self.describe_encoders(viewer);
                     }
@@ -121,10 +121,10 @@ impl Controlled {
         let Some(codec) = codec else {
             return self.give_up(id, "its stream is gone");
         };
-        // Those that were seen not to obey come last.
-        let obeys =
-            |factory: &&gst::ElementFactory| !self.disobedient.contains(factory.name().as_str());
-        let (first, last): (Vec<_>, Vec<_>) = codec.encoders.iter().partition(obeys);
+        // Encoders that ignore requests come last.
+        let responsive =
+            |factory: &&gst::ElementFactory| !self.unresponsive.contains(factory.name().as_str());
+        let (first, last): (Vec<_>, Vec<_>) = codec.encoders.iter().partition(responsive);
         let encoders = first.into_iter().chain(last).cloned().collect();
         self.try_encoders(id, rate, viewer, encoders);
     }

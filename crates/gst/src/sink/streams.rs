@@ -11,7 +11,7 @@ use super::playout_delay::PlayoutDelaySetting;
 use super::settings::Settings;
 use super::transcode::Transcode;
 use super::unshowable;
-use crate::codec::{ANEW, FORMATS, Format};
+use crate::codec::{FORMATS, Format, TRANSCODED};
 use crate::registry;
 
 /// A stream whose caps are known.
@@ -61,7 +61,7 @@ pub(super) struct Offer {
     pub(super) comes_as: &'static str,
     /// Why not every viewer can show it as it comes, if so.
     pub(super) unshowable: Option<&'static str>,
-    /// Why it is not encoded anew although it is to be; what to install.
+    /// Why it is not transcoded although it is to be; what to install.
     pub(super) lacking: Option<String>,
 }
 
@@ -140,7 +140,7 @@ impl Stream {
 
     /// Whether a rendition is of this stream, and encoded from what is decoded of it.
     pub(super) fn is_decoded_for(&self, rendition: RenditionId) -> bool {
-        self.encoded && rendition.stream == self.id && rendition.codec >= ANEW
+        self.encoded && rendition.stream == self.id && rendition.codec >= TRANSCODED
     }
 
     /// The codec in which it comes, if it is passed through.
@@ -183,14 +183,14 @@ pub(super) fn offer(
     let passed = passed_through(format, structure, caps);
     let unshowable = unshowable::reason(structure, reordered);
     let is_needed = settings.transcode == Transcode::WhenNeeded;
-    let (anew, lacking) = match encoded_anew(format, structure, settings) {
-        Ok(anew) if is_needed => (anew, None),
+    let (transcoded, lacking) = match transcoded_codecs(format, structure, settings) {
+        Ok(transcoded) if is_needed => (transcoded, None),
         Err(lacking) if is_needed => (Vec::new(), Some(lacking.to_string())),
         _ => (Vec::new(), None),
     };
     // What is passed through to some is offered beside another codec only: viewers that refuse the one have the other.
     let others = |passed: &StreamCodec| {
-        let others = anew.iter();
+        let others = transcoded.iter();
         let others = others.filter(|codec| codec.format.number != passed.format.number);
         others.cloned().collect::<Vec<_>>()
     };
@@ -199,9 +199,9 @@ pub(super) fn offer(
             let others = others(&passed);
             [vec![passed], others].concat()
         }
-        Ok(passed) if anew.is_empty() => vec![passed],
-        Err(error) if anew.is_empty() => return Err(error),
-        _ => anew,
+        Ok(passed) if transcoded.is_empty() => vec![passed],
+        Err(error) if transcoded.is_empty() => return Err(error),
+        _ => transcoded,
     };
     Ok(Offer {
         codecs,
@@ -233,7 +233,7 @@ fn passed_through(
 }
 
 /// The stream decoded, and encoded as something that every viewer takes.
-fn encoded_anew(
+fn transcoded_codecs(
     format: &'static Format,
     structure: &gst::StructureRef,
     settings: &Settings,
@@ -244,7 +244,7 @@ fn encoded_anew(
     let mut codecs = encoded_as(format.audio, settings)?;
     codecs.retain(|codec| codec.format.is_common);
     for codec in &mut codecs {
-        codec.number += ANEW;
+        codec.number += TRANSCODED;
     }
     if codecs.is_empty() {
         let common = FORMATS
@@ -375,7 +375,7 @@ mod tests {
             let caps: gst::Caps = caps.parse().expect("caps");
             let offer = offer(&caps, reordered, &settings).expect("both");
             let numbers: Vec<_> = offer.codecs.iter().map(|codec| codec.number).collect();
-            assert_eq!(numbers, [ANEW, ANEW + 1], "{caps}");
+            assert_eq!(numbers, [TRANSCODED, TRANSCODED + 1], "{caps}");
             assert!(offer.unshowable.is_some(), "{caps}");
         }
     }
@@ -407,7 +407,7 @@ mod tests {
         let mulaw = names("audio/x-mulaw, rate=8000, channels=1", &settings);
         assert_eq!(mulaw.expect("both"), ["PCMU", "OPUS"]);
         let wide = names("audio/x-alaw, rate=16000, channels=1", &settings);
-        assert_eq!(wide.expect("anew"), ["OPUS"]);
+        assert_eq!(wide.expect("transcoded"), ["OPUS"]);
         let never = Settings {
             transcode: Transcode::Never,
             ..settings.clone()

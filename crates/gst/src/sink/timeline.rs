@@ -73,7 +73,7 @@ pub(super) fn watch(
         match &mut info.data {
             Some(gst::PadProbeData::Event(event)) => {
                 if event.type_() == gst::EventType::Caps {
-                    flow.begins_anew();
+                    flow.reset_order();
                 }
                 timeline.on_event(event);
             }

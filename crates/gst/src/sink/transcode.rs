@@ -3,7 +3,7 @@
 use gst::glib;
 use gstreamer as gst;
 
-/// Whether what comes encoded is encoded anew for viewers that cannot show it as it is.
+/// Whether what comes encoded is transcoded for viewers that cannot show it as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "WigwagTranscode")]
 #[repr(u32)]
@@ -11,7 +11,7 @@ pub enum Transcode {
     /// For those who need it, as long as they do.
     #[default]
     #[enum_value(
-        name = "When needed: encoded anew for viewers that cannot show it as it comes",
+        name = "When needed: transcoded for viewers that cannot show it as it comes",
         nick = "when-needed"
     )]
     WhenNeeded,

@@ -44,10 +44,10 @@ pub(super) fn reason(caps: &gst::StructureRef, reordered: bool) -> Option<&'stat
         .then_some("its pixels are not square")
 }
 
-/// The words of a warning for what is passed through all the same, and why it is not encoded anew.
+/// The words of a warning for what is passed through all the same, and why it is not transcoded.
 pub(super) fn warning(pad: &str, what: &str, reason: &str, lacking: Option<&str>) -> String {
     let remedy = match lacking {
-        Some(lacking) => format!("It is not encoded anew: {lacking}"),
+        Some(lacking) => format!("It is not transcoded: {lacking}"),
         None => {
             "Set transcode to when-needed, or let the encoder make what viewers take (of H.264, \
                  constrained-baseline with bframes=0)"
@@ -57,13 +57,13 @@ pub(super) fn warning(pad: &str, what: &str, reason: &str, lacking: Option<&str>
     format!("{pad}: not every viewer shows this {what} right, for {reason}. {remedy}")
 }
 
-/// What viewers are told of it.
+/// The note for viewers.
 pub(super) fn caveat(reason: &str, lacking: Option<&str>) -> String {
     let cause = match lacking {
         Some(_) => "it lacks a decoder or an encoder",
-        None => "it was told not to",
+        None => "transcoding is turned off",
     };
-    format!("{reason}, and the sender does not encode it anew: {cause}")
+    format!("{reason}, and the sender does not transcode it: {cause}")
 }
 
 #[cfg(test)]

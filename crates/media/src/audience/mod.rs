@@ -2,7 +2,7 @@
 //!
 //! # Contract
 //!
-//! * The owner tells what it hears of viewers ([`joined`](Audience::joined), [`estimate`](Audience::estimate),
+//! * The owner reports viewers ([`joined`](Audience::joined), [`estimate`](Audience::estimate),
 //!   [`key_frame_wanted`](Audience::key_frame_wanted), [`connected`](Audience::connected),
 //!   [`switched`](Audience::switched), [`left`](Audience::left)), of renditions
 //!   ([`key_frame_made`](Audience::key_frame_made), [`rendition_failed`](Audience::rendition_failed)), and of streams
@@ -12,7 +12,7 @@
 //! * Time never goes backwards.
 //!
 //! A viewer of a stream that comes encoded waits for the source's next key frame. Where that is far away, a viewer that
-//! takes another codec of the stream is given that, encoded anew, until the source's next key frame is there.
+//! takes another codec of the stream is given that, transcoded, until the source's next key frame is there.
 
 mod source;
 
@@ -472,7 +472,7 @@ impl Audience {
         })
     }
 
-    /// Gives those who waited long enough what is encoded anew, until the source's next key frame.
+    /// Gives those who waited long enough what is transcoded, until the source's next key frame.
     fn help_those_who_wait(&mut self, now: Instant) {
         let due = self.waiting().filter(|(.., deadline)| *deadline <= now);
         let due: Vec<_> = due.map(|(viewer, stream, _)| (viewer, stream)).collect();

@@ -364,7 +364,7 @@ fn viewer_that_went_on_to_what_was_withdrawn_is_brought_back() {
         Some(&(1, H264, AwaitKeyFrame))
     );
     audience.withdraw(VIDEO, &[H264], now);
-    // Its session forgets what it awaits; if that was too late, it is told again.
+    // Its session forgets what it awaits; if that was too late, it is assigned again.
     assert_eq!(given(&actions(&mut audience)), [(1, VP8, AskForKeyFrame)]);
     audience.switched(ViewerId(1), rendition(VIDEO, H264), now);
     assert_eq!(given(&actions(&mut audience)), [(1, VP8, AskForKeyFrame)]);

@@ -1,6 +1,6 @@
 //! The colour-space header extension: what the samples of a picture mean, on the last packet of each key frame.
 //!
-//! The WebRTC library knows the extension and writes nothing for it, so it is told of it by another name, as of the
+//! The WebRTC library knows the extension and writes nothing for it, so it is registered under another URI, as of the
 //! [names of sections](super::mid_header).
 
 use str0m::rtp::{ExtensionSerializer, ExtensionValues};
@@ -8,7 +8,7 @@ use str0m::rtp::{ExtensionSerializer, ExtensionValues};
 /// The extension as viewers know it.
 pub(super) const URI: &str = "http://www.webrtc.org/experiments/rtp-hdrext/color-space";
 
-/// The extension as the library is told of it.
+/// The URI under which it is registered with str0m.
 pub(super) const URI_FOR_LIBRARY: &str =
     "http://www.webrtc.org/experiments/rtp-hdrext/color-space:as-written-here";
 
