@@ -103,7 +103,13 @@ fn a_viewer_whose_command_finds_no_room_ends_with_a_reason() {
     });
     assert_eq!(stage.end(ONE), Some(&EndReason::Overloaded));
     assert_eq!(stage.end(ViewerId(10)), Some(&EndReason::Overloaded));
-    stage.wait("the viewer is told", |stage| stage.report(ONE).is_closed);
+    stage.wait("the viewer's session is closed", |stage| {
+        stage.report(ONE).is_closed
+    });
+    // It joined while the shard was held, and counts among those that get frames from now on.
+    stage.wait("the new viewer is connected", |stage| {
+        stage.is_connected(ViewerId(9))
+    });
     stage.play(10);
     stage.wait_frames(&[1], 10);
 }
