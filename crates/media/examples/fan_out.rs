@@ -4,7 +4,7 @@
 //! `cargo run --release -p wigwag-media --example fan_out -- VIEWERS SECONDS [RATE|none]`; RATE is where congestion
 //! control starts, in bit/s, and `none` does without it.
 
-#[path = "../tests/engine_stage/mod.rs"]
+#[path = "../tests/all/engine_stage/mod.rs"]
 #[allow(
     dead_code,
     unreachable_pub,

@@ -3,7 +3,7 @@
 //!
 //! `packet_path FRAMES`
 
-#[path = "../tests/virtual_network/mod.rs"]
+#[path = "../tests/all/virtual_network/mod.rs"]
 #[allow(
     dead_code,
     unreachable_pub,

@@ -7,6 +7,7 @@ use rlimit::Resource;
 use running::Running;
 use wigwag_server::Config;
 
+#[path = "all/running/mod.rs"]
 mod running;
 
 #[test]

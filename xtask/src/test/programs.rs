@@ -14,8 +14,11 @@ use crate::commands::{cargo, shown};
 use crate::record::{Record, Running};
 use crate::{install, places};
 
-/// Test programs that run at once, each with as many threads as it likes.
-const AT_ONCE: usize = 3;
+/// Test programs that run at once.
+const AT_ONCE: usize = 2;
+
+/// The tests of a program that run at once: most wait for something.
+const THREADS: &str = "3";
 
 /// The package of the tests with programs of others, a part of its own.
 pub(crate) const END_TO_END: &str = "wigwag-end-to-end";
@@ -154,6 +157,7 @@ fn work(
         command
             .current_dir(&program.folder)
             .env("CARGO_MANIFEST_DIR", &program.folder)
+            .env("RUST_TEST_THREADS", THREADS)
             .envs(variables.iter().map(|(name, value)| (name, value)));
         let name = format!("{} {}", program.package, program.target);
         let began = Instant::now();

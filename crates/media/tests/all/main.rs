@@ -1,0 +1,26 @@
+//! All tests of this crate that can share a process: one program, so that it is linked once.
+
+#![allow(
+    unreachable_pub,
+    clippy::redundant_pub_crate,
+    reason = "modules that examples share"
+)]
+
+mod bad_input;
+mod congestion;
+mod descriptions;
+mod dtls;
+mod engine;
+mod engine_limits;
+mod engine_stage;
+mod engine_strangers;
+mod isolation;
+mod isolation_engine;
+mod lossy_link;
+mod pauses;
+mod playout_delay;
+mod renditions;
+mod session;
+mod statistics;
+mod viewer_headers;
+mod virtual_network;
