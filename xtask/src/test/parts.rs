@@ -118,11 +118,11 @@ pub(super) fn every_landing(made: &Made) -> Vec<Part<'_>> {
         Part::new("crates", Lane::Run, &["build"], |record| {
             programs::run_crates(record, made.get(&made.tests)?)
         }),
-        Part::new("browser", Lane::Run, &["build", "npm"], |record| {
+        Part::new("browser", Lane::Pictures, &["build", "npm"], |record| {
             node_lint(record, made, "tests/browser")?;
             node_suite(record, made, "tests/browser", "test")
         }),
-        Part::new("page-media", Lane::Run, &["build", "npm"], |record| {
+        Part::new("page-media", Lane::Pictures, &["build", "npm"], |record| {
             node_suite(record, made, "tests/page", "test:media")
         }),
         Part::new(
