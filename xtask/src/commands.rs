@@ -1,5 +1,6 @@
 //! Running other programs, visibly.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -31,8 +32,9 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     }
     command.env_remove("CARGO_MANIFEST_DIR");
     // What makes a second build faster costs the first one a quarter more; only where somebody works on the code is
-    // there a second one.
-    if !places::target().join("debug/incremental").exists() {
+    // there a second one. Cargo makes the folder in any case.
+    let incremental = places::target().join("debug/incremental");
+    if fs::read_dir(incremental).map_or(0, Iterator::count) == 0 {
         command.env("CARGO_INCREMENTAL", "0");
     }
     command
