@@ -163,6 +163,17 @@ export function onStage(name, play, launch = launchChromium) {
 }
 
 /**
+ * The same for what takes long and seldom breaks: `cargo xtask test --long` runs it, by WIGWAG_LONG=1.
+ *
+ * @param {Parameters<typeof onStage>} test
+ */
+export function onLongStage(...test) {
+  if (process.env["WIGWAG_LONG"] === "1") {
+    onStage(...test);
+  }
+}
+
+/**
  * Starts to produce and waits until the server has registered the producer.
  *
  * @param {Tab} tab

@@ -1,24 +1,25 @@
 import assert from "node:assert/strict";
 import { launchFirefox } from "./firefox.mjs";
-import { onStage } from "./stage.mjs";
+import { onLongStage, onStage } from "./stage.mjs";
 import { playAndBeContent } from "./viewing.mjs";
 
 const OFFER_OPTIONS = { offerToReceiveVideo: true, offerToReceiveAudio: true };
 
-/** What GStreamer calls it, what browsers call it. */
+/** What GStreamer calls it, what browsers call it, and who offers at each landing. */
 const CODECS = /** @type {const} */ ([
-  ["video/x-vp8", "video/VP8"],
-  ["video/x-vp9", "video/VP9"],
-  ["video/x-h264", "video/H264"],
-  ["video/x-av1", "video/AV1"],
+  ["video/x-vp8", "video/VP8", "the sink"],
+  ["video/x-vp9", "video/VP9", "the page"],
+  ["video/x-h264", "video/H264", "the page"],
+  ["video/x-av1", "video/AV1", "the sink"],
 ]);
 
-for (const [caps, mimeType] of CODECS) {
+for (const [caps, mimeType, offersOften] of CODECS) {
   for (const [who, offerOptions] of /** @type {const} */ ([
     ["the sink", null],
     ["the page", OFFER_OPTIONS],
   ])) {
-    onStage(`Chromium plays ${mimeType} and Opus of webrtcsink, ${who} offers`, async (stage) => {
+    const onSomeStage = who === offersOften ? onStage : onLongStage;
+    onSomeStage(`Chromium plays ${mimeType} and Opus of webrtcsink, ${who} offers`, async (stage) => {
       const { tab } = await stage.consumer();
       const { sink, id } = await stage.sink({ videoCodecs: [caps] });
       await tab.until("producerAdded", (peer) => peer.id === id);

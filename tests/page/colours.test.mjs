@@ -6,7 +6,7 @@ import { launchFirefox } from "../browser/firefox.mjs";
 import { card, play, untilState } from "./acts.mjs";
 import { BARS, colorimetry, seenBars, writeBars } from "./bars.mjs";
 import { LaunchedPipeline } from "./launched-pipeline.mjs";
-import { onPageStage } from "./page-stage.mjs";
+import { onLongPageStage, onPageStage } from "./page-stage.mjs";
 
 /** @import { Tab } from "../browser/tab.mjs" */
 /** @import { PageStage } from "./page-stage.mjs" */
@@ -103,8 +103,8 @@ onPageStage("Chromium shows H.264 of x264 in the colours of the source", (stage)
 onPageStage("Chromium shows H.264 of OpenH264 in the colours of the source", (stage) => seeBars(stage, "h264", OPENH264));
 onPageStage("Chromium shows AV1 in the colours of the source", (stage) => seeBars(stage, "av1"));
 onPageStage("Firefox shows VP8 in the colours of the source", (stage) => seeBars(stage, "vp8"), launchFirefox);
-onPageStage("Firefox shows VP9 in the colours of the source", (stage) => seeBars(stage, "vp9"), launchFirefox);
-onPageStage("Firefox shows AV1 in the colours of the source", (stage) => seeBars(stage, "av1"), launchFirefox);
+onLongPageStage("Firefox shows VP9 in the colours of the source", (stage) => seeBars(stage, "vp9"), launchFirefox);
+onLongPageStage("Firefox shows AV1 in the colours of the source", (stage) => seeBars(stage, "av1"), launchFirefox);
 
 onPageStage("Chromium shows H.264 that says nothing of its colours as its caps do", async (stage) => {
   const viewer = await stage.page();
@@ -120,7 +120,7 @@ onPageStage("Chromium shows H.264 that says nothing of its colours as its caps d
 onPageStage("Chromium shows webcams of 4:2:2, 4:4:4, 10 bits and odd sizes", (stage) =>
   seeUnusual(stage, ["vp8", "vp9", "h264", "av1"]),
 );
-onPageStage(
+onLongPageStage(
   "Firefox shows webcams of 4:2:2, 4:4:4, 10 bits and odd sizes",
   (stage) => seeUnusual(stage, ["vp8", "vp9", "av1"]),
   launchFirefox,

@@ -161,3 +161,14 @@ export function onPageStage(name, play, launch = launchChromium) {
     }
   });
 }
+
+/**
+ * The same for what takes long and seldom breaks: `cargo xtask test --long` runs it, by WIGWAG_LONG=1.
+ *
+ * @param {Parameters<typeof onPageStage>} test
+ */
+export function onLongPageStage(...test) {
+  if (process.env["WIGWAG_LONG"] === "1") {
+    onPageStage(...test);
+  }
+}

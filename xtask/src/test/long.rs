@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::parts::{CONTAINER, Made, build, soak};
+use super::parts::{CONTAINER, Made, build, end_to_end_long, npm, pictures_long, published, soak};
 use super::platforms::{self, PLATFORMS};
 use super::programs::{self, END_TO_END};
 use super::schedule::{Lane, Part};
@@ -29,6 +29,21 @@ pub(super) fn before_closing(made: &Made) -> Vec<Part<'_>> {
         }),
         Part::new("build", Lane::Build, &["packages"], |record| {
             build(record, made)
+        }),
+        Part::new("npm", Lane::Install, &["packages"], |record| {
+            npm(record, made)
+        }),
+        Part::new("published", Lane::Build, &["packages"], |record| {
+            published(record, made)
+        }),
+        Part::new(
+            "end-to-end",
+            Lane::Alone,
+            &["build", "published"],
+            |record| end_to_end_long(record, made),
+        ),
+        Part::new("pictures", Lane::Alone, &["build", "npm"], |record| {
+            pictures_long(record, made)
         }),
         Part::new("soak", Lane::Alone, &["released"], |record| {
             soak(record, made, &made.released, SOAK_MINUTES)

@@ -27,6 +27,9 @@ const END_TO_END_AT_ONCE: usize = 2;
 /// A test program of a part of its own, in the long circle.
 pub(super) const CONTAINER: &str = "container";
 
+/// Test programs with programs of others that take long, in that circle too.
+const LONG_PROGRAMS: [&str; 2] = ["load", "many_peers"];
+
 /// For each fuzz target; `cargo xtask fuzz` runs them longer.
 const FUZZ_TIME: Duration = Duration::from_secs(10);
 
@@ -118,27 +121,33 @@ pub(super) fn every_landing(made: &Made) -> Vec<Part<'_>> {
         Part::new("crates", Lane::Run, &["build"], |record| {
             programs::run_crates(record, made.get(&made.tests)?)
         }),
-        Part::new("browser", Lane::Pictures, &["build", "npm"], |record| {
+        Part::new("browser", Lane::RunPictures, &["build", "npm"], |record| {
             node_lint(record, made, "tests/browser")?;
             node_suite(record, made, "tests/browser", "test")
         }),
-        Part::new("page-media", Lane::Pictures, &["build", "npm"], |record| {
-            node_suite(record, made, "tests/page", "test:media")
-        }),
+        Part::new(
+            "page-media",
+            Lane::RunPictures,
+            &["build", "npm"],
+            |record| node_suite(record, made, "tests/page", "test:media"),
+        ),
         Part::new(
             "gst-signalling",
-            Lane::Run,
+            Lane::RunPictures,
             &["build", "python"],
             |record| python_suite(record, made, GST_SIGNALLING),
         ),
-        Part::new("admin-api", Lane::Run, &["build", "python"], |record| {
-            python_suite(record, made, ADMIN_API)
-        }),
+        Part::new(
+            "admin-api",
+            Lane::RunPictures,
+            &["build", "python"],
+            |record| python_suite(record, made, ADMIN_API),
+        ),
         Part::new("web", Lane::Run, &["npm"], |record| web(record, made)),
-        Part::new("fuzz", Lane::Run, &["fuzz-targets"], |record| {
+        Part::new("fuzz", Lane::RunPictures, &["fuzz-targets"], |record| {
             fuzz::every_target(record, FUZZ_TIME)
         }),
-        Part::new("soak", Lane::Run, &["build"], |record| {
+        Part::new("soak", Lane::RunPictures, &["build"], |record| {
             soak(record, made, &made.programs, "1")
         }),
     ]
@@ -148,7 +157,7 @@ const GST_SIGNALLING: &str = "tests/gst-signalling";
 const ADMIN_API: &str = "tests/admin-api";
 const NPM_PROJECTS: [&str; 3] = ["tests/browser", "web", "tests/page"];
 
-fn npm(record: &mut Record, made: &Made) -> Result<()> {
+pub(super) fn npm(record: &mut Record, made: &Made) -> Result<()> {
     let node = install::node(record)?;
     for project in NPM_PROJECTS {
         install::npm_packages(record, &places::root().join(project), &node)?;
@@ -173,7 +182,7 @@ pub(super) fn build(record: &mut Record, made: &Made) -> Result<()> {
 }
 
 /// Published peers that are crates.
-fn published(record: &mut Record, made: &Made) -> Result<()> {
+pub(super) fn published(record: &mut Record, made: &Made) -> Result<()> {
     let program = peers::gst_plugin_webrtc(record, Speed::QuickToBuild)?;
     made.gst_plugin_webrtc.get_or_init(|| program);
     let server = peers::reference_server(record, Speed::QuickToBuild)?;
@@ -218,14 +227,34 @@ fn documentation(record: &mut Record) -> Result<()> {
 
 fn end_to_end(record: &mut Record, made: &Made) -> Result<()> {
     let tests = made.get(&made.tests)?.iter();
-    let tests =
-        tests.filter(|program| program.package == END_TO_END && program.target != CONTAINER);
+    let tests = tests.filter(|program| {
+        let target = program.target.as_str();
+        program.package == END_TO_END && target != CONTAINER && !LONG_PROGRAMS.contains(&target)
+    });
     programs::run(
         record,
         tests.cloned().collect(),
         &made.variables()?,
         END_TO_END_AT_ONCE,
     )
+}
+
+/// Those of them that take long.
+pub(super) fn end_to_end_long(record: &mut Record, made: &Made) -> Result<()> {
+    let tests = made.get(&made.tests)?.iter();
+    let tests = tests.filter(|program| {
+        program.package == END_TO_END && LONG_PROGRAMS.contains(&program.target.as_str())
+    });
+    programs::run(record, tests.cloned().collect(), &made.variables()?, 1)
+}
+
+/// The suites of pictures in browsers, with the tests that take long.
+pub(super) fn pictures_long(record: &mut Record, made: &Made) -> Result<()> {
+    for (folder, script) in [("tests/browser", "test"), ("tests/page", "test:media")] {
+        let mut test = npm_run(made, folder, &["run", script])?;
+        record.suite(test.envs(made.variables()?).env("WIGWAG_LONG", "1"))?;
+    }
+    Ok(())
 }
 
 fn node_lint(record: &mut Record, made: &Made, folder: &str) -> Result<()> {

@@ -22,8 +22,8 @@ pub(crate) enum Lane {
     Build,
     /// Runs tests.
     Run,
-    /// Runs tests that encode and decode pictures of every codec: two of them would be too slow for AV1.
-    Pictures,
+    /// Does the same with pictures of every codec: two of them at once would be too slow for AV1.
+    RunPictures,
     /// Measures, or fills the machine by itself: nothing else runs beside it.
     Alone,
 }
@@ -32,8 +32,8 @@ impl Lane {
     /// How many parts of a lane run at once.
     fn room(self) -> usize {
         match self {
-            Self::Install | Self::Build | Self::Pictures | Self::Alone => 1,
-            Self::Run => 2,
+            Self::Install | Self::Build | Self::RunPictures | Self::Alone => 1,
+            Self::Run => 1,
         }
     }
 }
