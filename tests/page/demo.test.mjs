@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { launchFirefox } from "../browser/firefox.mjs";
 import { play, seeAndHear } from "./acts.mjs";
 import { LongRunning } from "./long-running.mjs";
-import { onPageStage } from "./page-stage.mjs";
+import { onLongPageStage, onPageStage } from "./page-stage.mjs";
 import { pageAt } from "./publishing.mjs";
 
 /** @import { PageStage } from "./page-stage.mjs" */
@@ -33,4 +33,4 @@ async function demo(stage) {
 
 onPageStage("the demo is one command and one click in Chromium", demo);
 
-onPageStage("the demo is one command and one click in Firefox", demo, launchFirefox);
+onLongPageStage("the demo is one command and one click in Firefox", demo, launchFirefox);

@@ -4,7 +4,7 @@ import { launchFirefox } from "../browser/firefox.mjs";
 import { Tab } from "../browser/tab.mjs";
 import { figures, play, seeAndHear, untilGone, untilState } from "./acts.mjs";
 import { freePort, LaunchedPipeline } from "./launched-pipeline.mjs";
-import { onPageStage } from "./page-stage.mjs";
+import { onLongPageStage, onPageStage } from "./page-stage.mjs";
 
 /** @import { PageStage } from "./page-stage.mjs" */
 
@@ -121,9 +121,10 @@ for (const [browser, launch] of /** @type {const} */ ([
   ["Chromium", launchChromium],
   ["Firefox", launchFirefox],
 ])) {
-  onPageStage(`${browser} plays the stream of webrtcsink at the address that it prints`, playAtPrintedAddress, launch);
+  const onSomeStage = browser === "Firefox" ? onLongPageStage : onPageStage;
+  onSomeStage(`${browser} plays the stream of webrtcsink at the address that it prints`, playAtPrintedAddress, launch);
 
   onPageStage(`${browser} plays picture and sound of webrtcsink, again when it returns`, playPictureAndSound, launch);
 
-  onPageStage(`${browser} plays a live stream at low latency, or smoothly if it is asked to`, playWithLatency, launch);
+  onSomeStage(`${browser} plays a live stream at low latency, or smoothly if it is asked to`, playWithLatency, launch);
 }

@@ -4,7 +4,7 @@ import { launchFirefox } from "../browser/firefox.mjs";
 import { DEADLINE_MS } from "../browser/hearing.mjs";
 import { card, figures, play, seeAndHear } from "./acts.mjs";
 import { freePort } from "./free-port.mjs";
-import { onPageStage } from "./page-stage.mjs";
+import { onLongPageStage, onPageStage } from "./page-stage.mjs";
 import { FRAME_RATE, MjpegCamera, RtspCamera, makeFile, makePictures, publish, publishEmbedded, received } from "./publishing.mjs";
 
 /** @import { PageStage } from "./page-stage.mjs" */
@@ -82,7 +82,7 @@ function encoders({ lines }) {
 
 onPageStage("Chromium plays a published file of VP8 with its sound, again from its beginning", watchWebm);
 
-onPageStage("Firefox plays a published file of VP8 with its sound, again from its beginning", watchWebm, launchFirefox);
+onLongPageStage("Firefox plays a published file of VP8 with its sound, again from its beginning", watchWebm, launchFirefox);
 
 onPageStage("Chromium plays a published file of H.264, and its sound that is transcoded", async (stage) => {
   const published = await watchFile(stage, MP4, /^H264, opus$/i);

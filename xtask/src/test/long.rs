@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::parts::{CONTAINER, Made, build, end_to_end_long, npm, pictures_long, published, soak};
+use super::parts::{CONTAINER, Made, browsers_long, build, end_to_end_long, npm, published, soak};
 use super::platforms::{self, PLATFORMS};
 use super::programs::{self, END_TO_END};
 use super::schedule::{Lane, Part};
@@ -42,9 +42,12 @@ pub(super) fn before_closing(made: &Made) -> Vec<Part<'_>> {
             &["build", "published"],
             |record| end_to_end_long(record, made),
         ),
-        Part::new("pictures", Lane::Alone, &["build", "npm"], |record| {
-            pictures_long(record, made)
-        }),
+        Part::new(
+            "browsers",
+            Lane::Alone,
+            &["build", "published", "npm"],
+            |record| browsers_long(record, made),
+        ),
         Part::new("soak", Lane::Alone, &["released"], |record| {
             soak(record, made, &made.released, SOAK_MINUTES)
         }),

@@ -121,33 +121,29 @@ pub(super) fn every_landing(made: &Made) -> Vec<Part<'_>> {
         Part::new("crates", Lane::Run, &["build"], |record| {
             programs::run_crates(record, made.get(&made.tests)?)
         }),
-        Part::new("browser", Lane::RunPictures, &["build", "npm"], |record| {
+        Part::new("browser", Lane::Run, &["build", "npm"], |record| {
             node_lint(record, made, "tests/browser")?;
             node_suite(record, made, "tests/browser", "test")
-        }),
-        Part::new(
-            "page-media",
-            Lane::RunPictures,
-            &["build", "npm"],
-            |record| node_suite(record, made, "tests/page", "test:media"),
-        ),
+        })
+        .encoding_all(),
+        Part::new("page-media", Lane::Run, &["build", "npm"], |record| {
+            node_suite(record, made, "tests/page", "test:media")
+        })
+        .encoding_all(),
         Part::new(
             "gst-signalling",
-            Lane::RunPictures,
+            Lane::Run,
             &["build", "python"],
             |record| python_suite(record, made, GST_SIGNALLING),
         ),
-        Part::new(
-            "admin-api",
-            Lane::RunPictures,
-            &["build", "python"],
-            |record| python_suite(record, made, ADMIN_API),
-        ),
+        Part::new("admin-api", Lane::Run, &["build", "python"], |record| {
+            python_suite(record, made, ADMIN_API)
+        }),
         Part::new("web", Lane::Run, &["npm"], |record| web(record, made)),
-        Part::new("fuzz", Lane::RunPictures, &["fuzz-targets"], |record| {
+        Part::new("fuzz", Lane::Run, &["fuzz-targets"], |record| {
             fuzz::every_target(record, FUZZ_TIME)
         }),
-        Part::new("soak", Lane::RunPictures, &["build"], |record| {
+        Part::new("soak", Lane::Run, &["build"], |record| {
             soak(record, made, &made.programs, "1")
         }),
     ]
@@ -248,9 +244,9 @@ pub(super) fn end_to_end_long(record: &mut Record, made: &Made) -> Result<()> {
     programs::run(record, tests.cloned().collect(), &made.variables()?, 1)
 }
 
-/// The suites of pictures in browsers, with the tests that take long.
-pub(super) fn pictures_long(record: &mut Record, made: &Made) -> Result<()> {
-    for (folder, script) in [("tests/browser", "test"), ("tests/page", "test:media")] {
+/// The suites in browsers, with the tests that take long.
+pub(super) fn browsers_long(record: &mut Record, made: &Made) -> Result<()> {
+    for (folder, script) in [("tests/browser", "test"), ("tests/page", "test")] {
         let mut test = npm_run(made, folder, &["run", script])?;
         record.suite(test.envs(made.variables()?).env("WIGWAG_LONG", "1"))?;
     }

@@ -1,7 +1,7 @@
 //! Parts of a test run beside each other: each when what it needs is done and its lane has room.
 //!
 //! Two cores are kept busy best by one build and a few suites that mostly wait for sockets and browsers. Builds
-//! that suites do not wait for run at a lower priority, so that deadlines in tests hold.
+//! that suites do not wait for run while suites leave the machine idle, so that deadlines in tests hold.
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,8 +22,6 @@ pub(crate) enum Lane {
     Build,
     /// Runs tests.
     Run,
-    /// Does the same with pictures of every codec: two of them at once would be too slow for AV1.
-    RunPictures,
     /// Measures, or fills the machine by itself: nothing else runs beside it.
     Alone,
 }
@@ -32,8 +30,8 @@ impl Lane {
     /// How many parts of a lane run at once.
     fn room(self) -> usize {
         match self {
-            Self::Install | Self::Build | Self::RunPictures | Self::Alone => 1,
-            Self::Run => 1,
+            Self::Install | Self::Build | Self::Alone => 1,
+            Self::Run => 2,
         }
     }
 }
@@ -47,6 +45,7 @@ pub(crate) struct Part<'a> {
     /// The parts that must have succeeded before, by name.
     needs: &'static [&'static str],
     gives_way: bool,
+    encodes_all: bool,
     work: Work<'a>,
 }
 
@@ -62,11 +61,19 @@ impl<'a> Part<'a> {
             lane,
             needs,
             gives_way: false,
+            encodes_all: false,
             work: Box::new(work),
         }
     }
 
-    /// The same part at a lower priority than suites.
+    /// The same part beside no other of this kind: it encodes and decodes pictures of every codec, and two at once are too
+    /// slow for AV1.
+    pub(crate) fn encoding_all(mut self) -> Self {
+        self.encodes_all = true;
+        self
+    }
+
+    /// The same part, run while suites leave the machine idle.
     pub(crate) fn giving_way(mut self) -> Self {
         self.gives_way = true;
         self
@@ -99,6 +106,8 @@ enum State {
 
 struct Board {
     states: Vec<(&'static str, Lane, &'static [&'static str], State)>,
+    /// The parts that encode pictures of every codec.
+    encoding_all: Vec<usize>,
     done: Vec<Done>,
 }
 
@@ -108,6 +117,9 @@ pub(crate) fn run(parts: Vec<Part<'_>>, start: Instant) -> Vec<Done> {
         states: parts
             .iter()
             .map(|part| (part.name, part.lane, part.needs, State::Waits))
+            .collect(),
+        encoding_all: (0..parts.len())
+            .filter(|index| parts[*index].encodes_all)
             .collect(),
         done: Vec::new(),
     });
@@ -204,7 +216,10 @@ fn failed_need(board: &Board, index: usize) -> Option<&'static str> {
 /// A need that is no part of this run counts as done.
 fn is_ready(board: &Board, index: usize) -> bool {
     let (_, _, needs, state) = board.states[index];
+    let is_busy = board.encoding_all.contains(&index)
+        && (board.encoding_all.iter()).any(|other| board.states[*other].3 == State::Runs);
     state == State::Waits
+        && !is_busy
         && needs
             .iter()
             .all(|need| matches!(state_of(board, need), None | Some(State::Succeeded)))
@@ -301,6 +316,29 @@ mod tests {
         });
         let done = run(parts.into(), Instant::now());
         assert!(done.iter().all(|done| done.failed == 0), "{done:?}");
+    }
+
+    #[test]
+    fn parts_that_encode_all_run_one_at_a_time_and_let_others_pass() {
+        let (encoding, others) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let parts = (0..6).map(|number| {
+            let (encoding, others) = (&encoding, &others);
+            let encodes = number < 3;
+            let part = Part::new("suite", Lane::Run, &[], move |_: &mut Record| {
+                if encodes {
+                    assert_eq!(encoding.fetch_add(1, Ordering::SeqCst), 0);
+                    thread::yield_now();
+                    encoding.fetch_sub(1, Ordering::SeqCst);
+                } else {
+                    others.fetch_add(1, Ordering::SeqCst);
+                }
+                Ok(())
+            });
+            if encodes { part.encoding_all() } else { part }
+        });
+        let done = run(parts.collect(), Instant::now());
+        assert!(done.iter().all(|done| done.failed == 0), "{done:?}");
+        assert_eq!(others.load(Ordering::SeqCst), 3);
     }
 
     #[test]
