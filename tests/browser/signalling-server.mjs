@@ -49,11 +49,12 @@ export class SignallingServer {
   /**
    * Starts the server, also again after `kill`, and waits until it accepts connections.
    *
+   * @param {string[]} [more] arguments
    * @returns {Promise<void>}
    */
-  async start() {
+  async start(more = []) {
     const [program, ...args] = serveCommand();
-    const child = spawn(program, [...args, "--host", "127.0.0.1", "--port", String(this.#port)], {
+    const child = spawn(program, [...args, "--host", "127.0.0.1", "--port", String(this.#port), ...more], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;

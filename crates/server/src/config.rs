@@ -4,6 +4,7 @@ use wigwag_hub::{Policy, text};
 
 use crate::admin::AdminConfig;
 use crate::forwarded::ForwardedHeader;
+use crate::frame_ancestor::FrameAncestor;
 use crate::limits::Limits;
 use crate::network::Network;
 use crate::origin::AllowedOrigin;
@@ -32,6 +33,8 @@ pub struct Config {
     /// Pages from which browsers may connect; the server's own page always may. What is no browser does not
     /// say where it comes from, and always may.
     pub allowed_origins: Vec<AllowedOrigin>,
+    /// Pages of other origins that may show the server's own page in a frame.
+    pub frame_ancestors: Vec<FrameAncestor>,
     /// Proxies that say truly whose requests they bring. Logs and limits are then of the client's address.
     pub trusted_proxies: Vec<Network>,
     /// The header in which they say it.
@@ -54,6 +57,7 @@ impl Default for Config {
             policy: Policy::default(),
             text_policy: text::Policy::default(),
             allowed_origins: vec![AllowedOrigin::Any],
+            frame_ancestors: Vec::new(),
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::default(),
             metrics_from: Network::loopback().into(),

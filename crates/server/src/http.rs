@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{ALLOW, CONNECTION, ETAG, IF_NONE_MATCH, UPGRADE};
+use axum::http::header::{
+    ALLOW, CONNECTION, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH, UPGRADE,
+};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
@@ -123,7 +125,12 @@ async fn page_or_protocol(State(shared): State<Shared>, request: Request) -> Res
     if !only_reads(request.method()) {
         return method_not_allowed();
     }
-    page_file(file, request.headers())
+    let mut response = page_file(file, request.headers());
+    if let Some(policy) = &shared.live.now().page_policy {
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
+    }
+    response
 }
 
 /// Whether a request with this method wants to see something and nothing else.

@@ -73,6 +73,30 @@ pub(crate) fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
+/// Where clients reach what listens at an address, this machine itself first: every address of the machine if it listens
+/// at all of them. Addresses of one link alone are left out: elsewhere they mean something else.
+pub(crate) fn reached(address: SocketAddr) -> Vec<SocketAddr> {
+    if !address.ip().is_unspecified() {
+        return vec![address];
+    }
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let others = interfaces
+        .iter()
+        .filter(|interface| !interface.is_loopback());
+    let others = others.map(if_addrs::Interface::ip).filter(|ip| match ip {
+        IpAddr::V4(ip) => !ip.is_link_local(),
+        IpAddr::V6(ip) => address.is_ipv6() && !ip.is_unicast_link_local(),
+    });
+    let mut reached = vec![reachable(address)];
+    for ip in others {
+        let other = SocketAddr::new(ip, address.port());
+        if !reached.contains(&other) {
+            reached.push(other);
+        }
+    }
+    reached
+}
+
 pub(crate) fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))

@@ -5,6 +5,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use axum::http::HeaderValue;
+
 use crate::admin::AdminConfig;
 use crate::config::Config;
 use crate::error::StartError;
@@ -14,6 +16,7 @@ use crate::limits::Limits;
 use crate::metrics;
 use crate::network::Network;
 use crate::origin::AllowedOrigin;
+use crate::page;
 use crate::tls::{self, LiveTls};
 
 /// The settings in force, for those who come now.
@@ -25,6 +28,8 @@ pub(crate) struct Live(RwLock<Arc<Settings>>);
 pub(crate) struct Settings {
     pub(crate) limits: Arc<Limits>,
     pub(crate) allowed_origins: Vec<AllowedOrigin>,
+    /// The policy of the page, if it is not the usual one.
+    pub(crate) page_policy: Option<HeaderValue>,
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) forwarded_header: ForwardedHeader,
     pub(crate) metrics_from: Vec<Network>,
@@ -38,6 +43,7 @@ impl Settings {
         Ok(Self {
             limits: Arc::new(config.limits.clone()),
             allowed_origins: config.allowed_origins.clone(),
+            page_policy: page::policy_with(&config.frame_ancestors),
             trusted_proxies: config.trusted_proxies.clone(),
             forwarded_header: config.forwarded_header,
             metrics_from: config.metrics_from.clone(),

@@ -7,11 +7,26 @@
 
 use std::borrow::Cow;
 
+use axum::http::HeaderValue;
+
+use crate::frame_ancestor::FrameAncestor;
+
 /// The page runs its own script only, and connects wherever it is told to signal: an address in its
 /// `signalling` query may name any server.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      connect-src 'self' ws: wss:; img-src 'self' data:; media-src 'self' blob:; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'self'";
+
+/// The policy for a page that these others may show in a frame; none if there are none.
+pub(crate) fn policy_with(ancestors: &[FrameAncestor]) -> Option<HeaderValue> {
+    let origins: String = ancestors
+        .iter()
+        .map(|ancestor| format!(" {ancestor}"))
+        .collect();
+    // A frame ancestor holds nothing that a header may not.
+    let policy = HeaderValue::try_from(format!("{CONTENT_SECURITY_POLICY}{origins}")).ok();
+    policy.filter(|_| !ancestors.is_empty())
+}
 
 /// Where [`index`] puts the signalling address.
 const SIGNALLING_PLACE: &str = r#"<meta name="wigwag-signalling" content=""#;

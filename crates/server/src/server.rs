@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::error::StartError;
 use crate::gate::Gate;
 use crate::http::{Shared, router, text_router};
-use crate::listen::{self, reachable};
+use crate::listen::{self, reachable, reached};
 use crate::live::{Handle, Listens, Settings};
 use crate::sockets::{Sockets, take_or_listen};
 use crate::tls::{self, LiveTls, TlsConfig};
@@ -130,6 +130,17 @@ impl Server {
     /// The signalling address for a client on this machine.
     pub fn url(&self) -> String {
         self.url_of(self.address)
+    }
+
+    /// All addresses at which clients reach it, that for this machine first.
+    pub fn urls(&self) -> Vec<String> {
+        let reached = reached(self.address).into_iter();
+        reached.map(|address| self.url_of(address)).collect()
+    }
+
+    /// Whether clients on other machines may reach it.
+    pub fn is_open_to_others(&self) -> bool {
+        !self.address.ip().is_loopback()
     }
 
     /// The same for a client of the text protocol, by the port that speaks nothing else, if there is one.

@@ -6,18 +6,19 @@ export interface PageAddress {
   protocol: string;
   host: string;
   hostname: string;
+  pathname: string;
   search: string;
 }
 
 /**
  * The address of the signalling server: from the query `signalling`, else from the page's meta element, else the
- * page's own host and port. One without a host (`ws://:8443`, `:8443`) means the host that the page came from.
+ * page's own host, port and folder, which a proxy may have put in front. One without a host (`ws://:8443`, `:8443`) means the host that the page came from.
  */
 export function signallingAddress(page: PageAddress, fromMeta: string): string {
   const scheme = page.protocol === "https:" ? "wss:" : "ws:";
   const given = (new URLSearchParams(page.search).get("signalling") ?? fromMeta).trim();
   if (given === "") {
-    return `${scheme}//${page.host}/`;
+    return `${scheme}//${page.host}${page.pathname.replace(/[^/]*$/, "")}`;
   }
   const hostless = /^(?:(wss?:)\/\/)?(:\d+.*)$/.exec(given);
   return hostless ? `${hostless[1] ?? scheme}//${page.hostname}${hostless[2]}` : given;

@@ -11,6 +11,11 @@ export class StreamCard {
   readonly root = element("li", { class: "card" });
   readonly #stream: Stream;
   readonly #video = element("video", { playsinline: true });
+  /** Further pictures of the same producer, by their tracks. */
+  readonly #more = new Map<MediaStreamTrack, HTMLVideoElement>();
+  readonly #pictures = element("div", { class: "pictures" }, this.#video);
+  /** Whether the browser plays nothing before somebody presses a button. */
+  #isBlocked = false;
   readonly #play = element("button", { type: "button", class: "play" }, icon("play"));
   readonly #name = element("bdi");
   readonly #status = element("p", { class: "state", role: "status" });
@@ -25,7 +30,7 @@ export class StreamCard {
 
   constructor(stream: Stream, onStop: () => void) {
     this.#stream = stream;
-    const picture = element("div", { class: "picture" }, this.#video, this.#soundOnly, this.#play);
+    const picture = element("div", { class: "picture" }, this.#pictures, this.#soundOnly, this.#play);
     const actions = element("div", { class: "actions" }, this.#stop, this.#sound, this.#fullScreen, this.#link);
     this.root.append(
       picture,
@@ -34,7 +39,12 @@ export class StreamCard {
       element("details", {}, element("summary", {}, "Details"), element("p", {}, "Sender ", this.#id), this.#details),
     );
     this.#play.addEventListener("click", () => {
-      stream.play();
+      if (this.#isBlocked) {
+        this.#video.muted = false;
+        void this.#start();
+      } else {
+        stream.play();
+      }
       this.#stop.focus();
     });
     this.#stop.addEventListener("click", () => {
@@ -51,7 +61,7 @@ export class StreamCard {
     stream.listen({
       stateChanged: () => this.#showState(),
       peerChanged: () => this.#showPeer(),
-      mediaChanged: (media) => this.#showMedia(media),
+      mediaChanged: (streams) => this.#showMedia(streams),
       figuresChanged: (figures) => this.#showFigures(figureTexts(figures)),
     });
     this.#showPeer();
@@ -78,13 +88,15 @@ export class StreamCard {
   #showState(): void {
     const { state, isPresent } = this.#stream;
     const notes = [refusalText(this.#stream.refusals), caveatText(this.#stream.caveat)];
-    const text = stateText(state, isPresent, notes.filter((note) => note !== "").join(" "));
+    const text = this.#isBlocked
+      ? "Press play: this browser plays nothing by itself."
+      : stateText(state, isPresent, notes.filter((note) => note !== "").join(" "));
     if (this.#status.textContent !== text) {
       this.#status.textContent = text;
     }
-    this.root.dataset["state"] = state.name;
+    this.root.dataset["state"] = this.#isBlocked ? "blocked" : state.name;
     const canPlay = state.name === "ready" || state.name === "failed";
-    this.#play.hidden = !canPlay;
+    this.#play.hidden = !canPlay && !this.#isBlocked;
     this.#stop.hidden = canPlay;
     this.#showSoundOnly();
     const showsMedia = ["playing", "stalled", "frameless"].includes(state.name);
@@ -95,14 +107,42 @@ export class StreamCard {
     }
   }
 
-  #showMedia(media: MediaStream | null): void {
+  #showMedia(streams: readonly MediaStream[]): void {
+    const media = mainOf(streams, this.#video.srcObject);
     if (this.#video.srcObject !== media) {
       this.#video.srcObject = media;
     }
+    this.#showMore(pictures(streams).slice(1));
     this.#showSoundOnly();
     if (media) {
       void this.#start();
+    } else {
+      this.#setBlocked(false);
     }
+  }
+
+  /** One picture for each of these tracks. */
+  #showMore(tracks: MediaStreamTrack[]): void {
+    for (const [track, video] of this.#more) {
+      if (!tracks.includes(track)) {
+        video.srcObject = null;
+        video.remove();
+        this.#more.delete(track);
+      }
+    }
+    for (const track of tracks) {
+      if (!this.#more.has(track)) {
+        const video = element("video", { playsinline: true });
+        video.muted = true;
+        video.srcObject = new MediaStream([track]);
+        this.#more.set(track, video);
+        this.#pictures.append(video);
+      }
+    }
+    this.#pictures.dataset["count"] = String(Math.min(1 + tracks.length, 4));
+    [...this.#more.values()].forEach((video, place) => {
+      video.setAttribute("aria-label", `${this.#stream.name}, picture ${place + 2}`);
+    });
   }
 
   #showSoundOnly(): void {
@@ -113,14 +153,23 @@ export class StreamCard {
   }
 
   async #start(): Promise<void> {
-    try {
-      await this.#video.play();
-    } catch (error) {
+    const all = [this.#video, ...this.#more.values()];
+    const refused = (await Promise.all(all.map(playing))).includes(false);
+    if (!refused) {
+      this.#setBlocked(false);
+    } else if (!this.#video.muted) {
       // Without a click on the page, browsers play only what makes no sound.
-      if (error instanceof DOMException && error.name === "NotAllowedError") {
-        this.#video.muted = true;
-        await this.#video.play().catch(() => {});
-      }
+      this.#video.muted = true;
+      await this.#start();
+    } else {
+      this.#setBlocked(true);
+    }
+  }
+
+  #setBlocked(blocked: boolean): void {
+    if (this.#isBlocked !== blocked) {
+      this.#isBlocked = blocked;
+      this.#showState();
     }
   }
 
@@ -139,6 +188,36 @@ export class StreamCard {
       ...texts.map(([term, text]) => element("div", {}, element("dt", {}, term), element("dd", {}, text))),
     );
   }
+}
+
+/** Whether an element plays; false if the browser wants a click first. */
+async function playing(video: HTMLVideoElement): Promise<boolean> {
+  try {
+    await video.play();
+    return true;
+  } catch (error) {
+    // Anything else is no refusal: another stream took the place of this one.
+    return !(error instanceof DOMException && error.name === "NotAllowedError");
+  }
+}
+
+function pictures(streams: readonly MediaStream[]): MediaStreamTrack[] {
+  return [...new Set(streams.flatMap((stream) => stream.getVideoTracks()))];
+}
+
+/** The first picture and all sound; what is played already if it has the same tracks. */
+function mainOf(streams: readonly MediaStream[], before: MediaProvider | null): MediaStream | null {
+  const [first, ...others] = streams;
+  if (!first || others.length === 0) {
+    return first ?? null;
+  }
+  const sound = new Set(streams.flatMap((stream) => stream.getAudioTracks()));
+  const tracks = [...pictures(streams).slice(0, 1), ...sound];
+  const isSame =
+    before instanceof MediaStream &&
+    before.getTracks().length === tracks.length &&
+    tracks.every((track) => before.getTracks().includes(track));
+  return isSame ? before : new MediaStream(tracks);
 }
 
 function actionButton(name: Icon, title: string): HTMLButtonElement {

@@ -17,8 +17,9 @@ const STALLED_SAMPLES = 3;
 const LOST_SAMPLES = 6;
 /** How senders of ours begin to say that the browser takes nothing of what they offer. */
 const NO_COMMON_CODEC = "no common codec";
-/** How long to wait before each further attempt to play a stream that broke. */
-const RETRY_WAITS_MS = [1_000, 2_000, 4_000, 8_000];
+/** How long to wait before each further attempt to play a stream; the last one again and again. */
+const FIRST_WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 15_000;
 
 export type StreamState =
   | { name: "ready" }
@@ -36,7 +37,8 @@ export type StreamState =
 export interface StreamListener {
   stateChanged(): void;
   peerChanged(): void;
-  mediaChanged(stream: MediaStream | null): void;
+  /** What is to be played now; empty if there is nothing. */
+  mediaChanged(streams: readonly MediaStream[]): void;
   figuresChanged(figures: Figures): void;
 }
 
@@ -46,6 +48,7 @@ export class Stream {
   #peer: Peer;
   #present = true;
   #wanted = false;
+  #persistent = false;
   #state: StreamState = { name: "ready" };
   #session: ConsumerSession | null = null;
   #sampling: number | undefined;
@@ -96,14 +99,17 @@ export class Stream {
     return this.#caveat;
   }
 
-  play(): void {
+  /** @param persistent whether it is tried for ever even if it never played, as on a display that nobody touches */
+  play(persistent = false): void {
     this.#wanted = true;
+    this.#persistent ||= persistent;
     this.#retries = 0;
     this.#connect();
   }
 
   stop(): void {
     this.#wanted = false;
+    this.#persistent = false;
     this.#leave();
     this.#enter(this.#present ? { name: "ready" } : { name: "waiting" });
   }
@@ -114,7 +120,7 @@ export class Stream {
     this.#present = true;
     this.#listener?.peerChanged();
     if (this.#wanted && !this.#session) {
-      this.play();
+      this.play(this.#persistent);
     } else {
       this.#listener?.stateChanged();
     }
@@ -138,7 +144,7 @@ export class Stream {
     }
     const session = this.#api.createConsumerSession(this.#peer.id);
     if (!session) {
-      this.#enter({ name: "failed", message: playError("there is no connection to the signalling server") });
+      this.#failed(playError("there is no connection to the signalling server"), this.#persistent || this.#retries > 0);
       return;
     }
     this.#session = session;
@@ -149,7 +155,7 @@ export class Stream {
     session.addEventListener("error", (event) => (problem = (event as ErrorEvent).message));
     session.addEventListener("streamsChanged", () => {
       if (this.#session === session) {
-        this.#listener?.mediaChanged(session.streams[0] ?? null);
+        this.#listener?.mediaChanged(session.streams);
       }
     });
     session.addEventListener("mediaRefused", () => {
@@ -171,12 +177,18 @@ export class Stream {
   #closed(problem: string | null): void {
     const hadPlayed = ["playing", "stalled", "frameless"].includes(this.#state.name);
     this.#leave();
-    const refused = problem?.startsWith(NO_COMMON_CODEC) ? refusalText(this.#refusals) : "";
+    const isRefused = problem?.startsWith(NO_COMMON_CODEC) ?? false;
+    const refused = isRefused ? refusalText(this.#refusals) : "";
     const message = problem === null ? "The sender ended the stream." : refused || playError(problem);
-    const wait = RETRY_WAITS_MS[this.#retries];
+    // Of what this browser does not take, another attempt brings no more.
+    this.#failed(message, !isRefused && (this.#persistent || hadPlayed || this.#retries > 0));
+  }
+
+  #failed(message: string, tryAgain: boolean): void {
     if (!this.#present) {
       this.#enter({ name: "waiting" });
-    } else if (wait !== undefined && (hadPlayed || this.#retries > 0)) {
+    } else if (tryAgain) {
+      const wait = Math.min(FIRST_WAIT_MS * 2 ** this.#retries, LONGEST_WAIT_MS);
       this.#retries += 1;
       this.#enter({ name: "retrying", message });
       this.#retrying = window.setTimeout(() => this.#connect(), wait);
@@ -191,7 +203,7 @@ export class Stream {
     const session = this.#session;
     this.#session = null;
     session?.close();
-    this.#listener?.mediaChanged(null);
+    this.#listener?.mediaChanged([]);
   }
 
   #sample(session: ConsumerSession): void {

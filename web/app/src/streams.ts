@@ -79,7 +79,7 @@ export class Streams {
     if (isAskedFor(stream.peer, this.#asked)) {
       this.#asked = "";
       if (!stream.isWanted) {
-        stream.play();
+        stream.play(true);
       }
     }
   }

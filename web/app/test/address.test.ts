@@ -1,13 +1,18 @@
 import { describe, expect, it } from "vitest";
 import { latencyAskedFor, linkTo, producerAskedFor, senderAddress, signallingAddress } from "../src/address.js";
 
-const PLAIN = { protocol: "http:", host: "host:8443", hostname: "host", search: "" };
+const PLAIN = { protocol: "http:", host: "host:8443", hostname: "host", pathname: "/", search: "" };
 const SECURE = { ...PLAIN, protocol: "https:" };
 
 describe("the signalling address", () => {
   it("is the page's own host and port", () => {
     expect(signallingAddress(PLAIN, "")).toBe("ws://host:8443/");
     expect(signallingAddress(SECURE, "")).toBe("wss://host:8443/");
+  });
+
+  it("is below the folder that a proxy put in front of the page", () => {
+    expect(signallingAddress({ ...SECURE, pathname: "/cam/" }, "")).toBe("wss://host:8443/cam/");
+    expect(signallingAddress({ ...PLAIN, pathname: "/a/b/index.html" }, "")).toBe("ws://host:8443/a/b/");
   });
 
   it.each([

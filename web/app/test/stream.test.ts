@@ -160,18 +160,42 @@ describe("a stream", () => {
     expect(all[0]?.state).toEqual({ name: "playing" });
   });
 
-  it("that broke is tried again, a few times", async () => {
+  it("that broke is tried again for ever, at most 15 s apart", async () => {
     const { all, hear, sessions } = stage();
     hear.producerAdded(peer("1"));
     all[0]?.play();
     await flow(sessions[0]);
     sessions[0]?.end("the media connection failed");
     expect(all[0]?.state).toEqual({ name: "retrying", message: "The connection to the sender broke." });
-    for (const wait of [1_000, 2_000, 4_000, 8_000]) {
+    const waits = [1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000];
+    for (const wait of waits) {
       await vi.advanceTimersByTimeAsync(wait);
       sessions.at(-1)?.end("the media connection failed");
     }
-    expect(sessions.length).toBe(5);
+    expect(sessions.length).toBe(1 + waits.length);
+    expect(all[0]?.state.name).toBe("retrying");
+  });
+
+  it("that a link asked for is tried again even if it never played", async () => {
+    const { all, hear, sessions, streams } = stage();
+    streams.ask("cam");
+    hear.producerAdded(peer("1"));
+    sessions[0]?.end("the sender has as many viewers as it may");
+    expect(all[0]?.state.name).toBe("retrying");
+    await vi.advanceTimersByTimeAsync(1_000);
+    await flow(sessions[1]);
+    expect(all[0]?.state.name).toBe("playing");
+    if (all[0]) {
+      streams.stop(all[0]);
+    }
+    expect(all[0]?.state.name).toBe("ready");
+  });
+
+  it("that comes in no codec of this browser is not tried again, whoever asked for it", () => {
+    const { all, hear, sessions, streams } = stage();
+    streams.ask("cam");
+    hear.producerAdded(peer("1"));
+    sessions[0]?.end("no common codec");
     expect(all[0]?.state.name).toBe("failed");
   });
 

@@ -54,6 +54,10 @@ pub struct ServeArguments {
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',', value_parser = of("allowed_origins"), help_heading = CLIENTS)]
     allowed_origin: Vec<String>,
 
+    /// Lets pages of this origin show the page in a frame, such as `https://home.example`; repeat it, or use commas
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',', value_parser = of("page.frame_ancestors"), help_heading = CLIENTS)]
+    frame_ancestor: Vec<String>,
+
     /// Believes proxies in this network, such as 10.0.0.0/8, whose requests they bring; repeat it, or use commas
     #[arg(long, value_name = "NETWORK", value_delimiter = ',', value_parser = of("trusted_proxies"), help_heading = CLIENTS)]
     trusted_proxy: Vec<String>,
@@ -99,7 +103,7 @@ const OPERATION: &str = "Operation";
 const INSTEAD: &str = "Instead of serving";
 
 /// Which flag is for which setting: (key, flag).
-const FLAGS: [(&str, &str); 13] = [
+const FLAGS: [(&str, &str); 14] = [
     ("host", "host"),
     ("port", "port"),
     ("text_port", "text-port"),
@@ -110,6 +114,7 @@ const FLAGS: [(&str, &str); 13] = [
     ("tls.client_certificates.authority", "client-ca"),
     ("limits.ping_interval", "keepalive-timeout"),
     ("allowed_origins", "allowed-origin"),
+    ("page.frame_ancestors", "frame-ancestor"),
     ("trusted_proxies", "trusted-proxy"),
     (
         "only_producers_call_consumers",
@@ -148,6 +153,7 @@ impl ServeArguments {
             self.client_ca.clone(),
             self.keepalive_timeout.clone(),
             list(&self.allowed_origin),
+            list(&self.frame_ancestor),
             list(&self.trusted_proxy),
             switch(self.only_producers_call_consumers),
             self.log_format.clone(),
@@ -209,6 +215,7 @@ mod tests {
                 "acme-domain" => ("a,b", "[\"a\", \"b\"]"),
                 "keepalive-timeout" => ("5", "\"5s\""),
                 "allowed-origin" => ("null", "[\"null\"]"),
+                "frame-ancestor" => ("http://a:*", "[\"http://a:*\"]"),
                 "trusted-proxy" => ("10.0.0.0/8", "[\"10.0.0.0/8\"]"),
                 "log-format" => ("json", "\"json\""),
                 "only-producers-call-consumers" => ("", "true"),

@@ -1,6 +1,6 @@
 //! The list of all settings.
 
-use wigwag_server::{AllowedOrigin, ForwardedHeader, Network};
+use wigwag_server::{AllowedOrigin, ForwardedHeader, FrameAncestor, Network};
 
 use super::super::quantity::{Bytes, Count, Delay, Time};
 use super::super::value::{
@@ -83,6 +83,12 @@ pub(in super::super) static SETTINGS: &[Setting] = &[
         Format,
         log_format,
         "Lines of the log: \"text\" for people, \"json\" for programs."
+    ),
+    setting!(
+        "page.frame_ancestors",
+        List<Parsed<FrameAncestor>>,
+        config.frame_ancestors,
+        "Pages of other origins that may show the page in a frame, such as \"https://home.example\" or \"http://10.0.0.2:*\"."
     ),
     setting!(
         "tls.certificate", Optional<File>, tls.certificate,

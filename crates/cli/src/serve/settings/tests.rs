@@ -41,6 +41,7 @@ fn everything_that_the_server_takes_can_be_set() {
         let key = match field.as_str() {
             "policy" => "limits",
             "text_policy" => "text_limits",
+            "frame_ancestors" => "page",
             other => other,
         };
         assert!(
