@@ -18,6 +18,10 @@ pub(crate) struct Settings {
 pub(crate) struct SignallingServer {
     /// The address for a client on this machine.
     pub(crate) url: String,
+    /// All addresses for clients.
+    pub(crate) urls: Vec<String>,
+    /// Whether clients on other machines may reach it.
+    pub(crate) is_open: bool,
     /// The certificate to trust, where it is served with one.
     pub(crate) cafile: Option<String>,
     _running: Embedded,
@@ -33,9 +37,13 @@ impl SignallingServer {
             tls: tls_files(certificate, key, "signalling-server")?.map(Into::into),
             ..Config::default()
         };
-        let (url, running) = Embedded::start(Server::bind(config), Server::url, Server::run)?;
+        let describe = |server: &Server| (server.url(), server.urls(), server.is_open_to_others());
+        let ((url, urls, is_open), running) =
+            Embedded::start(Server::bind(config), describe, Server::run)?;
         Ok(Self {
             url,
+            urls,
+            is_open,
             cafile: settings.certificate.clone(),
             _running: running,
         })

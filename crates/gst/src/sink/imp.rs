@@ -23,6 +23,9 @@ use crate::signaller::Signaller;
 use crate::signalling_server::SignallingServer;
 use crate::web_server::{Signalling, WebServer};
 
+/// How many sinks were not given a name.
+static UNNAMED: AtomicU32 = AtomicU32::new(0);
+
 #[derive(Default)]
 #[allow(unnameable_types, reason = "the public type is the wrapper")]
 pub struct WebRtcSink {
@@ -70,11 +73,21 @@ impl WebRtcSink {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
         let failed = |error: String| gst::error_msg!(gst::ResourceError::OpenRead, ("{error}"));
+        if let Some(obstacle) = settings.later.obstacle() {
+            return Err(gst::error_msg!(
+                gst::ResourceError::Settings,
+                ("{obstacle}")
+            ));
+        }
+        for warning in settings.later.warnings() {
+            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{warning}"));
+        }
         let mut signalling_server = None;
         if settings.run_signalling_server {
             let server = SignallingServer::start(&settings.signalling_server).map_err(failed)?;
             let obj = self.obj();
             gst::info!(log::SINK, obj = obj, "signalling server at {}", server.url);
+            self.inform(&who_can_watch(&server));
             self.signaller
                 .use_own_server(&server.url, server.cafile.as_deref());
             signalling_server = Some(server);
@@ -134,12 +147,18 @@ impl WebRtcSink {
             text += " or, from elsewhere, at any address of this machine";
         }
         gst::info!(log::SINK, obj = obj, "{text}");
-        let message = gst::message::Info::builder(gst::ResourceError::OpenRead, &text);
-        // Not under a lock: handlers may ask for anything.
-        let _ = obj.post_message(message.src(&*obj).debug(&text).build());
+        self.inform(&text);
         if let Some(warning) = &server.warning {
             gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{}", warning));
         }
+    }
+
+    /// Posts a text for people.
+    fn inform(&self, text: &str) {
+        let obj = self.obj();
+        let message = gst::message::Info::builder(gst::ResourceError::OpenRead, text);
+        // Not under a lock: handlers may ask for anything.
+        let _ = obj.post_message(message.src(&*obj).debug(text).build());
     }
 
     fn stop(&self) {
@@ -218,6 +237,14 @@ impl ObjectImpl for WebRtcSink {
         obj.set_suppressed_flags(gst::ElementFlags::SOURCE | gst::ElementFlags::SINK);
         // Before the first pad there is no sink inside that would say so.
         obj.set_element_flags(gst::ElementFlags::SINK);
+        // GStreamer names it by its type, scripts by that of the published sink.
+        let name = obj.name();
+        let number = name.strip_prefix(&Self::NAME.to_lowercase());
+        let is_named_by_type = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_digit());
+        if number.is_some_and(is_named_by_type) {
+            let number = UNNAMED.fetch_add(1, Ordering::Relaxed);
+            obj.set_property("name", format!("webrtcsink{number}"));
+        }
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
@@ -320,7 +347,17 @@ impl ElementImpl for WebRtcSink {
         {
             self.stop();
         }
-        changed
+        let is_pausing = matches!(
+            transition,
+            gst::StateChange::ReadyToPaused | gst::StateChange::PlayingToPaused
+        );
+        // As of a live source: nobody is to wait for a first buffer where nothing can bring one.
+        match changed {
+            Ok(gst::StateChangeSuccess::Success) if is_pausing && lock(&self.inputs).is_empty() => {
+                Ok(gst::StateChangeSuccess::NoPreroll)
+            }
+            changed => changed,
+        }
     }
 }
 
@@ -345,4 +382,13 @@ impl ChildProxyImpl for WebRtcSink {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a server of the sink's own is, and for whom.
+fn who_can_watch(server: &SignallingServer) -> String {
+    let mut text = format!("Signalling at {}", server.urls.join(", "));
+    if server.is_open {
+        text += ": anyone who can reach this machine can watch; signalling-server-host=127.0.0.1 keeps it to this machine";
+    }
+    text
 }

@@ -18,6 +18,7 @@ mod feeds;
 mod flow;
 mod imp;
 mod input;
+mod later;
 mod pace;
 mod pad_caps;
 mod pads;

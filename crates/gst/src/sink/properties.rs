@@ -7,6 +7,7 @@ use gst::prelude::*;
 use gstreamer as gst;
 
 use super::congestion_control::CongestionControl;
+use super::later;
 use super::settings::{
     MAX_BITRATE, MIN_BITRATE, SIGNALLING_HOST, SIGNALLING_PORT, START_BITRATE, STUN_SERVER,
     Settings, WEB_ADDRESS, WEB_DIRECTORY,
@@ -21,7 +22,7 @@ const CHECKED: &str = "GObject has checked the type";
 /// All of them, as GObject shows them.
 pub(super) fn all() -> &'static [glib::ParamSpec] {
     static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> =
-        LazyLock::new(|| [media(), rates(), signalling(), web()].concat());
+        LazyLock::new(|| [media(), rates(), signalling(), web(), later::properties()].concat());
     PROPERTIES.as_ref()
 }
 
@@ -249,7 +250,9 @@ impl Settings {
                     ),
                 }
             }
-            _ => {}
+            _ => {
+                self.later.set(name, value);
+            }
         }
     }
 
@@ -280,7 +283,7 @@ impl Settings {
             "web-server-path" => web.path.to_value(),
             "web-server-directory" => web.directory.as_deref().unwrap_or(WEB_DIRECTORY).to_value(),
             "web-server-host-addr" => web.address.to_string().to_value(),
-            _ => return None,
+            _ => return self.later.get(name),
         })
     }
 }

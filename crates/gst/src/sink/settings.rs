@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use gstreamer as gst;
 
 use super::congestion_control::CongestionControl;
+use super::later::Later;
 use super::playout_delay::PlayoutDelaySetting;
 use super::transcode::Transcode;
 use crate::codec::all_caps;
@@ -40,6 +41,7 @@ pub(super) struct Settings {
     pub(super) signalling_server: signalling_server::Settings,
     pub(super) run_web_server: bool,
     pub(super) web_server: web_server::Settings,
+    pub(super) later: Later,
 }
 
 impl Default for Settings {
@@ -66,6 +68,7 @@ impl Default for Settings {
             },
             run_web_server: false,
             web_server: web_server::Settings::default(),
+            later: Later::default(),
         }
     }
 }
