@@ -5,6 +5,8 @@ mod arguments;
 mod bounded_file;
 #[cfg(feature = "client")]
 mod client;
+#[cfg(any(feature = "gst", feature = "load"))]
+mod header;
 #[cfg(feature = "list")]
 mod list;
 #[cfg(feature = "load")]

@@ -68,6 +68,8 @@ mod trust;
 
 pub use error::SignallerError;
 pub use meta::MetaValue;
-pub use native::{NativeConfig, NativeLimits, NativeSignaller, Role};
+pub use native::{
+    NativeConfig, NativeLimits, NativeSignaller, Role, basic_authorization, without_credentials,
+};
 pub use signaller::{Candidate, Description, PeerId, Sdp, SessionId, Signaller, SignallerEvent};
 pub use trust::Trust;

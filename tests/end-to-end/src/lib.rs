@@ -16,6 +16,7 @@ mod peer;
 mod port;
 pub mod publish;
 mod server;
+pub mod sources;
 mod wigwag_sink;
 
 pub use certificate::{Authority, ServerCertificate};

@@ -209,15 +209,38 @@ impl Media {
 #[derive(Debug)]
 pub struct RtspServer {
     port: u16,
+    options: Vec<String>,
     running: Peer,
 }
 
 impl RtspServer {
     /// Starts it on a free port.
     pub fn start() -> Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The same with options, as `rtsp_server.py` lists them.
+    pub fn start_with(options: &[&str]) -> Result<Self> {
         let port = port::free()?;
-        let running = Self::run(port)?;
-        Ok(Self { port, running })
+        let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
+        let running = Self::run(port, &options)?;
+        Ok(Self {
+            port,
+            options,
+            running,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Waits until somebody asks for the stream, once more than before.
+    pub fn wait_until_asked(&mut self) -> Result<()> {
+        self.running.wait_for("asked")?;
+        Ok(())
     }
 
     /// The address of the stream.
@@ -233,14 +256,14 @@ impl RtspServer {
 
     /// Starts it anew on the same port, after [`kill`](Self::kill).
     pub fn start_again(&mut self) -> Result<()> {
-        self.running = Self::run(self.port)?;
+        self.running = Self::run(self.port, &self.options)?;
         Ok(())
     }
 
-    fn run(port: u16) -> Result<Peer> {
+    fn run(port: u16, options: &[String]) -> Result<Peer> {
         let mut command = Command::new(PYTHON);
         command.args(["-c", include_str!("publish/rtsp_server.py")]);
-        command.arg(port.to_string());
+        command.arg(port.to_string()).args(options);
         let mut running = Peer::start("rtsp_server.py", command)?;
         running.wait_for("serving")?;
         Ok(running)

@@ -26,6 +26,7 @@ const PAGES: &[&str] = &[
     "docs/how-it-works.md",
     "docs/limits-and-metrics.md",
     "docs/operating.md",
+    "docs/publish.md",
     "docs/server.md",
     "docs/statistics.md",
     "docs/tls.md",

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(any(feature = "list", feature = "load"))]
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,6 +23,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 pub(crate) struct Way {
     target: Target,
     tls: Option<Arc<ClientConfig>>,
+    /// Of each request, by name and value.
+    headers: Vec<(String, String)>,
 }
 
 impl Way {
@@ -29,7 +33,42 @@ impl Way {
         let target = target.clone();
         let tls = target.is_secure.then(|| trust.client_config());
         let tls = tls.transpose().map_err(|error| error.to_string())?;
-        Ok(Self { target, tls })
+        let authorization = target.authorization();
+        let authorization =
+            authorization.map(|value| ("authorization".to_owned(), value.to_owned()));
+        let headers = authorization.into_iter().collect();
+        Ok(Self {
+            target,
+            tls,
+            headers,
+        })
+    }
+
+    /// The same with further headers; an `Authorization` goes before credentials of the address.
+    #[cfg(feature = "load")]
+    pub(crate) fn with_headers(mut self, headers: &[(String, String)]) -> Self {
+        let is_authorization =
+            |(name, _): &(String, String)| name.eq_ignore_ascii_case("authorization");
+        if headers.iter().any(is_authorization) {
+            self.headers.retain(|header| !is_authorization(header));
+        }
+        self.headers.extend_from_slice(headers);
+        self
+    }
+
+    /// The headers of each request, checked.
+    #[cfg(any(feature = "list", feature = "load"))]
+    pub(crate) fn headers(&self) -> Result<HeaderMap, String> {
+        let mut map = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let parsed = HeaderName::try_from(name.as_str());
+            let parsed = parsed.map_err(|_| format!("{name} is no name of a header"))?;
+            let value = HeaderValue::try_from(value.as_str());
+            let mut value = value.map_err(|_| format!("the value of {name} cannot be sent"))?;
+            value.set_sensitive(true);
+            map.append(parsed, value);
+        }
+        Ok(map)
     }
 
     /// Without encryption.
@@ -38,6 +77,7 @@ impl Way {
         Self {
             target: target.clone(),
             tls: None,
+            headers: Vec::new(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use wigwag_protocol::json::{ClientMessage, ServerMessage};
@@ -28,7 +29,10 @@ impl Connection {
             .read_buffer_size(READ_BUFFER)
             .max_frame_size(Some(max_message))
             .max_message_size(Some(max_message));
-        let opened = client_async_with_config(address, stream, Some(config)).await;
+        let request = address.into_client_request();
+        let mut request = request.map_err(|error| format!("no WebSocket at {address}: {error}"))?;
+        request.headers_mut().extend(way.headers()?);
+        let opened = client_async_with_config(request, stream, Some(config)).await;
         let (socket, _) = opened.map_err(|error| format!("no WebSocket at {address}: {error}"))?;
         let mut connection = Self { socket };
         while !matches!(connection.next().await?, ServerMessage::Welcome { .. }) {}

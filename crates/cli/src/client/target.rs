@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use hyper::Uri;
 use hyper::http::uri::Authority;
+use wigwag_client::{basic_authorization, without_credentials};
 
 /// A signalling server or a WHEP endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub(crate) struct Target {
     pub(crate) uri: Uri,
     pub(crate) protocol: Protocol,
     pub(crate) is_secure: bool,
+    /// What an Authorization header says for the credentials that stood in the address.
+    authorization: Option<String>,
 }
 
 /// How one asks for media there.
@@ -41,6 +44,11 @@ impl Target {
         self.uri.authority().map_or("", Authority::as_str)
     }
 
+    /// The value of an Authorization header, if the address held credentials.
+    pub(crate) fn authorization(&self) -> Option<&str> {
+        self.authorization.as_deref()
+    }
+
     /// What is asked of the server, for HTTP.
     #[cfg(any(test, feature = "load"))]
     pub(crate) fn path(&self) -> &str {
@@ -52,7 +60,8 @@ impl FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let uri: Uri = text.trim().parse().map_err(|error| format!("{error}"))?;
+        let (uri, userinfo) = without_credentials(text.trim());
+        let uri: Uri = uri.parse().map_err(|error| format!("{error}"))?;
         let (protocol, is_secure) = match uri.scheme_str() {
             Some("ws") => (Protocol::Json, false),
             Some("wss") => (Protocol::Json, true),
@@ -61,9 +70,6 @@ impl FromStr for Target {
             _ => return Err("it begins with ws://, wss://, http:// or https://".to_owned()),
         };
         let authority = uri.authority().map_or("", Authority::as_str);
-        if authority.contains('@') {
-            return Err("it holds credentials, which are not supported".to_owned());
-        }
         if uri.host().is_none_or(str::is_empty) {
             return Err("it has no host".to_owned());
         }
@@ -75,6 +81,7 @@ impl FromStr for Target {
             uri,
             protocol,
             is_secure,
+            authorization: userinfo.map(basic_authorization),
         })
     }
 }
@@ -130,6 +137,14 @@ mod tests {
     }
 
     #[test]
+    fn credentials_are_a_header_and_shown_nowhere() {
+        let target: Target = "ws://me:secret@cam:8443/x".parse().expect("an address");
+        assert_eq!(target.authorization(), Some("Basic bWU6c2VjcmV0"));
+        assert_eq!((target.host(), target.authority()), ("cam", "cam:8443"));
+        assert_eq!(target.to_string(), "ws://cam:8443/x");
+    }
+
+    #[test]
     fn what_is_no_address_is_refused() {
         for text in [
             "",
@@ -137,7 +152,8 @@ mod tests {
             "rtsp://cam",
             "ws://",
             "ws://a:99999",
-            "ws://me:secret@cam",
+            "ws://me:secret@",
+            "ws://me:secret@cam:",
         ] {
             let refused: Result<Target, _> = text.parse();
             let reason = refused.expect_err(text);

@@ -11,6 +11,7 @@ use wigwag_client::Trust;
 use wigwag_media::viewer::{Counting, ReceiverSettings, VideoCodec};
 
 use crate::client::Target;
+use crate::header::{Headers, headers};
 
 /// More than the ports of one address are good for.
 const MAX_VIEWERS: usize = 10_000;
@@ -84,6 +85,11 @@ pub struct LoadArguments {
     #[arg(long)]
     pub(super) insecure_tls: bool,
 
+    /// A header for the server, like "Authorization: Bearer TOKEN", or @FILE with a line for each; may be given several
+    /// times
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = headers)]
+    headers: Vec<Headers>,
+
     /// Prints JSON: the summary, and what each viewer got
     #[arg(long)]
     pub(super) json: bool,
@@ -112,6 +118,14 @@ pub(super) enum Codec {
 }
 
 impl LoadArguments {
+    /// Of each request to the server.
+    pub(super) fn headers(&self) -> Vec<(String, String)> {
+        self.headers
+            .iter()
+            .flat_map(|headers| headers.0.clone())
+            .collect()
+    }
+
     pub(super) fn trust(&self) -> Trust {
         Trust {
             cafile: self.cafile.clone(),

@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &LoadArguments) -> Result<bool, String> {
 
 /// What all viewers need to know, and what would be wrong for all of them.
 async fn find(arguments: &mut LoadArguments) -> Result<(), String> {
-    let way = Way::new(&arguments.target, &arguments.trust())?;
+    let way = Way::new(&arguments.target, &arguments.trust())?.with_headers(&arguments.headers());
     match arguments.target.protocol {
         Protocol::Json => {
             let address = arguments.target.to_string();

@@ -120,9 +120,10 @@ async fn request(
     if !body.is_empty() {
         request = request.header(CONTENT_TYPE, HeaderValue::from_static(SDP));
     }
-    let request = request
+    let mut request = request
         .body(Full::new(Bytes::from(body)))
         .map_err(|error| broken(&error))?;
+    request.headers_mut().extend(way.headers()?);
     let response = sender.send_request(request).await;
     let (head, body) = response.map_err(|error| broken(&error))?.into_parts();
     let body = Limited::new(body, MAX_BODY).collect().await;

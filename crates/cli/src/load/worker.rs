@@ -46,7 +46,7 @@ pub(super) async fn run(
     ended: impl Future<Output = ()>,
     mut tell: impl FnMut(Record) -> io::Result<()>,
 ) -> Result<(), String> {
-    let way = Way::new(&arguments.target, &arguments.trust())?;
+    let way = Way::new(&arguments.target, &arguments.trust())?.with_headers(&arguments.headers());
     let receivers = Receivers::start().map_err(|error| format!("no thread: {error}"))?;
     let receivers = Arc::new(receivers);
     let (stop, told) = watch::channel(false);

@@ -98,6 +98,9 @@ fn token(text: &str) -> Result<String, String> {
 fn admin(text: &str) -> Result<Target, String> {
     let target: Target = text.parse()?;
     match target.protocol {
+        Protocol::Whep if target.authorization().is_some() => {
+            Err("it holds credentials; the admin API takes a token".to_owned())
+        }
         Protocol::Whep => Ok(target),
         Protocol::Json => Err("it begins with http:// or https://".to_owned()),
     }

@@ -1,11 +1,15 @@
 //! What `wigwag publish` is told.
 
 use std::net::Ipv6Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 
+use super::channel::SourceSettings;
 use super::input::{Input, InputError};
+use super::network::{NetworkSettings, RtspTransport};
+use crate::header::{Headers, headers};
 
 /// The published server's port.
 const PORT: u16 = 8443;
@@ -16,7 +20,8 @@ INPUT is one of
   FILE                whatever GStreamer plays; its end is the end, unless --loop is given
   v4l2, /dev/video0   a camera
   rtsp://...          a network camera; lost connections are made again for ever
-  URI                 anything else that GStreamer plays (http, srt, udp ...)
+  http://.../x.jpg    a camera that gives one picture at a time: asked again every second
+  URI                 anything else that GStreamer plays (http, srt, udp ...); live ones are called again too
 
 H.264, H.265, VP8, VP9, AV1, Opus and G.711 are passed through as they are. What not every browser shows (B-frames,
 more than 8 bits, other chroma than 4:2:0, interlaced) and everything else is encoded, once for all viewers, at the rate
@@ -35,7 +40,7 @@ Exit codes: 0 the end, 1 an error, 2 a command line that makes no sense.";
 #[command(after_help = EXAMPLES)]
 pub struct PublishArguments {
     /// What to publish: test, a file, v4l2 or /dev/video0, rtsp://..., or any URI that GStreamer plays
-    #[arg(value_name = "INPUT", required_unless_present = "more_inputs")]
+    #[arg(value_name = "INPUT", required_unless_present_any = ["more_inputs", "input_files"])]
     input: Option<String>,
 
     /// Another input, published beside the first; may be given several times
@@ -46,6 +51,11 @@ pub struct PublishArguments {
     /// file's name, the URI's host, the camera's device, or "test"]
     #[arg(long = "name", value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     names: Vec<String>,
+
+    /// A file whose first line is another input: an address with a password stays out of the list of processes;
+    /// may be given several times
+    #[arg(long = "input-file", value_name = "FILE")]
+    input_files: Vec<PathBuf>,
 
     /// The signalling server
     #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8443", value_parser = server, conflicts_with = "embed")]
@@ -59,9 +69,37 @@ pub struct PublishArguments {
     #[arg(long, conflicts_with = "embed")]
     pub(crate) insecure_tls: bool,
 
+    /// A header for the server, like "Authorization: Bearer TOKEN", or @FILE with a line for each; may be given several
+    /// times. `user:password@` in its address becomes one too
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = headers, conflicts_with = "embed")]
+    headers: Vec<Headers>,
+
     /// Begins again at the end of a file; viewers stay
     #[arg(long = "loop")]
-    pub(crate) repeat: bool,
+    repeat: bool,
+
+    /// A live source of which no picture or no sound comes for so long is called again, such as 10s; 0: it is
+    /// waited for
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    source_timeout: Duration,
+
+    /// How often in a row a source that fails is called again, at most every 15 s [default: for ever]
+    #[arg(long, value_name = "TIMES")]
+    retry: Option<u32>,
+
+    /// Certificates (PEM file) to trust of rtsps and https sources, instead of the system's authorities: of
+    /// authorities, or a camera's own
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure_source_tls")]
+    source_cafile: Option<PathBuf>,
+
+    /// Takes whatever certificate rtsps and https sources show
+    #[arg(long)]
+    insecure_source_tls: bool,
+
+    /// How media comes from RTSP cameras: "tcp" loses nothing, "udp" never waits; "auto" is UDP, and TCP if
+    /// nothing comes or too much is lost
+    #[arg(long, value_name = "TRANSPORT", value_enum, default_value_t)]
+    rtsp_transport: RtspTransport,
 
     /// Runs a signalling server with the page for viewers, and publishes there
     #[arg(long)]
@@ -128,15 +166,42 @@ pub(crate) enum ArgumentError {
     MoreNamesThanInputs { names: usize, inputs: usize },
     #[error(transparent)]
     Input(#[from] InputError),
+    #[error("no input in {}: {reason}", path.display())]
+    InputFile { path: PathBuf, reason: String },
 }
 
 impl PublishArguments {
+    /// Of the request to the signalling server.
+    pub(crate) fn headers(&self) -> Vec<(String, String)> {
+        self.headers
+            .iter()
+            .flat_map(|headers| headers.0.clone())
+            .collect()
+    }
+
+    /// What is done with sources.
+    pub(crate) fn sources(&self) -> SourceSettings {
+        SourceSettings {
+            repeat: self.repeat,
+            timeout: (!self.source_timeout.is_zero()).then_some(self.source_timeout),
+            retry: self.retry,
+            network: NetworkSettings {
+                cafile: self.source_cafile.clone(),
+                insecure_tls: self.insecure_source_tls,
+                transport: self.rtsp_transport,
+            },
+        }
+    }
+
     /// The inputs in their order, each with a name of its own.
     pub(crate) fn named_inputs(&self) -> Result<Vec<Named>, ArgumentError> {
         let inputs = self.input.iter().chain(&self.more_inputs);
-        let inputs: Vec<_> = inputs
+        let mut inputs: Vec<_> = inputs
             .map(|input| Input::parse(input))
             .collect::<Result<_, _>>()?;
+        for path in &self.input_files {
+            inputs.push(Input::parse(&first_line(path)?)?);
+        }
         if self.names.len() > inputs.len() {
             return Err(ArgumentError::MoreNamesThanInputs {
                 names: self.names.len(),
@@ -150,6 +215,20 @@ impl PublishArguments {
             named.push(Named { name, input });
         }
         Ok(named)
+    }
+}
+
+/// The first line of a file, which is an input.
+fn first_line(path: &Path) -> Result<String, ArgumentError> {
+    let failed = |reason: &str| ArgumentError::InputFile {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| failed(&error.to_string()))?;
+    let line = text.lines().next().unwrap_or_default().trim();
+    match line.is_empty() {
+        true => Err(failed("its first line is empty")),
+        false => Ok(line.to_owned()),
     }
 }
 

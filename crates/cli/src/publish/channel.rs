@@ -12,6 +12,7 @@ use super::arguments::Named;
 use super::back_off::BackOff;
 use super::event::{Event, Failure, OutputEvent, OutputReporter, SourceEvent, SourceReporter};
 use super::input::Input;
+use super::network::{NetworkSettings, RtspTransport};
 use super::outlet::{Feed, Kind, Outlet, SharedClock};
 use super::output::{Output, OutputSettings};
 use super::progress::{Awaited, Progress};
@@ -22,13 +23,16 @@ use super::tracks::Before;
 /// How long tracks that are ready wait for those that are not.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// A network source that is silent for so long is gone.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
+/// After so long, one JPEG picture is asked for again.
+const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often in a row a source is called again for its sound alone; some have none most of the time.
+const MAX_CALLS_FOR_SOUND: u32 = 3;
 
 /// After so long, a source that fails is not the same failure again.
 const STEADY: Duration = Duration::from_secs(10);
 
-/// How often a network source is looked after.
+/// How often a live source is looked after.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 /// What becomes of a channel.
@@ -40,10 +44,22 @@ pub(crate) enum Fate {
     Failed(String),
 }
 
+/// What is done with sources.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceSettings {
+    /// Begins again at the end of a file.
+    pub(crate) repeat: bool,
+    /// A live source of which nothing comes for so long has failed; none: it is waited for.
+    pub(crate) timeout: Option<Duration>,
+    /// How often in a row a source that fails is called again; none: for ever.
+    pub(crate) retry: Option<u32>,
+    pub(crate) network: NetworkSettings,
+}
+
 /// An input that is published.
 pub(crate) struct Channel {
     named: Named,
-    repeat: bool,
+    settings: SourceSettings,
     progress: Progress,
     clock: SharedClock,
     outlet: Arc<Outlet>,
@@ -58,13 +74,29 @@ pub(crate) struct Channel {
     output_at: Option<Instant>,
     source_back_off: BackOff,
     output_back_off: BackOff,
+    /// How often the source was called in a row without success.
+    calls: u32,
+    /// How often in a row it was called because its sound stopped.
+    calls_for_sound: u32,
+    /// Whether it gives one JPEG picture each time.
+    is_snapshot: bool,
+    over_tcp: OverTcp,
+}
+
+/// Whether a camera is asked over TCP since UDP lost too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OverTcp {
+    NotYet,
+    Asked,
+    /// It gave nothing that way.
+    InVain,
 }
 
 impl Channel {
     pub(crate) fn new(
         number: usize,
         named: Named,
-        repeat: bool,
+        sources: &SourceSettings,
         settings: &OutputSettings,
         clock: &SharedClock,
         events: &Sender<Event>,
@@ -78,7 +110,7 @@ impl Channel {
             output: output.map_err(|error| error.message.to_string())?,
             progress: Progress::new(&named.name, &settings.server),
             named,
-            repeat,
+            settings: sources.clone(),
             clock: clock.clone(),
             outlet: Arc::new(Outlet::new(clock.clone())),
             reporter: SourceReporter {
@@ -95,6 +127,10 @@ impl Channel {
             output_at: None,
             source_back_off: BackOff::new(),
             output_back_off: BackOff::new(),
+            calls: 0,
+            calls_for_sound: 0,
+            is_snapshot: false,
+            over_tcp: OverTcp::NotYet,
         })
     }
 
@@ -104,8 +140,13 @@ impl Channel {
         self.reporter.source += 1;
         self.started_at = Instant::now();
         let feed = Feed::new(Arc::clone(&self.outlet), self.named.input.is_live());
+        let mut network = self.settings.network.clone();
+        if self.over_tcp == OverTcp::Asked {
+            network.transport = RtspTransport::Tcp;
+        }
         let started = Source::start(
             &self.named.input,
+            &network,
             &self.clock,
             feed,
             self.before.clone(),
@@ -187,15 +228,16 @@ impl Channel {
         if due(&mut self.source_at) {
             return self.start(status);
         }
-        let silent = self.is_network()
-            && self.outlet.is_open()
-            && self
-                .source
-                .as_ref()
-                .is_some_and(|source| source.silence() > SILENCE_TIMEOUT);
-        if silent {
+        if let Some(share) = self.loss() {
+            self.over_tcp = OverTcp::Asked;
+            let percent = (share * 100.0).round();
+            let text = format!("{percent} % of packets are lost over UDP; asking over TCP");
+            self.progress.say(status, &text);
+            return self.start(status);
+        }
+        if let Some(text) = self.silence(status) {
             let failure = Failure {
-                text: format!("nothing came for {} s", SILENCE_TIMEOUT.as_secs()),
+                text,
                 lasting: false,
             };
             return self.on_source_failed(&failure, status);
@@ -205,8 +247,7 @@ impl Channel {
 
     /// When something is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let look_after =
-            (self.is_network() && self.source.is_some()).then(|| Instant::now() + LOOK_AFTER);
+        let look_after = self.is_watched().then(|| Instant::now() + LOOK_AFTER);
         [self.settle_by, self.output_at, self.source_at, look_after]
             .into_iter()
             .flatten()
@@ -259,49 +300,130 @@ impl Channel {
     }
 
     fn on_source_ended(&mut self, status: &Status) -> Fate {
-        match self.named.input {
-            Input::Rtsp(_) => self.on_source_failed(
-                &Failure {
-                    text: "the server ended the stream".to_owned(),
-                    lasting: false,
-                },
-                status,
-            ),
-            _ if self.repeat => self.start(status),
-            _ => {
-                self.drop_source();
-                self.outlet.end();
-                Fate::GoesOn
-            }
+        if self.source.as_ref().is_some_and(Source::is_snapshot) {
+            return self.on_snapshot(status);
         }
+        let live = match &self.named.input {
+            Input::Test | Input::File(_) => false,
+            Input::Camera(_) | Input::Rtsp(_) => true,
+            Input::Uri(_) => self.is_watched(),
+        };
+        if live {
+            let text = match self.named.input.is_listener() {
+                true => "the sender is gone",
+                false => "the stream ended",
+            };
+            let failure = Failure {
+                text: text.to_owned(),
+                lasting: false,
+            };
+            return self.on_source_failed(&failure, status);
+        }
+        if self.settings.repeat {
+            return self.start(status);
+        }
+        self.drop_source();
+        self.outlet.end();
+        Fate::GoesOn
+    }
+
+    /// A picture of a camera came that gives one at a time.
+    fn on_snapshot(&mut self, status: &Status) -> Fate {
+        if !std::mem::replace(&mut self.is_snapshot, true) {
+            let text = format!(
+                "one JPEG picture at a time: it is asked for every {} s",
+                SNAPSHOT_INTERVAL.as_secs()
+            );
+            self.progress.say(status, &text);
+        }
+        self.calls = 0;
+        self.source_back_off.reset();
+        let fate = self.open();
+        let next = self.started_at + SNAPSHOT_INTERVAL;
+        self.drop_source();
+        self.source_at = Some(next);
+        fate
     }
 
     fn on_source_failed(&mut self, failure: &Failure, status: &Status) -> Fate {
         let was_open = self.outlet.is_open();
+        let delivered = self
+            .source
+            .as_ref()
+            .is_some_and(|source| source.silence().is_known());
         self.drop_source();
-        let again = match self.named.input {
-            // What is wrong now may be right when the camera has started; not so at the very first attempt.
-            Input::Rtsp(_) => was_open || !failure.lasting,
-            Input::Camera(_) => was_open,
-            Input::Uri(_) => was_open && !failure.lasting,
-            Input::Test | Input::File(_) => false,
-        };
+        if self.over_tcp == OverTcp::Asked && !delivered {
+            self.over_tcp = OverTcp::InVain;
+        }
+        if self.started_at.elapsed() > STEADY && delivered {
+            self.source_back_off.reset();
+            self.calls = 0;
+        }
+        let may = self.settings.retry.is_none_or(|retry| self.calls < retry);
+        let again = may
+            && match self.named.input {
+                // What is wrong now may be right when the camera has started; not so at the very first attempt.
+                Input::Rtsp(_) | Input::Uri(_) => was_open || !failure.lasting,
+                Input::Camera(_) => was_open,
+                Input::Test | Input::File(_) => false,
+            };
         if !again {
             return Fate::Failed(format!("{}: {}", self.named.input, failure.text));
         }
-        if self.started_at.elapsed() > STEADY {
-            self.source_back_off.reset();
-        }
-        let wait = self.source_back_off.wait();
+        self.calls += 1;
+        let (wait, done) = if self.named.input.is_listener() && delivered {
+            (Duration::ZERO, "listening again".to_owned())
+        } else {
+            let wait = self.source_back_off.wait();
+            (wait, format!("next attempt in {} s", wait.as_secs()))
+        };
         self.source_at = Some(Instant::now() + wait);
         let text = format!(
-            "{} does not deliver ({}); next attempt in {} s",
-            self.named.input,
-            failure.text,
-            wait.as_secs()
+            "{} does not deliver ({}); {done}",
+            self.named.input, failure.text
         );
         self.progress.say(status, &text);
         Fate::GoesOn
+    }
+
+    /// The share of packets that a camera loses over UDP, if it is too large and TCP was not tried.
+    fn loss(&self) -> Option<f64> {
+        let may = self.settings.network.transport == RtspTransport::Auto
+            && self.over_tcp == OverTcp::NotYet;
+        self.source.as_ref().filter(|_| may)?.loss()
+    }
+
+    /// Why a source that is silent counts as failed; none if it does not.
+    fn silence(&mut self, status: &Status) -> Option<String> {
+        let timeout = self.settings.timeout.filter(|_| self.is_watched())?;
+        let silence = self.source.as_ref()?.silence();
+        let is_silent = |time: Option<Duration>| time.is_some_and(|time| time > timeout);
+        let seconds = timeout.as_secs();
+        if !silence.is_known() {
+            // Who sends to a listener may come at any time.
+            let waits = self.named.input.is_listener() || self.started_at.elapsed() < timeout;
+            return (!waits).then(|| format!("nothing came for {seconds} s"));
+        }
+        let (picture, sound) = (is_silent(silence.picture), is_silent(silence.sound));
+        let all = (picture || silence.picture.is_none()) && (sound || silence.sound.is_none());
+        if all {
+            return Some(format!("nothing came for {seconds} s"));
+        }
+        if picture {
+            return Some(format!("no picture came for {seconds} s, while sound did"));
+        }
+        if !sound || self.calls_for_sound > MAX_CALLS_FOR_SOUND {
+            return None;
+        }
+        self.calls_for_sound += 1;
+        if self.calls_for_sound > MAX_CALLS_FOR_SOUND {
+            self.progress.say(
+                status,
+                "its sound stops again and again; it is not called again for that",
+            );
+            return None;
+        }
+        Some(format!("no sound came for {seconds} s, while pictures did"))
     }
 
     fn on_no_signalling(&mut self, reason: &str, status: &Status) {
@@ -330,7 +452,13 @@ impl Channel {
         self.named.input.is_live() == Some(true)
     }
 
-    fn is_network(&self) -> bool {
-        matches!(self.named.input, Input::Rtsp(_))
+    /// Whether there is a source that ought to deliver without an end.
+    fn is_watched(&self) -> bool {
+        let is_live = match self.named.input {
+            Input::Test | Input::File(_) => false,
+            _ => self.is_live(),
+        };
+        let source = self.source.as_ref();
+        source.is_some_and(|source| is_live || source.is_endless())
     }
 }

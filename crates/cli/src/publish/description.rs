@@ -10,6 +10,23 @@ pub(super) fn media_type(pad: &gst::Pad) -> Option<String> {
         .map(|structure| structure.name().to_string())
 }
 
+/// The name of what comes by RTP and is neither picture nor sound, as of an ONVIF camera's events; none for those.
+pub(super) fn data_of_rtp(pad: &gst::Pad) -> Option<String> {
+    let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+    let caps = caps.structure(0)?;
+    let media: &str = caps.get("media").ok()?;
+    if caps.name() != "application/x-rtp" || matches!(media, "video" | "audio") {
+        return None;
+    }
+    let encoding: &str = caps
+        .get("encoding-name")
+        .unwrap_or("of an unknown encoding");
+    Some(match encoding {
+        "VND.ONVIF.METADATA" => format!("ONVIF metadata ({encoding})"),
+        _ => format!("{media} data ({encoding})"),
+    })
+}
+
 /// Whether what comes from a pad comes at its own pace.
 pub(super) fn is_live(pad: &gst::Pad) -> bool {
     let mut latency = gst::query::Latency::new();

@@ -6,6 +6,13 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::address::Address;
+
+/// Schemes of what is delivered as it happens, whoever of both connects.
+const LIVE_SCHEMES: [&str; 12] = [
+    "mms", "rist", "rtmp", "rtmpe", "rtmps", "rtmpt", "rtp", "srt", "tcp", "udp", "ndi", "unix",
+];
+
 /// What `v4l2` means without a device.
 const DEFAULT_CAMERA: &str = "/dev/video0";
 
@@ -19,9 +26,9 @@ pub(crate) enum Input {
     /// A file on this machine.
     File(PathBuf),
     /// A server of RTSP.
-    Rtsp(String),
+    Rtsp(Address),
     /// Anything else that GStreamer reads.
-    Uri(String),
+    Uri(Address),
 }
 
 /// Why an input cannot be used; one line, for the user.
@@ -49,9 +56,9 @@ impl Input {
             Some("v4l2") => Self::Camera(text["v4l2://".len()..].into()),
             Some("file") => Self::File(file_of_uri(text)?),
             Some("rtsp" | "rtsps" | "rtspt" | "rtspu" | "rtsph" | "rtsp-sdp") => {
-                Self::Rtsp(text.to_owned())
+                Self::Rtsp(Address::parse(text))
             }
-            Some(_) => Self::Uri(text.to_owned()),
+            Some(_) => Self::Uri(Address::parse(text)),
             None if text.starts_with("/dev/video") || text.starts_with("/dev/v4l/") => {
                 Self::Camera(text.into())
             }
@@ -96,7 +103,7 @@ impl Input {
             Self::Camera(path) | Self::File(path) => path
                 .file_name()
                 .map(|name| name.to_string_lossy().into_owned()),
-            Self::Rtsp(uri) | Self::Uri(uri) => host(uri).map(str::to_owned),
+            Self::Rtsp(address) | Self::Uri(address) => address.host().map(str::to_owned),
         };
         named.unwrap_or_else(|| "test".to_owned())
     }
@@ -106,7 +113,21 @@ impl Input {
         match self {
             Self::Test | Self::Camera(_) | Self::Rtsp(_) => Some(true),
             Self::File(_) => Some(false),
-            Self::Uri(_) => None,
+            Self::Uri(address) => LIVE_SCHEMES.contains(&address.scheme()).then_some(true),
+        }
+    }
+
+    /// Whether it waits for somebody who sends, rather than to ask for what it gets.
+    pub(crate) fn is_listener(&self) -> bool {
+        match self {
+            Self::Uri(address) => match address.scheme() {
+                "udp" | "rtp" => true,
+                "srt" => address
+                    .query("mode")
+                    .map_or_else(|| address.host().is_none(), |mode| mode == "listener"),
+                _ => false,
+            },
+            Self::Test | Self::Camera(_) | Self::File(_) | Self::Rtsp(_) => false,
         }
     }
 }
@@ -117,30 +138,9 @@ impl fmt::Display for Input {
         match self {
             Self::Test => formatter.write_str("test"),
             Self::Camera(path) | Self::File(path) => path.display().fmt(formatter),
-            Self::Rtsp(uri) | Self::Uri(uri) => formatter.write_str(&without_secrets(uri)),
+            Self::Rtsp(address) | Self::Uri(address) => address.fmt(formatter),
         }
     }
-}
-
-/// A URI without user, password and query.
-fn without_secrets(uri: &str) -> String {
-    let uri = uri.split(['?', '#']).next().unwrap_or_default();
-    let Some((scheme, rest)) = uri.split_once("://") else {
-        return uri.to_owned();
-    };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let authority = authority.rsplit('@').next().unwrap_or_default();
-    format!("{scheme}://{authority}{path}")
-}
-
-fn host(uri: &str) -> Option<&str> {
-    let (_, rest) = uri.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?.rsplit('@').next()?;
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    (!host.is_empty()).then_some(host)
 }
 
 /// The path of a `file://` URI (RFC 8089), with its percent signs read.
@@ -215,8 +215,14 @@ mod tests {
             parse("file:///tmp/a%20b.mkv"),
             Input::File("/tmp/a b.mkv".into())
         );
-        assert_eq!(parse("RTSP://x/y"), Input::Rtsp("RTSP://x/y".into()));
-        assert_eq!(parse("http://x/y"), Input::Uri("http://x/y".into()));
+        assert_eq!(
+            parse("RTSP://x/y"),
+            Input::Rtsp(Address::parse("RTSP://x/y"))
+        );
+        assert_eq!(
+            parse("http://x/y"),
+            Input::Uri(Address::parse("http://x/y"))
+        );
         assert_eq!(parse("a:b.mkv"), Input::File("a:b.mkv".into()));
     }
 
@@ -232,6 +238,18 @@ mod tests {
         assert_eq!(name("rtsp://[2001:db8::1]:554/1"), "[2001:db8::1]");
         assert_eq!(name("srt://:7001"), "test");
         assert_eq!(name("/dev/video0"), "video0");
+    }
+
+    #[test]
+    fn source_that_waits_for_a_sender_is_a_listener() {
+        let is_listener = |text| parse(text).is_listener();
+        assert!(is_listener("udp://0.0.0.0:5004"));
+        assert!(is_listener("srt://:7001"));
+        assert!(is_listener("srt://0.0.0.0:7001?latency=50&mode=listener"));
+        assert!(!is_listener("srt://camera.local:7001"));
+        assert!(!is_listener("tcp://camera.local:7001"));
+        assert_eq!(parse("SRT://camera.local:7001").is_live(), Some(true));
+        assert_eq!(parse("http://camera.local/x").is_live(), None);
     }
 
     #[test]

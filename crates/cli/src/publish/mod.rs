@@ -10,6 +10,7 @@
 //! a file that begins again or when a network camera is lost. A [`channel`](channel::Channel) has one of each and
 //! decides; all channels live on one thread, which is told of events by those of GStreamer.
 
+mod address;
 mod arguments;
 mod arrival;
 mod back_off;
@@ -17,7 +18,9 @@ mod channel;
 mod description;
 mod event;
 mod input;
+mod loss;
 mod missing;
+mod network;
 mod outlet;
 mod output;
 mod progress;

@@ -75,8 +75,17 @@ struct FeedState {
     live: Option<bool>,
     /// What is added to running times.
     offset: Option<i64>,
-    latest: Instant,
+    /// When something came last.
+    picture_at: Option<Instant>,
+    sound_at: Option<Instant>,
     kept: Kept,
+}
+
+/// For how long nothing came; none of what never came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Silence {
+    pub(crate) picture: Option<Duration>,
+    pub(crate) sound: Option<Duration>,
 }
 
 /// Encoded pictures since a key frame.
@@ -84,6 +93,13 @@ struct FeedState {
 struct Kept {
     samples: Vec<gst::Sample>,
     bytes: usize,
+}
+
+impl Silence {
+    /// Whether anything ever came.
+    pub(crate) fn is_known(self) -> bool {
+        self.picture.is_some() || self.sound.is_some()
+    }
 }
 
 impl Kind {
@@ -185,7 +201,8 @@ impl Feed {
             state: Mutex::new(FeedState {
                 live,
                 offset: None,
-                latest: Instant::now(),
+                picture_at: None,
+                sound_at: None,
                 kept: Kept::default(),
             }),
         }
@@ -237,13 +254,21 @@ impl Feed {
     }
 
     /// Something came, though it is not given to the output yet.
-    pub(crate) fn note(&self) {
-        self.lock().latest = Instant::now();
+    pub(crate) fn note(&self, kind: Kind) {
+        let now = Some(Instant::now());
+        match kind {
+            Kind::Video => self.lock().picture_at = now,
+            Kind::Audio => self.lock().sound_at = now,
+        }
     }
 
-    /// For how long nothing came.
-    pub(crate) fn silence(&self) -> Duration {
-        self.lock().latest.elapsed()
+    /// For how long nothing came of each kind of which something came before.
+    pub(crate) fn silence(&self) -> Silence {
+        let state = self.lock();
+        Silence {
+            picture: state.picture_at.map(|at| at.elapsed()),
+            sound: state.sound_at.map(|at| at.elapsed()),
+        }
     }
 
     pub(crate) fn stop(&self) {

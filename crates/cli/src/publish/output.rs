@@ -21,6 +21,7 @@ const MAX_WAITING_BYTES: u64 = 96 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct OutputSettings {
     pub(crate) server: String,
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) cafile: Option<PathBuf>,
     pub(crate) insecure_tls: bool,
     pub(crate) stun_server: Option<String>,
@@ -142,6 +143,13 @@ fn configure(sink: &WebRtcSink, name: &str, settings: &OutputSettings) {
     sink.set_property("meta", meta);
     let signaller: glib::Object = sink.property("signaller");
     signaller.set_property("uri", &settings.server);
+    if !settings.headers.is_empty() {
+        let mut headers = gst::Structure::new_empty("headers");
+        for (name, value) in &settings.headers {
+            headers.set(name.as_str(), value);
+        }
+        signaller.set_property("headers", headers);
+    }
     signaller.set_property("insecure-tls", settings.insecure_tls);
     let cafile = settings.cafile.as_ref().map(|path| path.to_string_lossy());
     signaller.set_property("cafile", cafile.as_deref());

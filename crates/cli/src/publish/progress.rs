@@ -37,7 +37,7 @@ impl Progress {
     pub(super) fn new(name: &str, server: &str) -> Self {
         Self {
             name: name.to_owned(),
-            server: server.trim_end_matches('/').to_owned(),
+            server: shown(server),
             registration: Registration::Never,
             viewers: 0,
             encoder: None,
@@ -145,6 +145,20 @@ impl Progress {
     }
 }
 
+/// The address of a server without credentials and what need not be typed.
+fn shown(server: &str) -> String {
+    let (scheme, rest) = server.split_once("://").unwrap_or(("ws", server));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let credentials = authority
+        .rsplit_once('@')
+        .map_or(0, |(before, _)| before.len() + 1);
+    let rest = rest[credentials..]
+        .split(['?', '#'])
+        .next()
+        .unwrap_or_default();
+    format!("{scheme}://{}", rest.trim_end_matches('/'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +190,12 @@ mod tests {
         progress.on_viewer_removed(&status);
         progress.on_viewer_removed(&status);
         assert_eq!(line(&mut progress, false), "Gate: no viewers");
+    }
+
+    #[test]
+    fn server_is_shown_without_credentials_and_tokens() {
+        assert_eq!(shown("ws://127.0.0.1:8443/"), "ws://127.0.0.1:8443");
+        assert_eq!(shown("wss://me:secret@host/cam/?token=x"), "wss://host/cam");
     }
 
     #[test]

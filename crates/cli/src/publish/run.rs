@@ -38,7 +38,8 @@ pub(crate) fn run(arguments: &PublishArguments) -> Result<(), PublishError> {
     for Named { input, .. } in &inputs {
         input.check().map_err(|error| failed(&error))?;
     }
-    if let Some(path) = &arguments.cafile {
+    let sources = arguments.sources();
+    for path in arguments.cafile.iter().chain(&sources.network.cafile) {
         check_authorities(path).map_err(|error| failed(&error))?;
     }
     gst::init().map_err(|error| failed(&error.message()))?;
@@ -58,6 +59,7 @@ pub(crate) fn run(arguments: &PublishArguments) -> Result<(), PublishError> {
         server: embedded
             .as_ref()
             .map_or_else(|| arguments.server.clone(), |server| server.url.clone()),
+        headers: arguments.headers(),
         cafile: arguments.cafile.clone(),
         insecure_tls: arguments.insecure_tls,
         stun_server: arguments.stun_server.clone(),
@@ -68,7 +70,7 @@ pub(crate) fn run(arguments: &PublishArguments) -> Result<(), PublishError> {
     let clock = SharedClock::start();
     let mut channels = Vec::new();
     for (number, named) in inputs.into_iter().enumerate() {
-        let made = Channel::new(number, named, arguments.repeat, &settings, &clock, &events);
+        let made = Channel::new(number, named, &sources, &settings, &clock, &events);
         channels.push(Some(made.map_err(PublishError::Failed)?));
     }
     let outcome = publish(&mut channels, &received, &mut status);
@@ -188,6 +190,18 @@ fn stop_on_signals(runtime: &Runtime, events: &Sender<Event>) -> std::io::Result
     Ok(())
 }
 
+/// Says where the page is, and for whom.
+fn say_who_can_watch(server: &Server, status: &Status) {
+    for (place, url) in server.urls().iter().enumerate() {
+        let page = url.replacen("ws", "http", 1);
+        let lead = if place == 0 { "watch" } else { "   or" };
+        status.tell(&format!("{lead} at {page}"));
+    }
+    if server.is_open_to_others() {
+        status.tell("anyone who can reach this machine can watch; --host 127.0.0.1 keeps it to this machine");
+    }
+}
+
 /// The command's own signalling server.
 struct Embedded {
     url: String,
@@ -209,7 +223,7 @@ impl Embedded {
         let server = runtime.block_on(Server::bind(config));
         let server = server.map_err(|error| PublishError::Failed(error.to_string()))?;
         let url = server.url();
-        status.tell(&format!("watch at {}", url.replacen("ws", "http", 1)));
+        say_who_can_watch(&server, status);
         let (stop, told_to_stop) = oneshot::channel();
         let stopped = runtime.spawn(server.run(async {
             let _ = told_to_stop.await;

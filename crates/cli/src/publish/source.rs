@@ -7,18 +7,20 @@
 //! * The first track of each kind is published, others are ignored with a line each.
 //! * [`Source::stop`] waits for nothing.
 
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
 use gst::glib;
 use gst::prelude::*;
 use gstreamer as gst;
 
+use super::address::Address;
 use super::event::{Failure, SourceReporter};
 use super::input::Input;
+use super::loss::Losses;
 use super::missing;
-use super::outlet::{Feed, Kind, SharedClock};
+use super::network::NetworkSettings;
+use super::outlet::{Feed, Kind, SharedClock, Silence};
 use super::test_pattern;
 use super::track::broken;
 use super::tracks::{Before, Shared};
@@ -33,12 +35,14 @@ const UDP_TIMEOUT: u64 = 3_000_000;
 pub(crate) struct Source {
     pipeline: gst::Pipeline,
     shared: Arc<Shared>,
+    losses: OnceLock<Arc<Losses>>,
 }
 
 impl Source {
     /// Starts a source.
     pub(crate) fn start(
         input: &Input,
+        network: &NetworkSettings,
         clock: &SharedClock,
         feed: Feed,
         before: Before,
@@ -47,8 +51,12 @@ impl Source {
         let pipeline = gst::Pipeline::new();
         clock.apply(&pipeline);
         let shared = Shared::watch(&pipeline, feed, before, reporter);
-        let source = Self { pipeline, shared };
-        source.build(input)?;
+        let source = Self {
+            pipeline,
+            shared,
+            losses: OnceLock::new(),
+        };
+        source.build(input, network)?;
         source.pipeline.call_async(|pipeline| {
             // A failure is also posted as a message, which says more.
             let _ = pipeline.set_state(gst::State::Playing);
@@ -62,8 +70,23 @@ impl Source {
     }
 
     /// For how long nothing came.
-    pub(crate) fn silence(&self) -> Duration {
+    pub(crate) fn silence(&self) -> Silence {
         self.shared.feed.silence()
+    }
+
+    /// The share of packets that were lost lately, if it is too large.
+    pub(crate) fn loss(&self) -> Option<f64> {
+        self.losses.get()?.too_large()
+    }
+
+    /// Whether it delivers without an end: what it delivers has no length.
+    pub(crate) fn is_endless(&self) -> bool {
+        self.shared.is_endless()
+    }
+
+    /// Whether it was one JPEG picture and no more, as cameras give when asked for a snapshot.
+    pub(crate) fn is_snapshot(&self) -> bool {
+        self.shared.is_snapshot()
     }
 
     /// What was done with its tracks, for the source after it.
@@ -84,36 +107,61 @@ impl Source {
         });
     }
 
-    fn build(&self, input: &Input) -> Result<(), Failure> {
+    fn build(&self, input: &Input, network: &NetworkSettings) -> Result<(), Failure> {
         match input {
             Input::Test => self.test(),
             Input::Camera(device) => self.camera(&device.to_string_lossy()),
-            Input::Rtsp(uri) => {
+            Input::Rtsp(address) => {
                 let source = make("rtspsrc")?;
-                source.set_property("location", uri);
+                source.set_property("location", address.uri());
                 source.set_property("latency", RTSP_LATENCY);
                 source.set_property("drop-on-latency", true);
                 source.set_property("timeout", UDP_TIMEOUT);
+                network.apply(&source, address, self.shared.certificate_refused())?;
+                self.losses.get_or_init(|| Losses::watch(&source));
                 self.network(&source)
             }
-            Input::Uri(uri) => self.uri(uri),
+            Input::Uri(address) => self.uri(address, network),
             Input::File(path) => {
                 let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
                 let uri = glib::filename_to_uri(path, None).map_err(|error| Failure {
                     text: error.message().to_owned(),
                     lasting: true,
                 })?;
-                self.uri(&uri)
+                self.uri_source(&uri)
+                    .and_then(|source| self.network(&source))
             }
         }
     }
 
-    fn uri(&self, uri: &str) -> Result<(), Failure> {
+    fn uri(&self, address: &Address, network: &NetworkSettings) -> Result<(), Failure> {
+        let is_http = matches!(address.scheme(), "http" | "https");
+        // Those of HTTP are told apart from the address who asks.
+        let source = match is_http {
+            true => self.uri_source(address.uri()),
+            false => self.uri_source(&address.uri_with_credentials()),
+        }?;
+        let (shared, address, network) =
+            (Arc::clone(&self.shared), address.clone(), network.clone());
+        source.connect("source-setup", false, move |values| {
+            let element = values.get(1)?.get::<gst::Element>().ok()?;
+            if let Err(failure) = network.apply(&element, &address, shared.certificate_refused()) {
+                shared.fail(failure);
+            }
+            if is_http {
+                shared.set_origin(&element);
+            }
+            None
+        });
+        self.network(&source)
+    }
+
+    fn uri_source(&self, uri: &str) -> Result<gst::Element, Failure> {
         let source = make("urisourcebin")?;
         source.set_property("uri", uri);
         // It does not say reliably when it has shown all its pads; parsers do.
         self.shared.all_pads_are_there();
-        self.network(&source)
+        Ok(source)
     }
 
     /// A source whose pads come later, each with something to take apart.

@@ -89,7 +89,10 @@ impl Track {
         self: &Arc<Self>,
         sample: gst::Sample,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        self.shared.feed.note();
+        self.shared.feed.note(self.kind);
+        let media_type = sample.caps().and_then(|caps| caps.structure(0));
+        self.shared
+            .count(media_type.map_or("", |caps| caps.name().as_str()));
         let sample = self.timed(sample);
         let decoder = self.decoder(&sample).map_err(|failure| {
             self.shared.fail(failure);

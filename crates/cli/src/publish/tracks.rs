@@ -1,13 +1,13 @@
 //! The tracks of a source: what its threads find, share and tell.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gst::glib;
 use gst::prelude::*;
 use gstreamer as gst;
 
-use super::description::media_type;
+use super::description::{data_of_rtp, media_type};
 use super::event::{Failure, SourceEvent, SourceReporter};
 use super::missing;
 use super::outlet::{Feed, Kind};
@@ -22,6 +22,9 @@ pub(crate) struct Before {
     pub(crate) audio: Option<Option<String>>,
 }
 
+const UNKNOWN_CERTIFICATE: &str = "its certificate is signed by nobody that is trusted; --source-cafile FILE names it or \
+     its authority, and --insecure-source-tls takes any";
+
 /// What the threads of a source share.
 pub(super) struct Shared {
     pipeline: glib::WeakRef<gst::Pipeline>,
@@ -29,7 +32,15 @@ pub(super) struct Shared {
     reporter: SourceReporter,
     before: Mutex<Before>,
     tracks: Mutex<Tracks>,
+    /// What asks a server of HTTP, which alone knows whether there is an end.
+    origin: Mutex<Option<glib::WeakRef<gst::Element>>>,
+    /// JPEG pictures that came; other samples count as many.
+    pictures: AtomicU32,
+    is_certificate_refused: AtomicBool,
 }
+
+/// What is no JPEG picture counts as so many.
+const NO_SNAPSHOT: u32 = 2;
 
 #[derive(Default)]
 struct Tracks {
@@ -60,6 +71,9 @@ impl Shared {
             reporter,
             before: Mutex::new(before),
             tracks: Mutex::default(),
+            origin: Mutex::default(),
+            pictures: AtomicU32::new(0),
+            is_certificate_refused: AtomicBool::new(false),
         });
         watch(pipeline, &shared);
         shared
@@ -75,6 +89,53 @@ impl Shared {
     pub(super) fn all_pads_are_there(&self) {
         self.tracks().all_pads = true;
         self.check_complete();
+    }
+
+    /// To be called when the certificate of the source is refused.
+    pub(super) fn certificate_refused(self: &Arc<Self>) -> impl Fn() + Send + Sync + use<> {
+        let shared = Arc::downgrade(self);
+        move || {
+            if let Some(shared) = shared.upgrade() {
+                shared.is_certificate_refused.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    pub(super) fn set_origin(&self, element: &gst::Element) {
+        let mut origin = self.origin.lock().unwrap_or_else(PoisonError::into_inner);
+        *origin = Some(element.downgrade());
+    }
+
+    /// Whether what comes over HTTP has no length, neither in bytes nor in time.
+    pub(super) fn is_endless(&self) -> bool {
+        let origin = {
+            let origin = self.origin.lock().unwrap_or_else(PoisonError::into_inner);
+            origin.as_ref().and_then(glib::WeakRef::upgrade)
+        };
+        let Some(origin) = origin else {
+            return false;
+        };
+        let has_time = || {
+            let pipeline = self.pipeline.upgrade();
+            pipeline.is_some_and(|pipeline| pipeline.query_duration::<gst::ClockTime>().is_some())
+        };
+        origin.query_duration::<gst::format::Bytes>().is_none() && !has_time()
+    }
+
+    /// A sample came of what has this media type.
+    pub(super) fn count(&self, media_type: &str) {
+        let weight = match media_type {
+            "image/jpeg" => 1,
+            _ => NO_SNAPSHOT,
+        };
+        let counted = self.pictures.load(Ordering::Relaxed).saturating_add(weight);
+        self.pictures.store(counted, Ordering::Relaxed);
+    }
+
+    /// Whether one JPEG picture came over HTTP, and no more.
+    pub(super) fn is_snapshot(&self) -> bool {
+        let origin = self.origin.lock().unwrap_or_else(PoisonError::into_inner);
+        origin.is_some() && self.pictures.load(Ordering::Relaxed) == 1
     }
 
     pub(super) fn pipeline(&self) -> Result<gst::Pipeline, Failure> {
@@ -127,6 +188,10 @@ impl Shared {
 
     /// Takes apart what comes from a pad.
     pub(super) fn parse(self: &Arc<Self>, pad: &gst::Pad) -> Result<(), Failure> {
+        if let Some(data) = data_of_rtp(pad) {
+            self.ignore(pad, &data);
+            return Ok(());
+        }
         let pipeline = self.pipeline()?;
         let parser = make("parsebin")?;
         self.tracks().parsing += 1;
@@ -249,6 +314,13 @@ impl Shared {
                     || error.matches(gst::ResourceError::NotAuthorized)
                     || error.kind::<gst::StreamError>().is_some()
                     || error.kind::<gst::CoreError>().is_some();
+                if self.is_certificate_refused.load(Ordering::Relaxed) || names_certificate(message)
+                {
+                    return self.fail(Failure {
+                        text: UNKNOWN_CERTIFICATE.to_owned(),
+                        lasting: true,
+                    });
+                }
                 self.fail(Failure {
                     text: in_words(message),
                     lasting,
@@ -291,12 +363,21 @@ impl Tracks {
     }
 }
 
+/// Whether an error is about the certificate of a source.
+fn names_certificate(message: &gst::message::Error) -> bool {
+    let names = |text: &str| text.to_ascii_lowercase().contains("certificate");
+    names(message.error().message()) || message.debug().as_deref().is_some_and(names)
+}
+
 /// The reason of an error, without the names of elements and files.
 fn in_words(message: &gst::message::Error) -> String {
     let (error, debug) = (message.error(), message.debug());
     let words = |text: &str| text.trim().trim_end_matches('.').to_owned();
     if error.matches(gst::StreamError::Failed) && error.message().starts_with("Internal") {
         return "it cannot be read".to_owned();
+    }
+    if error.matches(gst::ResourceError::NotAuthorized) {
+        return "it refuses the user or password, or asks for them".to_owned();
     }
     // Of resources, elements say in general what kind of failure it is, and the reason behind the first line.
     let reason = debug.as_deref().and_then(|debug| debug.split_once('\n'));

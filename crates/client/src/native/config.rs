@@ -9,7 +9,8 @@ use crate::meta::MetaValue;
 /// How to run a [`NativeSignaller`](crate::NativeSignaller).
 #[derive(Clone)]
 pub struct NativeConfig {
-    /// The server: `ws://` or `wss://`, host, port if it is not 80 or 443, and any path and query.
+    /// The server: `ws://` or `wss://`, host, port if it is not 80 or 443, and any path and query. `user:password@` before the
+    /// host, with escapes, becomes an `Authorization` header (RFC 7617) unless there is one.
     pub uri: String,
     /// Headers of the request for the WebSocket, by name and value, such as `Authorization`. `Host`
     /// takes the place of the one from the URI.

@@ -9,6 +9,7 @@ mod config;
 mod connect;
 mod connection;
 mod conversation;
+mod credentials;
 mod liveness;
 mod outgoing;
 mod registration;
@@ -30,6 +31,7 @@ pub use config::{NativeConfig, NativeLimits, Role};
 use connect::{Deadline, connect};
 use connection::{Ended, talk};
 use conversation::Command;
+pub use credentials::{basic_authorization, without_credentials};
 use outgoing::Outgoing;
 use target::Target;
 

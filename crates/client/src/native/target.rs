@@ -9,12 +9,13 @@ use rustls::pki_types::ServerName;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
-    UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use tokio_tungstenite::tungstenite::http::uri::{Authority, Uri};
 
 use super::config::NativeConfig;
+use super::credentials::{basic_authorization, without_credentials};
 use crate::error::SignallerError;
 use crate::trust::Trust;
 
@@ -34,9 +35,8 @@ pub(crate) struct Tls {
 
 impl Target {
     pub(crate) fn new(config: &NativeConfig) -> Result<Self, SignallerError> {
-        let uri: Uri = config
-            .uri
-            .trim()
+        let (uri, userinfo) = without_credentials(config.uri.trim());
+        let uri: Uri = uri
             .parse()
             .map_err(|error| invalid_uri(format!("{error}")))?;
         let secure = match uri.scheme_str() {
@@ -49,10 +49,6 @@ impl Target {
             None => return Err(invalid_uri("it begins with neither ws:// nor wss://")),
         };
         let authority = uri.authority().map_or("", Authority::as_str);
-        if authority.contains('@') {
-            let reason = "it holds credentials, which go into an Authorization header instead";
-            return Err(invalid_uri(reason));
-        }
         let host = uri.host().unwrap_or_default();
         let host = host
             .strip_prefix('[')
@@ -83,11 +79,20 @@ impl Target {
         } else {
             None
         };
+        let mut headers = headers(&config.headers)?;
+        if let Some(userinfo) = userinfo
+            && !headers.contains_key(AUTHORIZATION)
+        {
+            let value = HeaderValue::try_from(basic_authorization(userinfo));
+            let mut value = value.map_err(|_| invalid_uri("its credentials are too long"))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
         Ok(Self {
             host,
             port,
             tls,
-            headers: headers(&config.headers)?,
+            headers,
             uri,
         })
     }
@@ -201,7 +206,7 @@ mod tests {
             ("", "empty"),
             ("127.0.0.1:8443", "neither ws:// nor wss://"),
             ("http://cam.example", "http:// is neither"),
-            ("ws://me:secret@cam.example", "Authorization"),
+            ("ws://me:secret@cam.example:", "port"),
             ("ws://cam.example:99999", "port"),
             ("ws://cam.example:", "port"),
             ("ws://:8443", "no host"),
@@ -211,6 +216,31 @@ mod tests {
             assert!(refusal.contains(reason), "{uri}: {refusal}");
             assert!(!refusal.contains("secret"), "{refusal}");
         }
+    }
+
+    #[test]
+    fn credentials_become_a_header_unless_there_is_one() {
+        let authorization = |headers: &[(&str, &str)]| {
+            let target = target("ws://me:se%40cret@cam.example/x", headers).expect("valid");
+            assert_eq!(target.to_string(), "cam.example:80");
+            let request = target.request().expect("valid");
+            assert_eq!(
+                request.uri().authority().map(Authority::as_str),
+                Some("cam.example")
+            );
+            let values: Vec<_> = request
+                .headers()
+                .get_all(AUTHORIZATION)
+                .iter()
+                .cloned()
+                .collect();
+            values
+        };
+        assert_eq!(authorization(&[]), ["Basic bWU6c2VAY3JldA=="]);
+        assert_eq!(
+            authorization(&[("authorization", "Bearer x")]),
+            ["Bearer x"]
+        );
     }
 
     #[test]
