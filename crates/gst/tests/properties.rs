@@ -42,6 +42,36 @@ const SINK: &[Known] = &[
     ("min-bitrate", "guint", "1000", When::Ready),
     ("max-bitrate", "guint", "8192000", When::Ready),
     ("start-bitrate", "guint", "2048000", When::Ready),
+    // Without effect yet.
+    ("turn-servers", "GstValueArray", "", When::Ready),
+    ("do-fec", "gboolean", "false", When::Ready),
+    ("do-clock-signalling", "gboolean", "false", When::Ready),
+    (
+        "enable-data-channel-navigation",
+        "gboolean",
+        "false",
+        When::Ready,
+    ),
+    (
+        "enable-control-data-channel",
+        "gboolean",
+        "false",
+        When::Ready,
+    ),
+    ("forward-metas", "gchararray", "", When::Any),
+    (
+        "enable-mitigation-modes",
+        "WigwagMitigationMode",
+        "downscaled+downsampled",
+        When::Any,
+    ),
+    ("rtx-percentage", "gint", "-1", When::Ready),
+    (
+        "ice-transport-policy",
+        "WigwagIceTransportPolicy",
+        "all",
+        When::Ready,
+    ),
     // Additions of ours.
     ("playout-delay", "gchararray", "auto", When::Ready),
     ("transcode", "WigwagTranscode", "when-needed", When::Ready),
@@ -197,6 +227,15 @@ fn every_property_that_can_be_set_keeps_what_it_is_set_to() {
         ("web-server-path", "e"),
         ("web-server-directory", "/f"),
         ("web-server-host-addr", "https://0.0.0.0:6/"),
+        ("turn-servers", "< \"turn://a:b@c:1\" >"),
+        ("do-fec", "true"),
+        ("do-clock-signalling", "true"),
+        ("enable-data-channel-navigation", "true"),
+        ("enable-control-data-channel", "true"),
+        ("forward-metas", "timecode"),
+        ("enable-mitigation-modes", "none"),
+        ("rtx-percentage", "7"),
+        ("ice-transport-policy", "relay"),
     ];
     for (name, text) in texts {
         sink.set_property_from_str(name, text);
@@ -228,6 +267,80 @@ fn every_property_that_can_be_set_keeps_what_it_is_set_to() {
     // No caps are none of the kind, not a fault.
     sink.set_property("audio-caps", None::<gst::Caps>);
     assert!(sink.property::<gst::Caps>("audio-caps").is_empty());
+}
+
+#[test]
+fn sink_without_a_name_is_named_as_the_published_one() {
+    let names = [(); 2].map(|()| sink().name().to_string());
+    for name in &names {
+        let number = name.strip_prefix("webrtcsink").expect(name);
+        assert!(number.parse::<u32>().is_ok(), "{name}");
+    }
+    assert_ne!(names[0], names[1]);
+    let named = gst::ElementFactory::make("webrtcsink").name("wigwagsink-yard");
+    assert_eq!(
+        named.build().expect("it is registered").name(),
+        "wigwagsink-yard"
+    );
+}
+
+#[test]
+fn sink_without_pads_does_not_wait_for_a_first_buffer() {
+    let sink = sink();
+    sink.set_property("stun-server", "");
+    let changed = sink.set_state(gst::State::Paused);
+    assert_eq!(changed, Ok(gst::StateChangeSuccess::NoPreroll));
+    sink.set_state(gst::State::Null).expect("it stops");
+}
+
+/// A pipeline with a sink of these properties, whose messages can be read.
+fn pipeline(properties: &[(&str, &str)]) -> gst::Pipeline {
+    let sink = sink();
+    sink.set_property("stun-server", "");
+    for (name, value) in properties {
+        sink.set_property_from_str(name, value);
+    }
+    let pipeline = gst::Pipeline::new();
+    pipeline.add(&sink).expect("it is new");
+    pipeline
+}
+
+#[test]
+fn property_without_effect_yet_is_a_warning_and_no_end() {
+    let pipeline = pipeline(&[
+        ("do-fec", "true"),
+        ("turn-servers", "< turn://me:secret@h:1 >"),
+    ]);
+    pipeline.set_state(gst::State::Paused).expect("it goes on");
+    let bus = pipeline.bus().expect("a pipeline has one");
+    let warnings = [gst::MessageType::Warning; 2].map(|kind| {
+        let message = bus.timed_pop_filtered(gst::ClockTime::from_seconds(20), &[kind]);
+        let message = message.expect("a warning");
+        match message.view() {
+            gst::MessageView::Warning(warning) => warning.error().message().to_owned(),
+            _ => unreachable!("it was filtered"),
+        }
+    });
+    assert!(
+        warnings.iter().any(|text| text.contains("do-fec")),
+        "{warnings:?}"
+    );
+    assert!(
+        warnings.iter().any(|text| text.contains("turn-servers")),
+        "{warnings:?}"
+    );
+    assert!(
+        !warnings.iter().any(|text| text.contains("secret")),
+        "{warnings:?}"
+    );
+    pipeline.set_state(gst::State::Null).expect("it stops");
+}
+
+#[test]
+fn policy_that_would_hide_addresses_is_an_error() {
+    let pipeline = pipeline(&[("ice-transport-policy", "relay")]);
+    assert!(pipeline.set_state(gst::State::Paused).is_err());
+    pipeline.set_state(gst::State::Null).expect("it stops");
 }
 
 #[test]

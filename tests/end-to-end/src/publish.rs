@@ -260,6 +260,12 @@ impl RtspServer {
         Ok(())
     }
 
+    /// Starts it anew with other options, after [`kill`](Self::kill).
+    pub fn start_again_with(&mut self, options: &[&str]) -> Result<()> {
+        self.options = options.iter().map(|&option| option.to_owned()).collect();
+        self.start_again()
+    }
+
     fn run(port: u16, options: &[String]) -> Result<Peer> {
         let mut command = Command::new(PYTHON);
         command.args(["-c", include_str!("publish/rtsp_server.py")]);

@@ -14,7 +14,9 @@ export class StreamCard {
   /** Further pictures of the same producer, by their tracks. */
   readonly #more = new Map<MediaStreamTrack, HTMLVideoElement>();
   readonly #pictures = element("div", { class: "pictures" }, this.#video);
-  /** Whether the browser plays nothing before somebody presses a button. */
+  /** The first picture and all sound, whether they may be played or not. */
+  #media: MediaStream | null = null;
+  /** Whether the browser plays nothing before somebody presses a button; until then nothing is given to it to decode. */
   #isBlocked = false;
   readonly #play = element("button", { type: "button", class: "play" }, icon("play"));
   readonly #name = element("bdi");
@@ -41,6 +43,7 @@ export class StreamCard {
     this.#play.addEventListener("click", () => {
       if (this.#isBlocked) {
         this.#video.muted = false;
+        this.#setBlocked(false);
         void this.#start();
       } else {
         stream.play();
@@ -108,16 +111,15 @@ export class StreamCard {
   }
 
   #showMedia(streams: readonly MediaStream[]): void {
-    const media = mainOf(streams, this.#video.srcObject);
-    if (this.#video.srcObject !== media) {
-      this.#video.srcObject = media;
+    this.#media = mainOf(streams, this.#media);
+    if (!this.#media) {
+      this.#setBlocked(false);
     }
     this.#showMore(pictures(streams).slice(1));
+    this.#attach();
     this.#showSoundOnly();
-    if (media) {
+    if (this.#media && !this.#isBlocked) {
       void this.#start();
-    } else {
-      this.#setBlocked(false);
     }
   }
 
@@ -134,7 +136,6 @@ export class StreamCard {
       if (!this.#more.has(track)) {
         const video = element("video", { playsinline: true });
         video.muted = true;
-        video.srcObject = new MediaStream([track]);
         this.#more.set(track, video);
         this.#pictures.append(video);
       }
@@ -146,10 +147,25 @@ export class StreamCard {
   }
 
   #showSoundOnly(): void {
-    const media = this.#video.srcObject;
+    const media = this.#media;
     const refused = this.#stream.refusals.some(({ kind }) => kind === "video");
-    const hasPicture = media instanceof MediaStream && media.getVideoTracks().length > 0 && !refused;
+    const hasPicture = media !== null && media.getVideoTracks().length > 0 && !refused;
     this.#soundOnly.hidden = media === null || hasPicture;
+  }
+
+  /** Gives the video elements what they are to play. */
+  #attach(): void {
+    const main = this.#isBlocked ? null : this.#media;
+    if (this.#video.srcObject !== main) {
+      this.#video.srcObject = main;
+    }
+    for (const [track, video] of this.#more) {
+      if (this.#isBlocked) {
+        video.srcObject = null;
+      } else {
+        video.srcObject ??= new MediaStream([track]);
+      }
+    }
   }
 
   async #start(): Promise<void> {
@@ -169,6 +185,7 @@ export class StreamCard {
   #setBlocked(blocked: boolean): void {
     if (this.#isBlocked !== blocked) {
       this.#isBlocked = blocked;
+      this.#attach();
       this.#showState();
     }
   }
@@ -206,7 +223,7 @@ function pictures(streams: readonly MediaStream[]): MediaStreamTrack[] {
 }
 
 /** The first picture and all sound; what is played already if it has the same tracks. */
-function mainOf(streams: readonly MediaStream[], before: MediaProvider | null): MediaStream | null {
+function mainOf(streams: readonly MediaStream[], before: MediaStream | null): MediaStream | null {
   const [first, ...others] = streams;
   if (!first || others.length === 0) {
     return first ?? null;
@@ -214,7 +231,7 @@ function mainOf(streams: readonly MediaStream[], before: MediaProvider | null): 
   const sound = new Set(streams.flatMap((stream) => stream.getAudioTracks()));
   const tracks = [...pictures(streams).slice(0, 1), ...sound];
   const isSame =
-    before instanceof MediaStream &&
+    before !== null &&
     before.getTracks().length === tracks.length &&
     tracks.every((track) => before.getTracks().includes(track));
   return isSame ? before : new MediaStream(tracks);

@@ -1,6 +1,7 @@
 //! `cargo xtask bench latency`.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -91,9 +92,8 @@ struct Summary {
 pub(crate) fn run(latency: &Latency) -> Result<ExitCode> {
     let mut record = Record::live();
     install::debian_packages(&mut record)?;
-    let serve = peers::Programs::released(&mut record)?.serve();
+    let (serve, ours) = build()?;
     let published = peers::gst_plugin_webrtc(&mut record, Speed::Released)?;
-    let ours = clock_picture()?;
     let folder = places::root().join("tests/browser");
     let node = install::node(&mut record)?;
     install::npm_packages(&mut record, &folder, &node)?;
@@ -118,17 +118,22 @@ pub(crate) fn run(latency: &Latency) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The program with our sink behind a picture with a clock, as fast as users get it.
-fn clock_picture() -> Result<std::path::PathBuf> {
+/// The command line of our server, and the program with our sink behind a picture with a clock.
+fn build() -> Result<(String, PathBuf)> {
     say("Building our sink with a clock in the picture");
-    let what = [
+    let arguments = ["build", "--locked", "--profile", "load"];
+    // The server passes on a few messages before anything is measured: one build does for both.
+    let server = ["--package", "wigwag", "--bin", "wigwag"];
+    let sink = [
         "--package",
         "gst-plugin-wigwag",
         "--example",
         "clock_picture",
     ];
-    must_run(cargo(&["build", "--locked", "--profile", "load"]).args(what))?;
-    Ok(places::target().join("load/examples/clock_picture"))
+    must_run(cargo(&arguments).args(server).args(sink))?;
+    let built = places::target().join("load");
+    let serve = format!("{} serve", built.join("wigwag").display());
+    Ok((serve, built.join("examples/clock_picture")))
 }
 
 /// As `bench-latency.mjs` wants it.
