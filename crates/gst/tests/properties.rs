@@ -62,7 +62,7 @@ const SINK: &[Known] = &[
     (
         "enable-mitigation-modes",
         "WigwagMitigationMode",
-        "downscaled+downsampled",
+        "Lowered resolution+Lowered framerate",
         When::Any,
     ),
     ("rtx-percentage", "gint", "-1", When::Ready),
@@ -309,7 +309,7 @@ fn pipeline(properties: &[(&str, &str)]) -> gst::Pipeline {
 fn property_without_effect_yet_is_a_warning_and_no_end() {
     let pipeline = pipeline(&[
         ("do-fec", "true"),
-        ("turn-servers", "< turn://me:secret@h:1 >"),
+        ("turn-servers", "< \"turn://me:secret@h:1\" >"),
     ]);
     pipeline.set_state(gst::State::Paused).expect("it goes on");
     let bus = pipeline.bus().expect("a pipeline has one");

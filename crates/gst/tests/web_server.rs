@@ -19,10 +19,15 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The address that the sink has posted.
 fn address(sender: &Sender) -> String {
-    wait("it says where the page is", || !sender.infos().is_empty());
-    let infos = sender.infos();
-    assert_eq!(infos.len(), 1, "{infos:?}");
-    let address = infos[0].strip_prefix("Watch at ").expect("an address");
+    let addresses = || {
+        let infos = sender.infos().into_iter();
+        let about = infos.filter_map(|info| info.strip_prefix("Watch at ").map(str::to_owned));
+        about.collect::<Vec<_>>()
+    };
+    wait("it says where the page is", || !addresses().is_empty());
+    let addresses = addresses();
+    assert_eq!(addresses.len(), 1, "{addresses:?}");
+    let address = &addresses[0];
     address.split(' ').next().expect("an address").to_owned()
 }
 

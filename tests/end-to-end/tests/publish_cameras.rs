@@ -124,7 +124,7 @@ fn track_that_is_neither_picture_nor_sound_is_left_out_with_its_encoding() -> Re
 }
 
 #[test]
-fn camera_that_comes_back_as_another_plays_on() -> Result<()> {
+fn camera_that_comes_back_with_another_size_and_sound_plays_on() -> Result<()> {
     let server = SignallingServer::start()?;
     let mut camera = RtspServer::start()?;
     let mut published = publish(&server, &[&camera.uri(), "--name", "Gate"])?;
@@ -133,7 +133,7 @@ fn camera_that_comes_back_as_another_plays_on() -> Result<()> {
     let mut viewer = consume(&endpoint, &id, NEVER_ENOUGH)?;
     let mut enough = ENOUGH;
     viewer.wait_until("progress", |event| count(event) >= enough)?;
-    for kind in ["sound", "h265", "sliced"] {
+    for kind in ["sound", "sliced"] {
         camera.kill()?;
         published.wait_for_new_line("next attempt in")?;
         camera.start_again_with(&[kind])?;

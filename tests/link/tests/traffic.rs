@@ -1,7 +1,7 @@
 //! Real packets between two hosts. It takes root, as everything that makes hosts inside the kernel.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
@@ -51,7 +51,10 @@ fn send(socket: &UdpSocket, number: usize, bytes: usize) {
 
 fn receive(socket: &UdpSocket) -> u64 {
     let mut buffer = [0; 2_048];
-    socket.recv(&mut buffer).expect("a datagram");
+    // A socket with a time limit does not go on by itself after a signal (signal(7)).
+    while let Err(error) = socket.recv(&mut buffer) {
+        assert_eq!(error.kind(), ErrorKind::Interrupted, "no datagram: {error}");
+    }
     u64::from_be_bytes(*buffer.first_chunk().expect("eight bytes"))
 }
 

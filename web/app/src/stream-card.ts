@@ -16,6 +16,8 @@ export class StreamCard {
   readonly #pictures = element("div", { class: "pictures" }, this.#video);
   /** The first picture and all sound, whether they may be played or not. */
   #media: MediaStream | null = null;
+  /** How often it was begun to play; of several beginnings, the last decides. */
+  #starts = 0;
   /** Whether the browser plays nothing before somebody presses a button; until then nothing is given to it to decode. */
   #isBlocked = false;
   readonly #play = element("button", { type: "button", class: "play" }, icon("play"));
@@ -168,18 +170,19 @@ export class StreamCard {
     }
   }
 
+  /** Plays; without sound if the browser wants a click for that, not at all if it wants one for anything. */
   async #start(): Promise<void> {
-    const all = [this.#video, ...this.#more.values()];
-    const refused = (await Promise.all(all.map(playing))).includes(false);
-    if (!refused) {
-      this.#setBlocked(false);
-    } else if (!this.#video.muted) {
-      // Without a click on the page, browsers play only what makes no sound.
-      this.#video.muted = true;
-      await this.#start();
-    } else {
-      this.#setBlocked(true);
+    const start = (this.#starts += 1);
+    // Without a click on the page, browsers play only what makes no sound.
+    for (const muted of this.#video.muted ? [true] : [false, true]) {
+      this.#video.muted = muted;
+      const all = [this.#video, ...this.#more.values()];
+      const allowed = await Promise.all(all.map(playing));
+      if (start !== this.#starts || !allowed.includes(false)) {
+        return;
+      }
     }
+    this.#setBlocked(true);
   }
 
   #setBlocked(blocked: boolean): void {

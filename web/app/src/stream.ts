@@ -49,6 +49,7 @@ export class Stream {
   #present = true;
   #wanted = false;
   #persistent = false;
+  #everPlayed = false;
   #state: StreamState = { name: "ready" };
   #session: ConsumerSession | null = null;
   #sampling: number | undefined;
@@ -85,6 +86,11 @@ export class Stream {
     return this.#wanted;
   }
 
+  /** Whether nothing more is tried, although somebody wanted to watch. */
+  get isGivenUp(): boolean {
+    return this.#state.name === "failed";
+  }
+
   get state(): StreamState {
     return this.#state;
   }
@@ -110,6 +116,7 @@ export class Stream {
   stop(): void {
     this.#wanted = false;
     this.#persistent = false;
+    this.#everPlayed = false;
     this.#leave();
     this.#enter(this.#present ? { name: "ready" } : { name: "waiting" });
   }
@@ -175,13 +182,12 @@ export class Stream {
   }
 
   #closed(problem: string | null): void {
-    const hadPlayed = ["playing", "stalled", "frameless"].includes(this.#state.name);
     this.#leave();
     const isRefused = problem?.startsWith(NO_COMMON_CODEC) ?? false;
     const refused = isRefused ? refusalText(this.#refusals) : "";
     const message = problem === null ? "The sender ended the stream." : refused || playError(problem);
     // Of what this browser does not take, another attempt brings no more.
-    this.#failed(message, !isRefused && (this.#persistent || hadPlayed || this.#retries > 0));
+    this.#failed(message, !isRefused && (this.#persistent || this.#everPlayed || this.#retries > 0));
   }
 
   #failed(message: string, tryAgain: boolean): void {
@@ -251,6 +257,7 @@ export class Stream {
     const said = (state: StreamState) => ("message" in state ? state.message : null);
     if (state.name !== this.#state.name || state.name === "failed" || said(state) !== said(this.#state)) {
       this.#state = state;
+      this.#everPlayed ||= ["playing", "stalled", "frameless"].includes(state.name);
       this.#listener?.stateChanged();
     }
   }

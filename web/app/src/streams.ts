@@ -78,7 +78,7 @@ export class Streams {
   #playIfAsked(stream: Stream): void {
     if (isAskedFor(stream.peer, this.#asked)) {
       this.#asked = "";
-      if (!stream.isWanted) {
+      if (!stream.isWanted || stream.isGivenUp) {
         stream.play(true);
       }
     }

@@ -16,6 +16,8 @@ use crate::header::{Headers, headers};
 /// More than the ports of one address are good for.
 const MAX_VIEWERS: usize = 10_000;
 const MAX_PROCESSES: usize = 64;
+/// The environment variable with the headers for a worker, as JSON.
+const WORKER_HEADERS: &str = "WIGWAG_LOAD_HEADERS";
 /// A day.
 const MAX_TIME: Duration = Duration::from_secs(86_400);
 
@@ -120,10 +122,26 @@ pub(super) enum Codec {
 impl LoadArguments {
     /// Of each request to the server.
     pub(super) fn headers(&self) -> Vec<(String, String)> {
-        self.headers
-            .iter()
-            .flat_map(|headers| headers.0.clone())
-            .collect()
+        if self.worker.is_some() {
+            let headers = std::env::var(WORKER_HEADERS).unwrap_or_default();
+            return serde_json::from_str(&headers).unwrap_or_default();
+        }
+        let given = self.headers.iter().flat_map(|headers| headers.0.clone());
+        let mut headers: Vec<_> = given.collect();
+        let is_authorization =
+            |(name, _): &(String, String)| name.eq_ignore_ascii_case("authorization");
+        if let Some(credentials) = self.target.authorization()
+            && !headers.iter().any(is_authorization)
+        {
+            headers.push(("authorization".to_owned(), credentials.to_owned()));
+        }
+        headers
+    }
+
+    /// What a worker is told in its environment: the list of processes shows command lines.
+    pub(super) fn worker_environment(&self) -> (&'static str, String) {
+        let headers = serde_json::to_string(&self.headers()).unwrap_or_default();
+        (WORKER_HEADERS, headers)
     }
 
     pub(super) fn trust(&self) -> Trust {

@@ -129,8 +129,10 @@ fn run_here(arguments: &LoadArguments, lines: &Sender<Line>) {
 }
 
 fn start(arguments: &LoadArguments, number: usize, lines: &Sender<Line>) -> io::Result<Process> {
+    let (variable, headers) = arguments.worker_environment();
     let mut child = Command::new(env::current_exe()?)
         .args(arguments.for_worker(number))
+        .env(variable, headers)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;

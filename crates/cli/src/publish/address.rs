@@ -104,17 +104,15 @@ impl Address {
     }
 }
 
-/// What may be shown of it: no credentials, no query, which may hold a token, and no path if an `@` is left, before which
-/// may be the rest of a password.
+/// What may be shown of it: no credentials and no query, which may hold a token; the scheme alone if an `@` is left, before
+/// which may be the rest of a password.
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = self.uri.split(['?', '#']).next().unwrap_or_default();
         if !self.uri.contains('@') {
             return formatter.write_str(shown);
         }
-        let (scheme, rest) = shown.split_once("://").unwrap_or(("", shown));
-        let authority = rest.split(['/', '@']).next().unwrap_or_default();
-        write!(formatter, "{scheme}://{authority}/...")
+        write!(formatter, "{}://...", self.scheme)
     }
 }
 
@@ -282,8 +280,8 @@ mod tests {
             "rtsp://camera.local/live"
         );
         assert_eq!(shown("http://host"), "http://host");
-        assert_eq!(shown("http://cam/ab@c/d"), "http://cam/...");
-        assert_eq!(shown("rtsp://cam/x?user=a@b"), "rtsp://cam/...");
+        assert_eq!(shown("http://cam/ab@c/d"), "http://...");
+        assert_eq!(shown("rtsp://cam/x?user=a@b"), "rtsp://...");
     }
 
     proptest! {

@@ -6,10 +6,15 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::cameras::Camera;
 use super::channel::SourceSettings;
 use super::input::{Input, InputError};
 use super::network::{NetworkSettings, RtspTransport};
+use super::output::OutputSettings;
 use crate::header::{Headers, headers};
+
+/// After so long, a live source of which nothing comes is called again.
+pub(crate) const SOURCE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The published server's port.
 const PORT: u16 = 8443;
@@ -40,7 +45,7 @@ Exit codes: 0 the end, 1 an error, 2 a command line that makes no sense.";
 #[command(after_help = EXAMPLES)]
 pub struct PublishArguments {
     /// What to publish: test, a file, v4l2 or /dev/video0, rtsp://..., or any URI that GStreamer plays
-    #[arg(value_name = "INPUT", required_unless_present_any = ["more_inputs", "input_files"])]
+    #[arg(value_name = "INPUT", required_unless_present_any = ["more_inputs", "input_files", "config"])]
     input: Option<String>,
 
     /// Another input, published beside the first; may be given several times
@@ -52,10 +57,14 @@ pub struct PublishArguments {
     #[arg(long = "name", value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     names: Vec<String>,
 
-    /// A file whose first line is another input: an address with a password stays out of the list of processes;
-    /// may be given several times
+    /// A file whose first line is another input, after all others: an address with a password stays out of the list of
+    /// processes; may be given several times
     #[arg(long = "input-file", value_name = "FILE")]
     input_files: Vec<PathBuf>,
+
+    /// Many cameras, listed in this file (TOML), which is read again when it changes; docs/publish.md has the keys
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "more_inputs", "input_files", "names"])]
+    pub(crate) config: Option<PathBuf>,
 
     /// The signalling server
     #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8443", value_parser = server, conflicts_with = "embed")]
@@ -87,8 +96,8 @@ pub struct PublishArguments {
     #[arg(long, value_name = "TIMES")]
     retry: Option<u32>,
 
-    /// Certificates (PEM file) to trust of rtsps and https sources, instead of the system's authorities: of
-    /// authorities, or a camera's own
+    /// Certificates (PEM file) to trust of rtsps and https sources besides the system's authorities: of authorities, or
+    /// a camera's own
     #[arg(long, value_name = "FILE", conflicts_with = "insecure_source_tls")]
     source_cafile: Option<PathBuf>,
 
@@ -133,7 +142,8 @@ pub struct PublishArguments {
 }
 
 /// Whether what comes encoded is transcoded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Transcode {
     /// For viewers that need it.
     #[default]
@@ -143,7 +153,8 @@ pub(crate) enum Transcode {
 }
 
 /// What viewers of a live source get.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Latency {
     /// Pictures as soon as they come.
     #[default]
@@ -153,7 +164,7 @@ pub(crate) enum Latency {
 }
 
 /// An input and the name it is published under.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Named {
     pub(crate) name: String,
     pub(crate) input: Input,
@@ -171,20 +182,44 @@ pub(crate) enum ArgumentError {
 }
 
 impl PublishArguments {
-    /// Of the request to the signalling server.
-    pub(crate) fn headers(&self) -> Vec<(String, String)> {
-        self.headers
-            .iter()
-            .flat_map(|headers| headers.0.clone())
-            .collect()
+    /// The inputs, each with what is done with it.
+    pub(crate) fn cameras(&self) -> Result<Vec<Camera>, ArgumentError> {
+        let cameras = self.named_inputs()?.into_iter().map(|named| Camera {
+            named,
+            sources: self.sources(),
+            latency: self.latency,
+            transcode: self.transcode,
+            max_bitrate: self.max_bitrate,
+        });
+        Ok(cameras.collect())
+    }
+
+    /// What outputs are told.
+    pub(crate) fn output(&self) -> OutputSettings {
+        OutputSettings {
+            server: self.server.clone(),
+            headers: self
+                .headers
+                .iter()
+                .flat_map(|headers| headers.0.clone())
+                .collect(),
+            cafile: self.cafile.clone(),
+            insecure_tls: self.insecure_tls,
+            stun_server: self.stun_server.clone(),
+            max_bitrate: self.max_bitrate,
+            latency: self.latency,
+            transcode: self.transcode,
+        }
     }
 
     /// What is done with sources.
-    pub(crate) fn sources(&self) -> SourceSettings {
+    fn sources(&self) -> SourceSettings {
         SourceSettings {
             repeat: self.repeat,
             timeout: (!self.source_timeout.is_zero()).then_some(self.source_timeout),
             retry: self.retry,
+            on_demand: false,
+            is_one_of_many: false,
             network: NetworkSettings {
                 cafile: self.source_cafile.clone(),
                 insecure_tls: self.insecure_source_tls,
@@ -219,7 +254,7 @@ impl PublishArguments {
 }
 
 /// The first line of a file, which is an input.
-fn first_line(path: &Path) -> Result<String, ArgumentError> {
+pub(crate) fn first_line(path: &Path) -> Result<String, ArgumentError> {
     let failed = |reason: &str| ArgumentError::InputFile {
         path: path.to_owned(),
         reason: reason.to_owned(),
@@ -284,7 +319,7 @@ fn is_host_and_port(text: &str) -> bool {
     host_is_fine && port_is_fine
 }
 
-fn bitrate(text: &str) -> Result<u32, &'static str> {
+pub(crate) fn bitrate(text: &str) -> Result<u32, &'static str> {
     const WRONG: &str = "write it like 800k, 2.5M or 800000";
     let (number, unit) = match text.strip_suffix(['k', 'K', 'M']) {
         Some(number) if text.ends_with('M') => (number, 1e6),

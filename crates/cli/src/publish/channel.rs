@@ -26,11 +26,20 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// After so long, one JPEG picture is asked for again.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a source that is called on demand goes on without viewers.
+const LINGER: Duration = Duration::from_secs(10);
+
 /// How often in a row a source is called again for its sound alone; some have none most of the time.
 const MAX_CALLS_FOR_SOUND: u32 = 3;
 
 /// After so long, a source that fails is not the same failure again.
 const STEADY: Duration = Duration::from_secs(10);
+
+/// After so long, a listener had a sender in earnest, and is there for the next one at once.
+const LISTENER_STEADY: Duration = Duration::from_secs(1);
+
+/// How long the port of a listener that is closed is left alone.
+const LISTENER_WAIT: Duration = Duration::from_millis(200);
 
 /// How often a live source is looked after.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
@@ -45,7 +54,7 @@ pub(crate) enum Fate {
 }
 
 /// What is done with sources.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SourceSettings {
     /// Begins again at the end of a file.
     pub(crate) repeat: bool,
@@ -53,6 +62,10 @@ pub(crate) struct SourceSettings {
     pub(crate) timeout: Option<Duration>,
     /// How often in a row a source that fails is called again; none: for ever.
     pub(crate) retry: Option<u32>,
+    /// Called only while somebody watches, once it is known what it has.
+    pub(crate) on_demand: bool,
+    /// Others are published beside it, which must not end with it: it is called again whatever is wrong.
+    pub(crate) is_one_of_many: bool,
     pub(crate) network: NetworkSettings,
 }
 
@@ -81,6 +94,12 @@ pub(crate) struct Channel {
     /// Whether it gives one JPEG picture each time.
     is_snapshot: bool,
     over_tcp: OverTcp,
+    /// When a source that nobody watches is left, if it is called on demand.
+    leave_at: Option<Instant>,
+    /// Whether it was.
+    is_left: bool,
+    /// Whether it was ever published.
+    was_open: bool,
 }
 
 /// Whether a camera is asked over TCP since UDP lost too much.
@@ -88,6 +107,8 @@ pub(crate) struct Channel {
 enum OverTcp {
     NotYet,
     Asked,
+    /// It delivered that way.
+    Works,
     /// It gave nothing that way.
     InVain,
 }
@@ -131,6 +152,9 @@ impl Channel {
             calls_for_sound: 0,
             is_snapshot: false,
             over_tcp: OverTcp::NotYet,
+            leave_at: None,
+            is_left: false,
+            was_open: false,
         })
     }
 
@@ -138,10 +162,11 @@ impl Channel {
     pub(crate) fn start(&mut self, status: &Status) -> Fate {
         self.drop_source();
         self.reporter.source += 1;
+        self.is_left = false;
         self.started_at = Instant::now();
         let feed = Feed::new(Arc::clone(&self.outlet), self.named.input.is_live());
         let mut network = self.settings.network.clone();
-        if self.over_tcp == OverTcp::Asked {
+        if matches!(self.over_tcp, OverTcp::Asked | OverTcp::Works) {
             network.transport = RtspTransport::Tcp;
         }
         let started = Source::start(
@@ -199,8 +224,17 @@ impl Channel {
                 }
                 self.progress.on_registered(registered, status);
             }
-            OutputEvent::ViewerAdded => self.progress.on_viewer_added(status),
-            OutputEvent::ViewerRemoved => self.progress.on_viewer_removed(status),
+            OutputEvent::ViewerAdded => {
+                self.progress.on_viewer_added(status);
+                self.leave_at = None;
+                if std::mem::take(&mut self.is_left) {
+                    return self.start(status);
+                }
+            }
+            OutputEvent::ViewerRemoved => {
+                self.progress.on_viewer_removed(status);
+                self.leave_if_nobody_watches();
+            }
             OutputEvent::Encoder(name) => self.progress.on_encoder(name, status),
             OutputEvent::Handled(text) | OutputEvent::Warning(text) => {
                 self.progress.say(status, &text);
@@ -228,6 +262,13 @@ impl Channel {
         if due(&mut self.source_at) {
             return self.start(status);
         }
+        if due(&mut self.leave_at) {
+            self.drop_source();
+            self.is_left = true;
+            let text = "nobody watches; it is called when somebody does";
+            self.progress.say(status, text);
+            return Fate::GoesOn;
+        }
         if let Some(share) = self.loss() {
             self.over_tcp = OverTcp::Asked;
             let percent = (share * 100.0).round();
@@ -248,10 +289,14 @@ impl Channel {
     /// When something is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let look_after = self.is_watched().then(|| Instant::now() + LOOK_AFTER);
-        [self.settle_by, self.output_at, self.source_at, look_after]
-            .into_iter()
-            .flatten()
-            .min()
+        let own = [
+            self.settle_by,
+            self.output_at,
+            self.source_at,
+            self.leave_at,
+            look_after,
+        ];
+        own.into_iter().flatten().min()
     }
 
     /// How it goes, for the line on the terminal.
@@ -259,7 +304,8 @@ impl Channel {
         let awaited = if self.output_at.is_some() {
             Some(Awaited::Signalling)
         } else {
-            self.source_at.map(|_| Awaited::Source)
+            let is_awaited = self.source_at.is_some() && !(self.is_snapshot && self.calls == 0);
+            is_awaited.then_some(Awaited::Source)
         };
         let passed_through = matches!(self.before.video, Some(Some(_)));
         let output = &self.output;
@@ -295,8 +341,17 @@ impl Channel {
         if !self.outlet.is_open() {
             self.output.play();
             self.outlet.open();
+            self.was_open = true;
         }
+        self.leave_if_nobody_watches();
         Fate::GoesOn
+    }
+
+    /// A source that is called on demand is left after a while without viewers.
+    fn leave_if_nobody_watches(&mut self) {
+        if self.settings.on_demand && self.outlet.is_open() && self.progress.viewers() == 0 {
+            self.leave_at.get_or_insert_with(|| Instant::now() + LINGER);
+        }
     }
 
     fn on_source_ended(&mut self, status: &Status) -> Fate {
@@ -346,33 +401,43 @@ impl Channel {
     }
 
     fn on_source_failed(&mut self, failure: &Failure, status: &Status) -> Fate {
-        let was_open = self.outlet.is_open();
-        let delivered = self
-            .source
-            .as_ref()
-            .is_some_and(|source| source.silence().is_known());
-        self.drop_source();
-        if self.over_tcp == OverTcp::Asked && !delivered {
-            self.over_tcp = OverTcp::InVain;
+        if self.settings.on_demand && self.was_open && self.progress.viewers() == 0 {
+            // What is wrong matters when somebody watches.
+            self.drop_source();
+            self.is_left = true;
+            return Fate::GoesOn;
         }
-        if self.started_at.elapsed() > STEADY && delivered {
+        let delivered = self.delivered();
+        self.drop_source();
+        if self.over_tcp == OverTcp::Asked {
+            self.over_tcp = match delivered {
+                Some(_) => OverTcp::Works,
+                None => OverTcp::InVain,
+            };
+        }
+        if delivered.is_some_and(|time| time > STEADY) {
             self.source_back_off.reset();
             self.calls = 0;
         }
+        let is_known = self.was_open
+            || self.calls > 0
+            || self.settings.is_one_of_many
+            || self.named.input.is_listener();
         let may = self.settings.retry.is_none_or(|retry| self.calls < retry);
         let again = may
             && match self.named.input {
                 // What is wrong now may be right when the camera has started; not so at the very first attempt.
-                Input::Rtsp(_) | Input::Uri(_) => was_open || !failure.lasting,
-                Input::Camera(_) => was_open,
+                Input::Rtsp(_) | Input::Uri(_) => is_known || !failure.lasting,
+                Input::Camera(_) => is_known,
                 Input::Test | Input::File(_) => false,
             };
         if !again {
             return Fate::Failed(format!("{}: {}", self.named.input, failure.text));
         }
         self.calls += 1;
-        let (wait, done) = if self.named.input.is_listener() && delivered {
-            (Duration::ZERO, "listening again".to_owned())
+        let is_listener = self.named.input.is_listener();
+        let (wait, done) = if is_listener && delivered.is_some_and(|time| time > LISTENER_STEADY) {
+            (LISTENER_WAIT, "listening again".to_owned())
         } else {
             let wait = self.source_back_off.wait();
             (wait, format!("next attempt in {} s", wait.as_secs()))
@@ -384,6 +449,12 @@ impl Channel {
         );
         self.progress.say(status, &text);
         Fate::GoesOn
+    }
+
+    /// For how long the source delivered; none if it never did.
+    fn delivered(&self) -> Option<Duration> {
+        let silence = self.source.as_ref()?.silence().shortest()?;
+        Some(self.started_at.elapsed().saturating_sub(silence))
     }
 
     /// The share of packets that a camera loses over UDP, if it is too large and TCP was not tried.
@@ -411,6 +482,9 @@ impl Channel {
         }
         if picture {
             return Some(format!("no picture came for {seconds} s, while sound did"));
+        }
+        if !sound && self.started_at.elapsed() > STEADY + timeout {
+            self.calls_for_sound = 0;
         }
         if !sound || self.calls_for_sound > MAX_CALLS_FOR_SOUND {
             return None;

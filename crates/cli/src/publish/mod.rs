@@ -7,14 +7,16 @@
 //! ```
 //!
 //! The output stays for as long as its input is published; sources are thrown away and made anew, at the end of
-//! a file that begins again or when a network camera is lost. A [`channel`](channel::Channel) has one of each and
-//! decides; all channels live on one thread, which is told of events by those of GStreamer.
+//! a file that begins again or when a live source is lost. A [`channel`](channel::Channel) has one of each and
+//! decides; all [`channels`](channels::Channels) live on one thread, which gets the events of GStreamer's threads.
 
 mod address;
 mod arguments;
 mod arrival;
 mod back_off;
+mod cameras;
 mod channel;
+mod channels;
 mod description;
 mod event;
 mod input;

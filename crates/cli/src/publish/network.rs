@@ -11,7 +11,8 @@ use super::address::Address;
 use super::event::Failure;
 
 /// How RTP comes from a server of RTSP.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum RtspTransport {
     /// UDP; TCP if nothing comes, or too much is lost on the way.
     #[default]
@@ -23,7 +24,7 @@ pub(crate) enum RtspTransport {
 }
 
 /// How sources are asked over a network.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NetworkSettings {
     /// Certificates (PEM): of authorities, or of the sources themselves.
     pub(crate) cafile: Option<PathBuf>,
@@ -76,8 +77,11 @@ impl NetworkSettings {
         // It is asked for certificates that are not found good otherwise.
         if glib::subclass::SignalId::lookup("accept-certificate", source.type_()).is_some() {
             source.connect("accept-certificate", false, move |values| {
-                let shown = values.get(2)?.get::<gio::TlsCertificate>().ok()?;
-                let is_known = pem(&shown).is_some_and(|shown| known.contains(&shown));
+                // Of some elements it is the second, of others the third.
+                let mut values = values.iter();
+                let shown = values.find_map(|value| value.get::<gio::TlsCertificate>().ok());
+                let shown = shown.and_then(|shown| pem(&shown));
+                let is_known = shown.is_some_and(|shown| known.contains(&shown));
                 if !is_known {
                     refused();
                 }

@@ -96,6 +96,11 @@ struct Kept {
 }
 
 impl Silence {
+    /// For how long nothing at all came; none if nothing ever did.
+    pub(crate) fn shortest(self) -> Option<Duration> {
+        self.picture.into_iter().chain(self.sound).min()
+    }
+
     /// Whether anything ever came.
     pub(crate) fn is_known(self) -> bool {
         self.picture.is_some() || self.sound.is_some()

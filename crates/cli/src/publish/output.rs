@@ -9,7 +9,7 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstwigwag::WebRtcSink;
 
-use super::arguments::Latency;
+use super::arguments::{Latency, Transcode};
 use super::event::{OutputEvent, OutputReporter};
 use super::outlet::{Kind, Outlet, SharedClock};
 
@@ -27,7 +27,7 @@ pub(crate) struct OutputSettings {
     pub(crate) stun_server: Option<String>,
     pub(crate) max_bitrate: Option<u32>,
     pub(crate) latency: Latency,
-    pub(crate) transcode: bool,
+    pub(crate) transcode: Transcode,
 }
 
 /// A sink and its pipeline.
@@ -135,8 +135,8 @@ fn configure(sink: &WebRtcSink, name: &str, settings: &OutputSettings) {
     };
     sink.set_property("playout-delay", playout_delay);
     let transcode = match settings.transcode {
-        true => "when-needed",
-        false => "never",
+        Transcode::WhenNeeded => "when-needed",
+        Transcode::Never => "never",
     };
     sink.set_property_from_str("transcode", transcode);
     let meta = gst::Structure::builder("meta").field("name", name).build();

@@ -50,6 +50,11 @@ impl Progress {
         self.registration != Registration::Never
     }
 
+    /// How many watch.
+    pub(super) fn viewers(&self) -> usize {
+        self.viewers
+    }
+
     /// The signalling server knows it, or does not any more.
     pub(super) fn on_registered(&mut self, registered: bool, status: &Status) {
         let now = match (self.registration, registered) {

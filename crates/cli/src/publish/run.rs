@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
@@ -11,11 +10,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use wigwag_server::{Config, Server};
 
-use super::arguments::{ArgumentError, Named, PublishArguments, Transcode};
-use super::channel::{Channel, Fate};
+use super::arguments::{ArgumentError, PublishArguments};
+use super::cameras::{Camera, CamerasFile, LOOK_INTERVAL};
+use super::channels::Channels;
 use super::event::Event;
 use super::outlet::SharedClock;
-use super::output::{OutputSettings, STOP_TIMEOUT};
+use super::output::STOP_TIMEOUT;
 use super::status::Status;
 
 /// How often the line on a terminal is drawn.
@@ -33,13 +33,19 @@ pub(crate) enum PublishError {
 
 /// Publishes until all inputs ended or the process is told to end.
 pub(crate) fn run(arguments: &PublishArguments) -> Result<(), PublishError> {
-    let inputs = arguments.named_inputs()?;
     let failed = |text: &dyn ToString| PublishError::Failed(text.to_string());
-    for Named { input, .. } in &inputs {
-        input.check().map_err(|error| failed(&error))?;
+    let mut file = arguments.config.as_deref().map(CamerasFile::new);
+    let cameras = match &mut file {
+        Some(file) => file.read().map_err(|error| failed(&error))?,
+        None => arguments.cameras()?,
+    };
+    for Camera { named, .. } in cameras.iter().filter(|_| file.is_none()) {
+        named.input.check().map_err(|error| failed(&error))?;
     }
-    let sources = arguments.sources();
-    for path in arguments.cafile.iter().chain(&sources.network.cafile) {
+    let cafiles = cameras
+        .iter()
+        .filter_map(|camera| camera.sources.network.cafile.as_ref());
+    for path in cafiles.chain(&arguments.cafile) {
         check_authorities(path).map_err(|error| failed(&error))?;
     }
     gst::init().map_err(|error| failed(&error.message()))?;
@@ -55,31 +61,20 @@ pub(crate) fn run(arguments: &PublishArguments) -> Result<(), PublishError> {
         .embed
         .then(|| Embedded::start(&runtime, arguments, &status))
         .transpose()?;
-    let settings = OutputSettings {
-        server: embedded
-            .as_ref()
-            .map_or_else(|| arguments.server.clone(), |server| server.url.clone()),
-        headers: arguments.headers(),
-        cafile: arguments.cafile.clone(),
-        insecure_tls: arguments.insecure_tls,
-        stun_server: arguments.stun_server.clone(),
-        max_bitrate: arguments.max_bitrate,
-        latency: arguments.latency,
-        transcode: arguments.transcode == Transcode::WhenNeeded,
-    };
-    let clock = SharedClock::start();
-    let mut channels = Vec::new();
-    for (number, named) in inputs.into_iter().enumerate() {
-        let made = Channel::new(number, named, &sources, &settings, &clock, &events);
-        channels.push(Some(made.map_err(PublishError::Failed)?));
+    let mut settings = arguments.output();
+    if let Some(server) = &embedded {
+        settings.server.clone_from(&server.url);
     }
-    let outcome = publish(&mut channels, &received, &mut status);
+    let mut channels = Channels::new(settings, SharedClock::start(), events, file.is_some());
+    let outcome = channels
+        .set(cameras, &status)
+        .and_then(|()| publish(&mut channels, &received, file, &mut status));
     status.finish();
-    stop(channels);
+    channels.stop();
     if let Some(embedded) = embedded {
         embedded.stop(&runtime);
     }
-    outcome
+    outcome.map_err(PublishError::Failed)
 }
 
 /// Says early what no other attempt to connect would change.
@@ -93,21 +88,21 @@ fn check_authorities(path: &Path) -> Result<(), String> {
     Err(failed("it holds no certificate in PEM form"))
 }
 
-/// Until there is no channel any more.
+/// Until there is no channel any more. The text of an error is for the user.
 fn publish(
-    channels: &mut [Option<Channel>],
+    channels: &mut Channels,
     received: &Receiver<Event>,
+    mut file: Option<CamerasFile>,
     status: &mut Status,
-) -> Result<(), PublishError> {
-    for number in 0..channels.len() {
-        tell(channels, number, |channel| channel.start(status))?;
-    }
-    let mut draw_at = Instant::now();
-    while channels.iter().any(Option::is_some) {
-        let deadlines = channels.iter().flatten().filter_map(Channel::deadline);
+) -> Result<(), String> {
+    let (mut draw_at, mut look_at) = (Instant::now(), Instant::now() + LOOK_INTERVAL);
+    while channels.goes_on() {
         let drawing = status.shows_line().then_some(draw_at);
+        let looking = file.is_some().then_some(look_at);
+        let deadlines = [channels.deadline(), drawing, looking];
         let wait = deadlines
-            .chain(drawing)
+            .into_iter()
+            .flatten()
             .min()
             .map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let event = match wait {
@@ -120,61 +115,52 @@ fn publish(
                 channel,
                 source,
                 event,
-            }) => tell(channels, channel, |channel| {
+            }) => channels.tell(channel, status, |channel| {
                 channel.on_source(source, event, status)
             })?,
             Ok(Event::Output { channel, event }) => {
-                tell(channels, channel, |channel| {
-                    channel.on_output(event, status)
-                })?;
+                channels.tell(channel, status, |channel| channel.on_output(event, status))?;
             }
             Err(RecvTimeoutError::Timeout) => {}
         }
-        for number in 0..channels.len() {
-            tell(channels, number, |channel| channel.on_time(status))?;
+        channels.on_time(status)?;
+        if let Some(file) = &mut file
+            && look_at <= Instant::now()
+        {
+            look_at = Instant::now() + LOOK_INTERVAL;
+            read_again(file, channels, status)?;
         }
         if status.shows_line() && draw_at <= Instant::now() {
             draw_at = Instant::now() + REFRESH;
-            let lines = channels.iter_mut().flatten().map(Channel::describe);
-            let line = lines.collect::<Vec<_>>().join(" | ");
+            let line = channels.describe();
             status.show(&line);
         }
     }
     Ok(())
 }
 
-/// Tells a channel something; one that ended is stopped.
-fn tell(
-    channels: &mut [Option<Channel>],
-    number: usize,
-    what: impl FnOnce(&mut Channel) -> Fate,
-) -> Result<(), PublishError> {
-    let Some(place) = channels.get_mut(number) else {
+/// Takes what a file of cameras has now; one that cannot be read changes nothing.
+fn read_again(
+    file: &mut CamerasFile,
+    channels: &mut Channels,
+    status: &Status,
+) -> Result<(), String> {
+    if !file.has_changed() {
         return Ok(());
-    };
-    let Some(channel) = place else {
-        return Ok(());
-    };
-    match what(channel) {
-        Fate::GoesOn => Ok(()),
-        Fate::Ended => {
-            stop(place.take());
+    }
+    match file.read() {
+        Ok(cameras) => {
+            status.say(&format!(
+                "{} cameras in the file, which has changed",
+                cameras.len()
+            ));
+            channels.set(cameras, status)
+        }
+        Err(error) => {
+            status.say(&format!("{error}; the cameras stay as they were"));
             Ok(())
         }
-        Fate::Failed(reason) => Err(PublishError::Failed(reason)),
     }
-}
-
-/// Ends channels side by side, and waits for that a little.
-fn stop(channels: impl IntoIterator<Item = impl Into<Option<Channel>>>) {
-    let (stopping, stopped) = channel();
-    for mut channel in channels.into_iter().filter_map(Into::into) {
-        let stopping = stopping.clone();
-        thread::spawn(move || channel.stop(stopping));
-    }
-    drop(stopping);
-    // Nothing is sent: it is over when nobody can send any more.
-    let _ = stopped.recv_timeout(STOP_TIMEOUT * 2);
 }
 
 fn stop_on_signals(runtime: &Runtime, events: &Sender<Event>) -> std::io::Result<()> {

@@ -1,7 +1,7 @@
 //! The tracks of a source: what its threads find, share and tell.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use gst::glib;
 use gst::prelude::*;
@@ -34,6 +34,8 @@ pub(super) struct Shared {
     tracks: Mutex<Tracks>,
     /// What asks a server of HTTP, which alone knows whether there is an end.
     origin: Mutex<Option<glib::WeakRef<gst::Element>>>,
+    /// Whether what it gives has no end; decided when something came.
+    endless: OnceLock<bool>,
     /// JPEG pictures that came; other samples count as many.
     pictures: AtomicU32,
     is_certificate_refused: AtomicBool,
@@ -72,6 +74,7 @@ impl Shared {
             before: Mutex::new(before),
             tracks: Mutex::default(),
             origin: Mutex::default(),
+            endless: OnceLock::new(),
             pictures: AtomicU32::new(0),
             is_certificate_refused: AtomicBool::new(false),
         });
@@ -106,24 +109,28 @@ impl Shared {
         *origin = Some(element.downgrade());
     }
 
-    /// Whether what comes over HTTP has no length, neither in bytes nor in time.
+    /// Whether what comes over HTTP has no end, as far as is known.
     pub(super) fn is_endless(&self) -> bool {
+        self.endless.get().copied().unwrap_or(false)
+    }
+
+    /// Whether what comes over HTTP has no length, in time and, unless a playlist leads to it, in bytes.
+    fn has_no_length(&self) -> bool {
         let origin = {
             let origin = self.origin.lock().unwrap_or_else(PoisonError::into_inner);
             origin.as_ref().and_then(glib::WeakRef::upgrade)
         };
-        let Some(origin) = origin else {
+        let (Some(origin), Some(pipeline)) = (origin, self.pipeline.upgrade()) else {
             return false;
         };
-        let has_time = || {
-            let pipeline = self.pipeline.upgrade();
-            pipeline.is_some_and(|pipeline| pipeline.query_duration::<gst::ClockTime>().is_some())
-        };
-        origin.query_duration::<gst::format::Bytes>().is_none() && !has_time()
+        let has_bytes = || origin.query_duration::<gst::format::Bytes>().is_some();
+        pipeline.query_duration::<gst::ClockTime>().is_none()
+            && (is_adaptive(&pipeline) || !has_bytes())
     }
 
     /// A sample came of what has this media type.
     pub(super) fn count(&self, media_type: &str) {
+        self.endless.get_or_init(|| self.has_no_length());
         let weight = match media_type {
             "image/jpeg" => 1,
             _ => NO_SNAPSHOT,
@@ -363,6 +370,18 @@ impl Tracks {
     }
 }
 
+/// Whether what is asked for over HTTP is a playlist (HLS, DASH).
+fn is_adaptive(pipeline: &gst::Pipeline) -> bool {
+    let mut elements = pipeline.iterate_recurse().into_iter().flatten();
+    elements.any(|element| {
+        let factory = element.factory();
+        factory.is_some_and(|factory| {
+            let class = factory.metadata(gst::ELEMENT_METADATA_KLASS);
+            class.is_some_and(|class| class.contains("Adaptive"))
+        })
+    })
+}
+
 /// Whether an error is about the certificate of a source.
 fn names_certificate(message: &gst::message::Error) -> bool {
     let names = |text: &str| text.to_ascii_lowercase().contains("certificate");
@@ -383,11 +402,13 @@ fn in_words(message: &gst::message::Error) -> String {
     let reason = debug.as_deref().and_then(|debug| debug.split_once('\n'));
     let reason = reason.and_then(|(_, reason)| reason.lines().last());
     let reason = reason.and_then(|reason| reason.split(" (").next());
-    match reason {
-        Some(reason) if error.kind::<gst::ResourceError>().is_some() && !reason.is_empty() => {
-            words(reason)
-        }
-        _ => words(error.message()),
+    // Elements repeat addresses, with all that is in them.
+    let is_fit = |text: &&str| !text.is_empty() && !text.contains("://");
+    let is_resource = error.kind::<gst::ResourceError>().is_some();
+    let reason = reason.filter(|_| is_resource).filter(is_fit);
+    match reason.or_else(|| Some(error.message()).filter(is_fit)) {
+        Some(text) => words(text),
+        None => "it cannot be opened".to_owned(),
     }
 }
 

@@ -13,6 +13,7 @@ use wigwag_media::demand::StreamId;
 use super::control::{Control, Message};
 use super::flow::Watched;
 use super::input::Input;
+use super::later::{self, Later};
 use super::settings::Settings;
 use super::snapshot::Snapshot;
 use super::{pad_caps, properties, signals};
@@ -79,9 +80,7 @@ impl WebRtcSink {
                 ("{obstacle}")
             ));
         }
-        for warning in settings.later.warnings() {
-            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{warning}"));
-        }
+        self.warn_of(&settings.later);
         let mut signalling_server = None;
         if settings.run_signalling_server {
             let server = SignallingServer::start(&settings.signalling_server).map_err(failed)?;
@@ -150,6 +149,13 @@ impl WebRtcSink {
         self.inform(&text);
         if let Some(warning) = &server.warning {
             gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{}", warning));
+        }
+    }
+
+    /// Says what was asked for and has no effect yet.
+    fn warn_of(&self, later: &Later) {
+        for warning in later.warnings() {
+            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{warning}"));
         }
     }
 
@@ -249,6 +255,17 @@ impl ObjectImpl for WebRtcSink {
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         lock(&self.settings).set(pspec.name(), value);
+        // What comes too late to be looked at when the sink starts. GStreamer keeps nobody from setting it.
+        let is_later = later::properties()
+            .iter()
+            .any(|later| later.name() == pspec.name());
+        if is_later && lock(&self.running).is_some() {
+            let later = lock(&self.settings).later.clone();
+            if let Some(obstacle) = later.obstacle() {
+                gst::element_imp_error!(self, gst::ResourceError::Settings, ("{obstacle}"));
+            }
+            self.warn_of(&later);
+        }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {

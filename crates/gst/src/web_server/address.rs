@@ -75,6 +75,8 @@ impl Signalling {
             Self::Own { host, url } => (url, Some(host.as_str())),
             Self::At(url) => (url, None),
         };
+        // Who the sink is at the server is nobody else's business.
+        let (url, _) = wigwag_client::without_credentials(url);
         let uri = url.parse::<Uri>().unwrap_or_default();
         let default_port = if uri.scheme_str() == Some("wss") {
             443
@@ -83,7 +85,7 @@ impl Signalling {
         };
         let (Some(scheme), Some(port)) = (uri.scheme_str(), port(&uri, default_port)) else {
             // Whoever connects to it says what is wrong.
-            return url.clone();
+            return url;
         };
         let listens_at = bare(host.or_else(|| uri.host()).unwrap_or_default());
         let is_everywhere = reads_as(&listens_at, IpAddr::is_unspecified);

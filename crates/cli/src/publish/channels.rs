@@ -1,0 +1,148 @@
+//! All channels of the command: which there are, and what becomes of one that ends.
+
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::Instant;
+
+use super::cameras::Camera;
+use super::channel::{Channel, Fate};
+use super::event::Event;
+use super::outlet::SharedClock;
+use super::output::{OutputSettings, STOP_TIMEOUT};
+use super::status::Status;
+
+/// Channels by their number, which events name; ended ones leave their place empty.
+pub(super) struct Channels {
+    all: Vec<Option<(Camera, Channel)>>,
+    settings: OutputSettings,
+    clock: SharedClock,
+    events: Sender<Event>,
+    /// Whether the others go on when one fails, and the command does without any.
+    outlives: bool,
+}
+
+impl Channels {
+    pub(super) fn new(
+        settings: OutputSettings,
+        clock: SharedClock,
+        events: Sender<Event>,
+        outlives: bool,
+    ) -> Self {
+        Self {
+            all: Vec::new(),
+            settings,
+            clock,
+            events,
+            outlives,
+        }
+    }
+
+    /// Makes these the channels that there are. Those that are as they were go on; the text of an error is for the user.
+    pub(super) fn set(&mut self, cameras: Vec<Camera>, status: &Status) -> Result<(), String> {
+        let gone = |(camera, _): &(Camera, Channel)| !cameras.contains(camera);
+        let ended: Vec<_> = self
+            .all
+            .iter_mut()
+            .filter_map(|place| place.take_if(|place| gone(place)))
+            .map(|(_, channel)| channel)
+            .collect();
+        stop(ended);
+        for camera in cameras {
+            let is_there = self.all.iter().flatten().any(|(other, _)| *other == camera);
+            if !is_there {
+                self.add(camera, status)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, camera: Camera, status: &Status) -> Result<(), String> {
+        let settings = OutputSettings {
+            latency: camera.latency,
+            transcode: camera.transcode,
+            max_bitrate: camera.max_bitrate,
+            ..self.settings.clone()
+        };
+        let number = self.all.len();
+        let made = Channel::new(
+            number,
+            camera.named.clone(),
+            &camera.sources,
+            &settings,
+            &self.clock,
+            &self.events,
+        );
+        self.all.push(Some((camera, made?)));
+        self.tell(number, status, |channel| channel.start(status))
+    }
+
+    /// Whether there is anything to wait for.
+    pub(super) fn goes_on(&self) -> bool {
+        self.outlives || self.all.iter().any(Option::is_some)
+    }
+
+    /// When something is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let channels = self.all.iter().flatten();
+        channels.filter_map(|(_, channel)| channel.deadline()).min()
+    }
+
+    /// Does what is due.
+    pub(super) fn on_time(&mut self, status: &Status) -> Result<(), String> {
+        (0..self.all.len())
+            .try_for_each(|number| self.tell(number, status, |channel| channel.on_time(status)))
+    }
+
+    /// Tells a channel something; one that ended is stopped. The text of an error is for the user.
+    pub(super) fn tell(
+        &mut self,
+        number: usize,
+        status: &Status,
+        what: impl FnOnce(&mut Channel) -> Fate,
+    ) -> Result<(), String> {
+        let Some(place) = self.all.get_mut(number) else {
+            return Ok(());
+        };
+        let Some((camera, channel)) = place else {
+            return Ok(());
+        };
+        match what(channel) {
+            Fate::GoesOn => return Ok(()),
+            Fate::Ended => {}
+            Fate::Failed(reason) if self.outlives => {
+                status.say(&format!("{}: {reason}; it is given up", camera.named.name));
+            }
+            Fate::Failed(reason) => return Err(reason),
+        }
+        stop(place.take().map(|(_, channel)| channel));
+        Ok(())
+    }
+
+    /// How all go, for the line on the terminal.
+    pub(super) fn describe(&mut self) -> String {
+        let channels = self.all.iter_mut().flatten();
+        let lines: Vec<_> = channels.map(|(_, channel)| channel.describe()).collect();
+        lines.join(" | ")
+    }
+
+    /// Ends all.
+    pub(super) fn stop(self) {
+        stop(self.all.into_iter().flatten().map(|(_, channel)| channel));
+    }
+}
+
+/// Ends channels side by side, and waits for that a little.
+fn stop(channels: impl IntoIterator<Item = Channel>) {
+    let (stopping, stopped) = channel();
+    let mut are_any = false;
+    for mut channel in channels {
+        are_any = true;
+        let stopping = stopping.clone();
+        thread::spawn(move || channel.stop(stopping));
+    }
+    drop(stopping);
+    if are_any {
+        // Nothing is sent: it is over when nobody can send any more.
+        let _ = stopped.recv_timeout(STOP_TIMEOUT * 2);
+    }
+}
