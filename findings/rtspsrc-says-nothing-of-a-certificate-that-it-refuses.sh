@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # rtspsrc that refuses a camera's certificate reports what it reports of any failed connection, with no word of TLS; only the
-# signal accept-certificate tells.
+# signal accept-certificate shows it.
 #
 # Versions: GStreamer 1.22.0, gst-rtsp-server 1.22.0 (Debian 12).
 # Behaviour: an rtsps server shows a certificate that is signed by itself. The error message on the bus is of the domain and code of
@@ -11,7 +11,7 @@
 #   unknown certificate: gst-resource-error-quark 7, names the certificate: no, asked: yes, media: no
 #   unknown certificate, accepted: no error, asked: yes, media: yes
 # Why a good guess is wrong: souphttpsrc names the certificate in its error, and the GLib error beneath has a domain of
-#   its own for this. A program that shows the message of the bus tells people that the camera is away.
+#   its own for this. A program that shows the message of the bus says that the camera is away.
 # Needs Debian's python3-gi, gir1.2-gst-rtsp-server-1.0, gstreamer1.0-plugins-good, gstreamer1.0-plugins-ugly (x264enc), glib-networking
 # and openssl.
 # Exit: 0 as described, 1 changed, 2 something is missing.

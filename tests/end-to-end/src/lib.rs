@@ -17,6 +17,7 @@ mod port;
 pub mod publish;
 mod server;
 pub mod sources;
+mod viewing;
 mod wigwag_sink;
 
 pub use certificate::{Authority, ServerCertificate};
@@ -25,6 +26,7 @@ pub use lines::Lines;
 pub use pebble::Pebble;
 pub use peer::Peer;
 pub use server::SignallingServer;
+pub use viewing::PictureViewer;
 pub use wigwag_link::Namespace;
 pub use wigwag_sink::{Network, WigwagSink};
 

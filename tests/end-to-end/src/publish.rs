@@ -254,13 +254,13 @@ impl RtspServer {
         self.running.kill()
     }
 
-    /// Starts it anew on the same port, after [`kill`](Self::kill).
+    /// Starts it again on the same port, after [`kill`](Self::kill).
     pub fn start_again(&mut self) -> Result<()> {
         self.running = Self::run(self.port, &self.options)?;
         Ok(())
     }
 
-    /// Starts it anew with other options, after [`kill`](Self::kill).
+    /// Starts it again with other options, after [`kill`](Self::kill).
     pub fn start_again_with(&mut self, options: &[&str]) -> Result<()> {
         self.options = options.iter().map(|&option| option.to_owned()).collect();
         self.start_again()

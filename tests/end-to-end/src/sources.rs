@@ -99,7 +99,7 @@ impl HttpCamera {
         self.running.kill()
     }
 
-    /// Starts it anew on the same port, after [`kill`](Self::kill).
+    /// Starts it again on the same port, after [`kill`](Self::kill).
     pub fn start_again(&mut self) -> Result<()> {
         self.running = Self::run(self.port, self.kind)?;
         Ok(())

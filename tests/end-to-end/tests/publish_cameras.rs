@@ -4,19 +4,11 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use serde_json::Value;
 use tempfile::TempDir;
-use wigwag_end_to_end::gst_plugin_webrtc::{Endpoint, consume};
-use wigwag_end_to_end::publish::{Published, RtspServer, producer_named};
-use wigwag_end_to_end::{Authority, SignallingServer};
+use wigwag_end_to_end::publish::{Published, RtspServer};
+use wigwag_end_to_end::{Authority, PictureViewer, SignallingServer};
 
 const ENOUGH: u64 = 30;
-const NEVER_ENOUGH: u64 = 1_000_000;
-
-fn count(event: &Value) -> u64 {
-    event["count"].as_u64().unwrap_or(0)
-}
-
 fn publish(server: &SignallingServer, arguments: &[&str]) -> Result<Published> {
     Published::start(&[arguments, &["--server", &server.uri()]].concat())
 }
@@ -128,20 +120,13 @@ fn camera_that_comes_back_with_another_size_and_sound_plays_on() -> Result<()> {
     let server = SignallingServer::start()?;
     let mut camera = RtspServer::start()?;
     let mut published = publish(&server, &[&camera.uri(), "--name", "Gate"])?;
-    let endpoint = Endpoint::plain(&server);
-    let id = producer_named(&endpoint, "Gate")?;
-    let mut viewer = consume(&endpoint, &id, NEVER_ENOUGH)?;
-    let mut enough = ENOUGH;
-    viewer.wait_until("progress", |event| count(event) >= enough)?;
+    let mut viewer = PictureViewer::watch(&server, "Gate", ENOUGH)?;
     for kind in ["sound", "sliced"] {
         camera.kill()?;
         published.wait_for_new_line("next attempt in")?;
         camera.start_again_with(&[kind])?;
         camera.wait_until_asked()?;
-        let so_far = viewer.take_past("progress").iter().map(count).max();
-        enough = so_far.unwrap_or(enough) + ENOUGH;
-        viewer.wait_until("progress", |event| count(event) >= enough)?;
-        ensure!(viewer.take_past("session-ended").is_empty(), "{kind}");
+        viewer.wait_for_more(ENOUGH)?;
     }
     let lines = published.lines();
     let frightening = |line: &&String| line.contains("rror") || line.contains("nternal");

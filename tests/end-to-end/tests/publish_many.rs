@@ -4,27 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use serde_json::Value;
 use tempfile::TempDir;
-use wigwag_end_to_end::gst_plugin_webrtc::{Endpoint, consume};
-use wigwag_end_to_end::publish::{Published, RtspServer, producer_named};
-use wigwag_end_to_end::{Peer, SignallingServer};
+use wigwag_end_to_end::publish::{Published, RtspServer};
+use wigwag_end_to_end::{PictureViewer, SignallingServer};
 
 const ENOUGH: u64 = 20;
-const NEVER_ENOUGH: u64 = 1_000_000;
-
-fn count(event: &Value) -> u64 {
-    event["count"].as_u64().unwrap_or(0)
-}
-
-fn viewer(server: &SignallingServer, name: &str) -> Result<Peer> {
-    let endpoint = Endpoint::plain(server);
-    let id = producer_named(&endpoint, name)?;
-    let mut viewer = consume(&endpoint, &id, NEVER_ENOUGH)?;
-    viewer.wait_until("progress", |event| count(event) >= ENOUGH)?;
-    Ok(viewer)
-}
-
 fn camera(name: &str, input: &str, more: &str) -> String {
     format!("[[camera]]\nname = \"{name}\"\ninput = \"{input}\"\n{more}\n")
 }
@@ -50,16 +34,13 @@ fn file_that_changes_adds_and_ends_cameras_and_others_go_on() -> Result<()> {
     let mut published = publish(&server, &file)?;
     published.wait_for_line("published as \"Goes\"")?;
     published.wait_for_line("Absent: ")?;
-    let mut viewer = viewer(&server, "Stays")?;
+    let mut viewer = PictureViewer::watch(&server, "Stays", ENOUGH)?;
 
     fs::write(&file, format!("{stays}[[camera"))?;
     published.wait_for_line("the cameras stay as they were")?;
     fs::write(&file, format!("{stays}{}", camera("Comes", &two.uri(), "")))?;
     published.wait_for_line("published as \"Comes\"")?;
-    let so_far = viewer.take_past("progress").iter().map(count).max();
-    let more = so_far.unwrap_or(ENOUGH) + ENOUGH;
-    viewer.wait_until("progress", |event| count(event) >= more)?;
-    ensure!(viewer.take_past("session-ended").is_empty());
+    viewer.wait_for_more(ENOUGH)?;
     ensure!(published.signal("TERM")?.code() == Some(0));
     Ok(())
 }
@@ -75,7 +56,7 @@ fn camera_on_demand_is_called_while_somebody_watches() -> Result<()> {
     gate.wait_until_asked()?;
     published.wait_for_line("nobody watches; it is called when somebody does")?;
     for _ in 0..2 {
-        let mut viewer = viewer(&server, "Gate")?;
+        let mut viewer = PictureViewer::watch(&server, "Gate", ENOUGH)?;
         gate.wait_until_asked()?;
         viewer.stop()?;
         published.wait_for_new_line("nobody watches; it is called when somebody does")?;

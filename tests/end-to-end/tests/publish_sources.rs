@@ -1,37 +1,11 @@
 //! `wigwag publish` of live sources that are no RTSP: each is called again when it is gone, and viewers stay.
 
 use anyhow::{Result, ensure};
-use serde_json::Value;
-use wigwag_end_to_end::gst_plugin_webrtc::{Endpoint, consume};
-use wigwag_end_to_end::publish::{Published, producer_named};
+use wigwag_end_to_end::publish::Published;
 use wigwag_end_to_end::sources::{HttpCamera, Sender, udp_port};
-use wigwag_end_to_end::{Peer, SignallingServer};
+use wigwag_end_to_end::{PictureViewer, SignallingServer};
 
 const ENOUGH: u64 = 20;
-const NEVER_ENOUGH: u64 = 1_000_000;
-
-fn count(event: &Value) -> u64 {
-    event["count"].as_u64().unwrap_or(0)
-}
-
-/// A viewer that has got some pictures.
-fn viewer(server: &SignallingServer, name: &str) -> Result<Peer> {
-    let endpoint = Endpoint::plain(server);
-    let id = producer_named(&endpoint, name)?;
-    let mut viewer = consume(&endpoint, &id, NEVER_ENOUGH)?;
-    viewer.wait_until("progress", |event| count(event) >= ENOUGH)?;
-    Ok(viewer)
-}
-
-/// Waits until the viewer has got more pictures, in the session that it had.
-fn goes_on(viewer: &mut Peer) -> Result<()> {
-    let so_far = viewer.take_past("progress").iter().map(count).max();
-    let more = so_far.unwrap_or(ENOUGH) + ENOUGH;
-    viewer.wait_until("progress", |event| count(event) >= more)?;
-    ensure!(viewer.take_past("session-ended").is_empty());
-    Ok(())
-}
-
 fn publish(server: &SignallingServer, uri: &str, name: &str) -> Result<Published> {
     let options = ["--source-timeout", "2s", "--name", name];
     Published::start(&[&[uri, "--server", &server.uri()], &options[..]].concat())
@@ -43,11 +17,11 @@ fn udp_sender_that_pauses_is_played_when_it_sends_again() -> Result<()> {
     let port = udp_port()?;
     let mut published = publish(&server, &format!("udp://127.0.0.1:{port}"), "udp")?;
     let sender = Sender::udp(port)?;
-    let mut viewer = viewer(&server, "udp")?;
+    let mut viewer = PictureViewer::watch(&server, "udp", ENOUGH)?;
     drop(sender);
     published.wait_for_line("(nothing came for 2 s); listening again")?;
     let _sender = Sender::udp(port)?;
-    goes_on(&mut viewer)?;
+    viewer.wait_for_more(ENOUGH)?;
     ensure!(published.signal("TERM")?.code() == Some(0));
     Ok(())
 }
@@ -59,11 +33,11 @@ fn srt_caller_that_leaves_is_played_when_another_calls() -> Result<()> {
     let uri = format!("srt://:{port}?mode=listener");
     let mut published = publish(&server, &uri, "srt")?;
     let sender = Sender::srt(port)?;
-    let mut viewer = viewer(&server, "srt")?;
+    let mut viewer = PictureViewer::watch(&server, "srt", ENOUGH)?;
     drop(sender);
     published.wait_for_line("listening again")?;
     let _sender = Sender::srt(port)?;
-    goes_on(&mut viewer)?;
+    viewer.wait_for_more(ENOUGH)?;
     ensure!(published.signal("TERM")?.code() == Some(0));
     Ok(())
 }
@@ -73,12 +47,12 @@ fn http_stream_without_an_end_is_asked_for_again() -> Result<()> {
     let server = SignallingServer::start()?;
     let mut camera = HttpCamera::live()?;
     let mut published = publish(&server, &camera.uri(), "http")?;
-    let mut viewer = viewer(&server, "http")?;
+    let mut viewer = PictureViewer::watch(&server, "http", ENOUGH)?;
     camera.kill()?;
     published.wait_for_line("next attempt in")?;
     camera.start_again()?;
     camera.wait_until_asked()?;
-    goes_on(&mut viewer)?;
+    viewer.wait_for_more(ENOUGH)?;
     ensure!(published.signal("TERM")?.code() == Some(0));
     Ok(())
 }
@@ -89,10 +63,7 @@ fn jpeg_snapshot_is_asked_for_every_second_without_a_word() -> Result<()> {
     let mut camera = HttpCamera::snapshots()?;
     let mut published = publish(&server, &camera.uri(), "snapshot")?;
     published.wait_for_line("published as \"snapshot\"")?;
-    let endpoint = Endpoint::plain(&server);
-    let id = producer_named(&endpoint, "snapshot")?;
-    let mut viewer = consume(&endpoint, &id, NEVER_ENOUGH)?;
-    viewer.wait_until("progress", |event| count(event) >= 2)?;
+    PictureViewer::watch(&server, "snapshot", 2)?;
     for _ in 0..3 {
         camera.wait_until_asked()?;
     }

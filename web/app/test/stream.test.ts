@@ -191,7 +191,7 @@ describe("a stream", () => {
     expect(all[0]?.state.name).toBe("ready");
   });
 
-  it("that comes in no codec of this browser is not tried again, whoever asked for it", () => {
+  it("that comes in no codec of this browser is not tried again, by a link either", () => {
     const { all, hear, sessions, streams } = stage();
     streams.ask("cam");
     hear.producerAdded(peer("1"));

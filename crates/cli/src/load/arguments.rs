@@ -120,7 +120,7 @@ pub(super) enum Codec {
 }
 
 impl LoadArguments {
-    /// Of each request to the server.
+    /// Of each request to the server; of a worker, those in its environment.
     pub(super) fn headers(&self) -> Vec<(String, String)> {
         if self.worker.is_some() {
             let headers = std::env::var(WORKER_HEADERS).unwrap_or_default();
@@ -138,7 +138,7 @@ impl LoadArguments {
         headers
     }
 
-    /// What a worker is told in its environment: the list of processes shows command lines.
+    /// The headers for a worker, as an environment variable: the list of processes shows command lines.
     pub(super) fn worker_environment(&self) -> (&'static str, String) {
         let headers = serde_json::to_string(&self.headers()).unwrap_or_default();
         (WORKER_HEADERS, headers)

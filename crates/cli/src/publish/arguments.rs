@@ -194,7 +194,7 @@ impl PublishArguments {
         Ok(cameras.collect())
     }
 
-    /// What outputs are told.
+    /// The settings of outputs.
     pub(crate) fn output(&self) -> OutputSettings {
         OutputSettings {
             server: self.server.clone(),

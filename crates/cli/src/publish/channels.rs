@@ -1,5 +1,6 @@
 //! All channels of the command: which there are, and what becomes of one that ends.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Instant;
@@ -11,9 +12,10 @@ use super::outlet::SharedClock;
 use super::output::{OutputSettings, STOP_TIMEOUT};
 use super::status::Status;
 
-/// Channels by their number, which events name; ended ones leave their place empty.
+/// Channels by their number, which events name and no other channel gets.
 pub(super) struct Channels {
-    all: Vec<Option<(Camera, Channel)>>,
+    all: BTreeMap<usize, (Camera, Channel)>,
+    next: usize,
     settings: OutputSettings,
     clock: SharedClock,
     events: Sender<Event>,
@@ -29,7 +31,8 @@ impl Channels {
         outlives: bool,
     ) -> Self {
         Self {
-            all: Vec::new(),
+            all: BTreeMap::new(),
+            next: 0,
             settings,
             clock,
             events,
@@ -40,15 +43,11 @@ impl Channels {
     /// Makes these the channels that there are. Those that are as they were go on; the text of an error is for the user.
     pub(super) fn set(&mut self, cameras: Vec<Camera>, status: &Status) -> Result<(), String> {
         let gone = |(camera, _): &(Camera, Channel)| !cameras.contains(camera);
-        let ended: Vec<_> = self
-            .all
-            .iter_mut()
-            .filter_map(|place| place.take_if(|place| gone(place)))
-            .map(|(_, channel)| channel)
-            .collect();
+        let ended = self.all.extract_if(.., |_, place| gone(place));
+        let ended: Vec<_> = ended.map(|(_, (_, channel))| channel).collect();
         stop(ended);
         for camera in cameras {
-            let is_there = self.all.iter().flatten().any(|(other, _)| *other == camera);
+            let is_there = self.all.values().any(|(other, _)| *other == camera);
             if !is_there {
                 self.add(camera, status)?;
             }
@@ -63,7 +62,8 @@ impl Channels {
             max_bitrate: camera.max_bitrate,
             ..self.settings.clone()
         };
-        let number = self.all.len();
+        let number = self.next;
+        self.next += 1;
         let made = Channel::new(
             number,
             camera.named.clone(),
@@ -72,38 +72,37 @@ impl Channels {
             &self.clock,
             &self.events,
         );
-        self.all.push(Some((camera, made?)));
-        self.tell(number, status, |channel| channel.start(status))
+        self.all.insert(number, (camera, made?));
+        self.notify(number, status, |channel| channel.start(status))
     }
 
     /// Whether there is anything to wait for.
     pub(super) fn goes_on(&self) -> bool {
-        self.outlives || self.all.iter().any(Option::is_some)
+        self.outlives || !self.all.is_empty()
     }
 
     /// When something is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let channels = self.all.iter().flatten();
+        let channels = self.all.values();
         channels.filter_map(|(_, channel)| channel.deadline()).min()
     }
 
     /// Does what is due.
     pub(super) fn on_time(&mut self, status: &Status) -> Result<(), String> {
-        (0..self.all.len())
-            .try_for_each(|number| self.tell(number, status, |channel| channel.on_time(status)))
+        let numbers: Vec<_> = self.all.keys().copied().collect();
+        numbers
+            .into_iter()
+            .try_for_each(|number| self.notify(number, status, |channel| channel.on_time(status)))
     }
 
-    /// Tells a channel something; one that ended is stopped. The text of an error is for the user.
-    pub(super) fn tell(
+    /// Passes something to a channel; one that ended is stopped. The text of an error is for the user.
+    pub(super) fn notify(
         &mut self,
         number: usize,
         status: &Status,
         what: impl FnOnce(&mut Channel) -> Fate,
     ) -> Result<(), String> {
-        let Some(place) = self.all.get_mut(number) else {
-            return Ok(());
-        };
-        let Some((camera, channel)) = place else {
+        let Some((camera, channel)) = self.all.get_mut(&number) else {
             return Ok(());
         };
         match what(channel) {
@@ -114,20 +113,20 @@ impl Channels {
             }
             Fate::Failed(reason) => return Err(reason),
         }
-        stop(place.take().map(|(_, channel)| channel));
+        stop(self.all.remove(&number).map(|(_, channel)| channel));
         Ok(())
     }
 
     /// How all go, for the line on the terminal.
     pub(super) fn describe(&mut self) -> String {
-        let channels = self.all.iter_mut().flatten();
+        let channels = self.all.values_mut();
         let lines: Vec<_> = channels.map(|(_, channel)| channel.describe()).collect();
         lines.join(" | ")
     }
 
     /// Ends all.
     pub(super) fn stop(self) {
-        stop(self.all.into_iter().flatten().map(|(_, channel)| channel));
+        stop(self.all.into_values().map(|(_, channel)| channel));
     }
 }
 

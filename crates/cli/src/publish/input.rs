@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::address::Address;
 
-/// Schemes of what is delivered as it happens, whoever of both connects.
+/// Schemes of what is delivered as it happens, whichever end connects.
 const LIVE_SCHEMES: [&str; 12] = [
     "mms", "rist", "rtmp", "rtmpe", "rtmps", "rtmpt", "rtp", "srt", "tcp", "udp", "ndi", "unix",
 ];

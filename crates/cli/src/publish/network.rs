@@ -1,4 +1,4 @@
-//! What elements that ask over a network are told: who asks, whom to trust, and by which transport.
+//! Settings of elements that ask over a network: credentials, certificates and transport.
 
 use std::path::{Path, PathBuf};
 

@@ -115,11 +115,11 @@ fn publish(
                 channel,
                 source,
                 event,
-            }) => channels.tell(channel, status, |channel| {
+            }) => channels.notify(channel, status, |channel| {
                 channel.on_source(source, event, status)
             })?,
             Ok(Event::Output { channel, event }) => {
-                channels.tell(channel, status, |channel| channel.on_output(event, status))?;
+                channels.notify(channel, status, |channel| channel.on_output(event, status))?;
             }
             Err(RecvTimeoutError::Timeout) => {}
         }

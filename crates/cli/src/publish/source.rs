@@ -136,7 +136,7 @@ impl Source {
 
     fn uri(&self, address: &Address, network: &NetworkSettings) -> Result<(), Failure> {
         let is_http = matches!(address.scheme(), "http" | "https");
-        // Those of HTTP are told apart from the address who asks.
+        // Elements of HTTP take credentials as properties.
         let source = match is_http {
             true => self.uri_source(address.uri()),
             false => self.uri_source(&address.uri_with_credentials()),

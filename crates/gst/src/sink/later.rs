@@ -1,4 +1,4 @@
-//! Properties of the published sink for what this one does not do yet: scripts that set them go on, and are told.
+//! Properties of the published sink for what this one does not do yet: scripts that set them go on, with a warning.
 
 use gst::glib;
 use gst::prelude::*;

@@ -14,7 +14,7 @@ use super::streams::{self, Offer, Stream};
 use super::unshowable;
 use crate::bitstream;
 
-/// What `opusenc` makes unless told otherwise.
+/// The default rate of `opusenc`, bit/s.
 const AUDIO_BITRATE: u64 = 64_000;
 
 impl Controlled {
