@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -100,6 +101,20 @@ impl Server {
             front,
             handle: Handle { shared, listens },
         })
+    }
+
+    /// Adds routes to those of the main port. They are behind the same limits; what they do not take goes to the page and
+    /// the protocol.
+    ///
+    /// # Panics
+    ///
+    /// If one of them is a route of the server already, or they have a fallback.
+    #[must_use]
+    pub fn with_routes(mut self, routes: Router) -> Self {
+        if let Some(main) = self.doors.first_mut() {
+            main.router = std::mem::take(&mut main.router).merge(routes);
+        }
+        self
     }
 
     /// To tell it something while it runs.

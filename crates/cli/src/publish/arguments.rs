@@ -110,7 +110,7 @@ pub struct PublishArguments {
     #[arg(long, value_name = "TRANSPORT", value_enum, default_value_t)]
     rtsp_transport: RtspTransport,
 
-    /// Runs a signalling server with the page for viewers, and publishes there
+    /// Runs a signalling server with the page for viewers, and publishes there; GET /snapshot/NAME.jpg is one JPEG picture
     #[arg(long)]
     pub(crate) embed: bool,
 

@@ -16,6 +16,7 @@ use super::network::{NetworkSettings, RtspTransport};
 use super::outlet::{Feed, Kind, Outlet, SharedClock};
 use super::output::{Output, OutputSettings};
 use super::progress::{Awaited, Progress};
+use super::snapshots::Registered;
 use super::source::Source;
 use super::status::Status;
 use super::tracks::Before;
@@ -76,6 +77,8 @@ pub(crate) struct Channel {
     progress: Progress,
     clock: SharedClock,
     outlet: Arc<Outlet>,
+    /// Its pictures can be asked for while it is there.
+    _snapshots: Option<Registered>,
     output: Output,
     reporter: SourceReporter,
     source: Option<Source>,
@@ -119,6 +122,7 @@ impl Channel {
         named: Named,
         sources: &SourceSettings,
         settings: &OutputSettings,
+        snapshots: Option<Registered>,
         clock: &SharedClock,
         events: &Sender<Event>,
     ) -> Result<Self, String> {
@@ -133,7 +137,11 @@ impl Channel {
             named,
             settings: sources.clone(),
             clock: clock.clone(),
-            outlet: Arc::new(Outlet::new(clock.clone())),
+            outlet: Arc::new(Outlet::new(
+                clock.clone(),
+                snapshots.as_ref().map(Registered::latest),
+            )),
+            _snapshots: snapshots,
             reporter: SourceReporter {
                 channel: number,
                 source: 0,
@@ -242,6 +250,20 @@ impl Channel {
             OutputEvent::NoSignalling(reason) => self.on_no_signalling(&reason, status),
             OutputEvent::Failed(text) => return Fate::Failed(text),
             OutputEvent::Ended => return Fate::Ended,
+        }
+        Fate::GoesOn
+    }
+
+    /// A JPEG picture is asked for: one that is called on demand is called, as for a viewer who leaves at once.
+    pub(crate) fn on_snapshot_asked(&mut self, status: &Status) -> Fate {
+        if !self.settings.on_demand {
+            return Fate::GoesOn;
+        }
+        if self.leave_at.is_some() || self.is_left {
+            self.leave_at = Some(Instant::now() + LINGER);
+        }
+        if std::mem::take(&mut self.is_left) {
+            return self.start(status);
         }
         Fate::GoesOn
     }

@@ -10,6 +10,7 @@ use super::channel::{Channel, Fate};
 use super::event::Event;
 use super::outlet::SharedClock;
 use super::output::{OutputSettings, STOP_TIMEOUT};
+use super::snapshots::Snapshots;
 use super::status::Status;
 
 /// Channels by their number, which events name and no other channel gets.
@@ -17,6 +18,8 @@ pub(super) struct Channels {
     all: BTreeMap<usize, (Camera, Channel)>,
     next: usize,
     settings: OutputSettings,
+    /// Where pictures can be asked for; none if nowhere.
+    snapshots: Option<Snapshots>,
     clock: SharedClock,
     events: Sender<Event>,
     /// Whether the others go on when one fails, and the command does without any.
@@ -26,6 +29,7 @@ pub(super) struct Channels {
 impl Channels {
     pub(super) fn new(
         settings: OutputSettings,
+        snapshots: Option<Snapshots>,
         clock: SharedClock,
         events: Sender<Event>,
         outlives: bool,
@@ -34,6 +38,7 @@ impl Channels {
             all: BTreeMap::new(),
             next: 0,
             settings,
+            snapshots,
             clock,
             events,
             outlives,
@@ -64,11 +69,13 @@ impl Channels {
         };
         let number = self.next;
         self.next += 1;
+        let snapshots = self.snapshots.as_ref();
         let made = Channel::new(
             number,
             camera.named.clone(),
             &camera.sources,
             &settings,
+            snapshots.map(|snapshots| snapshots.register(number, &camera.named.name)),
             &self.clock,
             &self.events,
         );

@@ -17,6 +17,8 @@ pub(crate) enum Event {
     },
     /// To an output.
     Output { channel: usize, event: OutputEvent },
+    /// A JPEG picture of it is asked for.
+    SnapshotAsked { channel: usize },
 }
 
 #[derive(Debug)]

@@ -60,7 +60,9 @@ fn source_package(scheme: &str) -> &'static str {
 /// The package of an element that this command uses by name.
 pub(crate) fn element_package(element: &str) -> &'static str {
     match element {
-        "rtspsrc" | "v4l2src" | "videoflip" => "gstreamer1.0-plugins-good",
+        "deinterlace" | "jpegenc" | "rtspsrc" | "v4l2src" | "videoflip" => {
+            "gstreamer1.0-plugins-good"
+        }
         "h264parse" => "gstreamer1.0-plugins-bad",
         // Pango came to the X11 plugins' package, which needs no X11 server.
         "clockoverlay" | "timeoverlay" => "gstreamer1.0-x",

@@ -9,6 +9,7 @@
 //! The output stays for as long as its input is published; sources are thrown away and made anew, at the end of
 //! a file that begins again or when a live source is lost. A [`channel`](channel::Channel) has one of each and
 //! decides; all [`channels`](channels::Channels) live on one thread, which gets the events of GStreamer's threads.
+//! Pictures that are asked for by HTTP ([`snapshots`]) are made of what the feed keeps of its [`latest`] frames.
 
 mod address;
 mod arguments;
@@ -19,7 +20,10 @@ mod channel;
 mod channels;
 mod description;
 mod event;
+mod group;
 mod input;
+mod jpeg;
+mod latest;
 mod loss;
 mod missing;
 mod network;
@@ -27,6 +31,7 @@ mod outlet;
 mod output;
 mod progress;
 mod run;
+mod snapshots;
 mod source;
 mod status;
 mod test_pattern;

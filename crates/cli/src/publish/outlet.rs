@@ -17,6 +17,9 @@ use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 
+use super::group::FrameGroup;
+use super::latest::Latest;
+
 /// How long before it is due a file's first picture is sent on its way.
 const LEAD: i64 = 100_000_000;
 
@@ -25,10 +28,6 @@ const LIVE_TOLERANCE: i64 = 2_000_000_000;
 
 /// A picture without a duration.
 const USUAL_DURATION: i64 = 33_000_000;
-
-/// What is kept of a live source at most while the outlet is closed, in bytes and in pictures.
-const MAX_KEPT_BYTES: usize = 4 << 20;
-const MAX_KEPT_PICTURES: usize = 1_024;
 
 /// Pictures or sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +47,8 @@ pub(crate) struct SharedClock {
 #[derive(Debug)]
 pub(crate) struct Outlet {
     clock: SharedClock,
+    /// What snapshots are made of; none if nobody can ask for any.
+    latest: Option<Arc<Latest>>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -78,7 +79,7 @@ struct FeedState {
     /// When something came last.
     picture_at: Option<Instant>,
     sound_at: Option<Instant>,
-    kept: Kept,
+    kept: FrameGroup,
 }
 
 /// For how long nothing came; none of what never came.
@@ -86,13 +87,6 @@ struct FeedState {
 pub(crate) struct Silence {
     pub(crate) picture: Option<Duration>,
     pub(crate) sound: Option<Duration>,
-}
-
-/// Encoded pictures since a key frame.
-#[derive(Debug, Default)]
-struct Kept {
-    samples: Vec<gst::Sample>,
-    bytes: usize,
 }
 
 impl Silence {
@@ -144,9 +138,10 @@ impl SharedClock {
 }
 
 impl Outlet {
-    pub(crate) fn new(clock: SharedClock) -> Self {
+    pub(crate) fn new(clock: SharedClock, latest: Option<Arc<Latest>>) -> Self {
         Self {
             clock,
+            latest,
             state: Mutex::default(),
             changed: Condvar::new(),
         }
@@ -200,6 +195,9 @@ impl State {
 
 impl Feed {
     pub(crate) fn new(outlet: Arc<Outlet>, live: Option<bool>) -> Self {
+        if let Some(latest) = &outlet.latest {
+            latest.reset();
+        }
         Self {
             outlet,
             stopped: AtomicBool::new(false),
@@ -208,7 +206,7 @@ impl Feed {
                 offset: None,
                 picture_at: None,
                 sound_at: None,
-                kept: Kept::default(),
+                kept: FrameGroup::default(),
             }),
         }
     }
@@ -219,15 +217,21 @@ impl Feed {
         kind: Kind,
         sample: &gst::Sample,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        if kind == Kind::Video
+            && let Some(latest) = &self.outlet.latest
+            && !self.stopped.load(Ordering::SeqCst)
+        {
+            latest.add(sample);
+        }
         let Some(lane) = self.wait_for_lane(kind)? else {
-            self.lock().kept.keep(sample);
+            self.lock().kept.add(sample);
             return Ok(gst::FlowSuccess::Ok);
         };
         if kind == Kind::Video {
             // What was kept is of the past, and says nothing of where the source is now.
             self.find_offset(sample);
             let kept = std::mem::take(&mut self.lock().kept);
-            for sample in &kept.samples {
+            for sample in kept.samples() {
                 self.push_to(&lane, sample)?;
             }
         }
@@ -383,35 +387,6 @@ impl Feed {
     }
 }
 
-impl Kept {
-    /// Keeps an encoded picture, unless the key frame that it needs is not there.
-    fn keep(&mut self, sample: &gst::Sample) {
-        let name = sample.caps().and_then(|caps| caps.structure(0));
-        let name = name.map_or("", |caps| caps.name().as_str());
-        let Some(buffer) = sample.buffer() else {
-            return;
-        };
-        if Kind::of(name) != Some(Kind::Video) || name == "video/x-raw" {
-            return;
-        }
-        if !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) {
-            *self = Self::default();
-        } else if self.samples.is_empty() {
-            return;
-        }
-        self.bytes += buffer.size();
-        let mut kept = sample.clone();
-        // The source may have few buffers, which it needs again.
-        if let Ok(copy) = buffer.copy_deep() {
-            kept.make_mut().set_buffer(Some(&copy));
-        }
-        self.samples.push(kept);
-        if self.bytes > MAX_KEPT_BYTES || self.samples.len() > MAX_KEPT_PICTURES {
-            *self = Self::default();
-        }
-    }
-}
-
 fn nanoseconds(time: gst::Signed<gst::ClockTime>) -> Option<i64> {
     Some(match time {
         gst::Signed::Positive(time) => i64::try_from(time.nseconds()).ok()?,
@@ -429,7 +404,7 @@ mod tests {
 
     fn outlet() -> Arc<Outlet> {
         gst::init().expect("GStreamer starts");
-        Arc::new(Outlet::new(SharedClock::start()))
+        Arc::new(Outlet::new(SharedClock::start(), None))
     }
 
     fn frame(at: gst::ClockTime) -> gst::Sample {
@@ -474,32 +449,6 @@ mod tests {
         let other = Feed::new(outlet, Some(true));
         let shifted = pushed_at(&other, gst::ClockTime::from_seconds(5_000));
         assert!(shifted < gst::ClockTime::from_seconds(60), "{shifted}");
-    }
-
-    #[test]
-    fn pictures_since_the_last_key_frame_wait_for_the_outlet_within_limits() {
-        gst::init().expect("GStreamer starts");
-        let picture = |size: usize, key: bool| {
-            let mut buffer = gst::Buffer::with_size(size).expect("memory");
-            if !key {
-                buffer.make_mut().set_flags(gst::BufferFlags::DELTA_UNIT);
-            }
-            let caps = gst::Caps::new_empty_simple("video/x-h264");
-            gst::Sample::builder().buffer(&buffer).caps(&caps).build()
-        };
-        let mut kept = Kept::default();
-        kept.keep(&picture(1, false));
-        assert!(kept.samples.is_empty(), "it cannot be decoded");
-        kept.keep(&picture(9, true));
-        kept.keep(&picture(1, true));
-        kept.keep(&picture(2, false));
-        assert_eq!((kept.samples.len(), kept.bytes), (2, 3));
-        kept.keep(&picture(MAX_KEPT_BYTES, false));
-        assert!(kept.samples.is_empty());
-        for number in 0..=MAX_KEPT_PICTURES {
-            kept.keep(&picture(1, number == 0));
-        }
-        assert!(kept.samples.is_empty());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::channels::Channels;
 use super::event::Event;
 use super::outlet::SharedClock;
 use super::output::STOP_TIMEOUT;
+use super::snapshots::Snapshots;
 use super::status::Status;
 
 /// How often the line on a terminal is drawn.
@@ -57,15 +58,22 @@ pub(crate) fn run(arguments: &PublishArguments) -> Result<(), PublishError> {
     let (events, received) = channel();
     stop_on_signals(&runtime, &events).map_err(|error| failed(&error))?;
     let mut status = Status::new();
-    let embedded = arguments
-        .embed
-        .then(|| Embedded::start(&runtime, arguments, &status))
+    let snapshots = arguments.embed.then(|| Snapshots::new(events.clone()));
+    let embedded = snapshots
+        .clone()
+        .map(|snapshots| Embedded::start(&runtime, arguments, snapshots, &status))
         .transpose()?;
     let mut settings = arguments.output();
     if let Some(server) = &embedded {
         settings.server.clone_from(&server.url);
     }
-    let mut channels = Channels::new(settings, SharedClock::start(), events, file.is_some());
+    let mut channels = Channels::new(
+        settings,
+        snapshots,
+        SharedClock::start(),
+        events,
+        file.is_some(),
+    );
     let outcome = channels
         .set(cameras, &status)
         .and_then(|()| publish(&mut channels, &received, file, &mut status));
@@ -120,6 +128,9 @@ fn publish(
             })?,
             Ok(Event::Output { channel, event }) => {
                 channels.notify(channel, status, |channel| channel.on_output(event, status))?;
+            }
+            Ok(Event::SnapshotAsked { channel }) => {
+                channels.notify(channel, status, |channel| channel.on_snapshot_asked(status))?;
             }
             Err(RecvTimeoutError::Timeout) => {}
         }
@@ -183,6 +194,8 @@ fn say_who_can_watch(server: &Server, status: &Status) {
         let lead = if place == 0 { "watch" } else { "   or" };
         status.tell(&format!("{lead} at {page}"));
     }
+    let page = server.url().replacen("ws", "http", 1);
+    status.tell(&format!("single pictures at {page}snapshot/NAME.jpg"));
     if server.is_open_to_others() {
         status.tell("anyone who can reach this machine can watch; --host 127.0.0.1 keeps it to this machine");
     }
@@ -199,6 +212,7 @@ impl Embedded {
     fn start(
         runtime: &Runtime,
         arguments: &PublishArguments,
+        snapshots: Snapshots,
         status: &Status,
     ) -> Result<Self, PublishError> {
         let config = Config {
@@ -208,6 +222,7 @@ impl Embedded {
         };
         let server = runtime.block_on(Server::bind(config));
         let server = server.map_err(|error| PublishError::Failed(error.to_string()))?;
+        let server = server.with_routes(snapshots.routes());
         let url = server.url();
         say_who_can_watch(&server, status);
         let (stop, told_to_stop) = oneshot::channel();
