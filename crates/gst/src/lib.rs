@@ -30,6 +30,7 @@ pub use signaller::Signaller;
 pub use sink::{CongestionControl, Consumer, Transcode, WebRtcSink};
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    log::register();
     sink::register(plugin)
 }
 

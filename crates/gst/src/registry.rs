@@ -17,7 +17,7 @@ pub(crate) fn prepare() {
             if gst::ElementFactory::find("rtpav1pay").is_none()
                 && let Err(error) = gstrsrtp::plugin_register_static()
             {
-                gst::warning!(crate::log::SINK, "no AV1: {error}");
+                gst::warning!(crate::log::ELEMENTS, "no AV1: {error}");
             }
         });
     }

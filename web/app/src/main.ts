@@ -45,7 +45,7 @@ function start(): void {
     });
   } catch {
     const mixed = window.location.protocol === "https:" && address.startsWith("ws:");
-    const why = mixed ? "a page that came by https may use wss only" : "it is not a WebSocket address";
+    const why = mixed ? "a page that came by https needs a wss address" : "correct the one after signalling= in this page's address";
     showConnection("impossible", `Cannot connect to ${address}: ${why}.`);
     return;
   }

@@ -58,9 +58,9 @@ export class Picture {
 function reason(arrives: boolean, shownBefore: boolean, { codec: name }: VideoCounts): string {
   const codec = name ?? "its codec";
   if (!arrives) {
-    return "No picture arrives from the sender at the moment, only its sound.";
+    return "No picture arrives from the sender at the moment, only its sound: check its camera.";
   }
   return shownBefore
-    ? `The picture stands still: what arrives of it (${codec}) cannot be decoded.`
-    : `The picture arrives, but nothing of it can be shown yet: it waits for the sender's next key frame, or this browser cannot decode it (${codec}).`;
+    ? `The picture stands still: what arrives of it (${codec}) cannot be decoded; play it again, or try another browser.`
+    : `The picture arrives, but nothing of it can be shown yet: it waits for the sender's next key frame, or this browser cannot decode it (${codec}), and another one may.`;
 }

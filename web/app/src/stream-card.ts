@@ -256,7 +256,7 @@ function stateText(state: StreamState, isPresent: boolean, notes: string): strin
         .filter((text) => text !== "")
         .join(". ");
     case "stalled":
-      return "Nothing arrives from the sender at the moment";
+      return "Nothing arrives from the sender at the moment: check its network";
     case "retrying":
       return `${state.message} Trying again…`;
     case "waiting":

@@ -7,18 +7,24 @@ const MAX_REASON_CHARS = 300;
 /** Why a stream could not be played or stopped. */
 export function playError(message: string): string {
   if (/not found/i.test(message)) {
-    return "The sender is gone.";
+    return "The sender is gone: start it again, or play another stream.";
   }
   if (message === "no media connection came about in time") {
-    return "The sender did not answer, or no network path to it was found. A firewall may stand between.";
+    return "The sender did not answer, or no network path to it was found: check that it runs, and let UDP through firewalls.";
   }
   if (message === "the media connection failed") {
-    return "The connection to the sender broke.";
+    return "The connection to the sender broke: check its network and yours.";
   }
   if (message === "there is no connection to the signalling server") {
-    return "There is no connection to the server.";
+    return "There is no connection to the server: check that it runs, and that this device reaches it.";
   }
-  return `The stream ended: ${clip(message, MAX_REASON_CHARS)}`;
+  if (/as many viewers as may be/i.test(message)) {
+    return "The sender has as many viewers as it takes: close one, or raise its limit.";
+  }
+  if (/no common codec/i.test(message)) {
+    return "This browser takes no codec of the sender: try another browser, or let the sender encode VP8.";
+  }
+  return `The sender ended the stream (${clip(message, MAX_REASON_CHARS)}): play it again, or look at the sender's log.`;
 }
 
 const MAX_CODEC_CHARS = 40;
@@ -28,8 +34,8 @@ export function refusalText(refusals: readonly Refusal[]): string {
   const sentences = refusals.map(({ kind, codecs }) => {
     const names = codecs.map(codecName).join(", ") || "an unknown codec";
     return kind === "video"
-      ? `This browser cannot show the picture, which comes as ${names}.`
-      : `This browser cannot play the sound, which comes as ${names}.`;
+      ? `This browser cannot show the picture, which comes as ${names}: try another one, or let the sender transcode.`
+      : `This browser cannot play the sound, which comes as ${names}: try another one, or let the sender send Opus.`;
   });
   return [...new Set(sentences)].join(" ");
 }

@@ -10,14 +10,14 @@ use crate::log;
 /// refuses is logged: neither is a reason not to send.
 pub(super) fn set(element: &gst::Element, name: &str, value: &str) {
     let Some(property) = element.find_property(name) else {
-        gst::debug!(log::SINK, obj = element, "has no property {name}");
+        gst::debug!(log::ELEMENTS, obj = element, "has no property {name}");
         return;
     };
     match glib::Value::deserialize_with_pspec(value, &property) {
         Ok(value) => element.set_property_from_value(name, &value),
         Err(error) => {
             gst::warning!(
-                log::SINK,
+                log::ELEMENTS,
                 obj = element,
                 "{name} cannot be {value}: {error}"
             );

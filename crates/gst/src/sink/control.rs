@@ -359,6 +359,7 @@ impl Controlled {
                 description,
             } => self.on_description(&session, description),
             SignallerEvent::Candidate { session, candidate } => {
+                gst::log!(log::SIGNALLER, "session {session}: a candidate came");
                 if let Some(viewer) = self.viewers.get(&session) {
                     self.publication.add_candidate(*viewer, candidate.candidate);
                 }

@@ -48,7 +48,7 @@ impl Controlled {
                     viewer,
                 } => self.start_rendition(rendition, rate, viewer),
                 Action::SetRate { rendition, rate } => {
-                    gst::debug!(log::SINK, "{rendition:?} gets {rate} bit/s");
+                    gst::debug!(log::CONGESTION_CONTROL, "{rendition:?} gets {rate} bit/s");
                     if let Some(running) = self.renditions.get_mut(&rendition) {
                         match &mut running.control {
                             Some(control) => control.handle_rate(rate, Instant::now()),

@@ -112,6 +112,11 @@ impl Controlled {
     }
 
     pub(super) fn on_description(&mut self, id: &SessionId, description: Description) {
+        let kind = match &description {
+            Description::Offer(_) => "an offer",
+            Description::Answer(_) => "an answer",
+        };
+        gst::debug!(log::SIGNALLER, "session {id}: {kind} came");
         let Some(viewer) = self.viewers.get(id) else {
             return;
         };
@@ -145,6 +150,11 @@ impl Controlled {
                 } else {
                     Description::Offer(sdp.into())
                 };
+                gst::debug!(
+                    log::SIGNALLER,
+                    "session {}: a description is sent",
+                    session.id
+                );
                 self.say(|signaller| signaller.send_description(&session.id, description));
             }
             ViewerEvent::LocalCandidate { candidate, m_line } => {
@@ -153,6 +163,11 @@ impl Controlled {
                     m_line: Some(m_line),
                     mid: None,
                 };
+                gst::log!(
+                    log::SIGNALLER,
+                    "session {}: a candidate is sent",
+                    session.id
+                );
                 self.say(|signaller| signaller.send_candidate(&session.id, candidate));
             }
             ViewerEvent::Negotiated(agreed) => self.on_negotiated(viewer, &agreed, now),
