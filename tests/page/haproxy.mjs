@@ -18,6 +18,30 @@ import { freePort } from "./launched-pipeline.mjs";
  * @returns {Promise<string>} the address of the page behind it
  */
 export async function behindPath(stage, folder) {
+  const rules = [`http-request deny unless { path_beg ${folder} }`, `http-request replace-path ^${folder}(.*) /\\1`];
+  return `http://${await behind(stage, rules)}${folder}`;
+}
+
+/**
+ * The same in front of a server that is for those alone who know a password or a token.
+ *
+ * @param {PageStage} stage
+ * @param {{ user: string, password: string, token: string }} secrets
+ * @returns {Promise<string>} host and port
+ */
+export async function behindPassword(stage, { user, password, token }) {
+  const people = [`userlist people`, `  user ${user} insecure-password ${password}`];
+  const known = `{ http_auth(people) } || { req.hdr(authorization) -m str "Bearer ${token}" }`;
+  return await behind(stage, [`http-request auth unless ${known}`], people);
+}
+
+/**
+ * @param {PageStage} stage
+ * @param {string[]} rules for requests
+ * @param {string[]} [sections] of its configuration besides
+ * @returns {Promise<string>} host and port
+ */
+async function behind(stage, rules, sections = []) {
   const port = await freePort();
   const server = new URL(stage.server.url).host;
   const directory = await mkdtemp(path.join(tmpdir(), "wigwag-haproxy-"));
@@ -25,15 +49,15 @@ export async function behindPath(stage, folder) {
   const file = path.join(directory, "haproxy.cfg");
   await writeFile(
     file,
-    `defaults
+    `${sections.join("\n")}
+defaults
   mode http
   timeout connect 5s
   timeout client 60s
   timeout server 60s
 frontend front
   bind 127.0.0.1:${port}
-  http-request deny unless { path_beg ${folder} }
-  http-request replace-path ^${folder}(.*) /\\1
+  ${rules.join("\n  ")}
   default_backend back
 backend back
   server wigwag ${server}
@@ -47,7 +71,7 @@ backend back
     }
   });
   await untilListening(port);
-  return `http://127.0.0.1:${port}${folder}`;
+  return `127.0.0.1:${port}`;
 }
 
 /** @param {number} port */

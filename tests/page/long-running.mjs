@@ -97,6 +97,15 @@ export class LongRunning {
     return await this.#ended;
   }
 
+  /**
+   * Sends it a signal that does not end it.
+   *
+   * @param {NodeJS.Signals} signal
+   */
+  signal(signal) {
+    assert(this.#child.kill(signal), `${this.#name} has ended`);
+  }
+
   /** Ends it without a chance to say goodbye. */
   async kill() {
     process.off("exit", this.#kill);

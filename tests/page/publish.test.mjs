@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { launchFirefox } from "../browser/firefox.mjs";
 import { DEADLINE_MS } from "../browser/hearing.mjs";
 import { card, figures, play, seeAndHear } from "./acts.mjs";
 import { freePort } from "./free-port.mjs";
+import { behindPassword } from "./haproxy.mjs";
 import { onLongPageStage, onPageStage } from "./page-stage.mjs";
 import { FRAME_RATE, MjpegCamera, RtspCamera, makeFile, makePictures, publish, publishEmbedded, received } from "./publishing.mjs";
 
@@ -153,4 +157,29 @@ onPageStage("Chromium plays motion JPEG over HTTP, which has no times", async (s
   await play(viewer, "Printer");
   await seeAndHear(viewer, "Printer", { sound: false });
   viewer.assertNoProblems();
+});
+
+onPageStage("publish reaches a server whose proxy asks for a password or a token", async (stage) => {
+  const secrets = { user: "camera", password: "s3cr@t", token: "t0ken" };
+  const proxy = await behindPassword(stage, secrets);
+  const folder = await mkdtemp(join(tmpdir(), "wigwag-page-"));
+  stage.atEnd(() => rm(folder, { recursive: true }));
+  const file = join(folder, "headers");
+  await writeFile(file, `Authorization: Bearer ${secrets.token}\n`, { mode: 0o600 });
+  const ways = {
+    address: ["--server", `ws://camera:s3cr%40t@${proxy}`],
+    header: ["--server", `ws://${proxy}`, "--header", `Authorization: Bearer ${secrets.token}`],
+    file: ["--server", `ws://${proxy}`, "--header", `@${file}`],
+  };
+  const viewer = await stage.page();
+  for (const [name, args] of Object.entries(ways)) {
+    const published = publish(stage, "test", "--name", name, ...args);
+    await published.line(/^published as /);
+    await play(viewer, name);
+    await seeAndHear(viewer, name);
+    assert.doesNotMatch(published.lines.join("\n"), /s3cr|t0ken/);
+    await published.end("SIGTERM");
+  }
+  const refused = publish(stage, "test", "--server", `ws://camera:wr0ng@${proxy}`);
+  assert.doesNotMatch(await refused.line(/401/), /wr0ng/);
 });

@@ -62,6 +62,7 @@ const PACKAGES_TO_TEST: &[Packages] = &[
     ("peers: browsers", &["chromium", "firefox-esr"]),
     ("peers: an RTSP server", &["gir1.2-gst-rtsp-server-1.0"]),
     ("peers: a reverse proxy", &["haproxy"]),
+    ("tests: a network that drops packets", &["nftables"]),
     (
         "tests: limits and ends of processes, and networks of their own",
         &["util-linux", "procps", "iproute2"],

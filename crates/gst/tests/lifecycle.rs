@@ -44,10 +44,20 @@ fn the_server_of_a_sink_starts_again_on_its_port() {
         sender.play();
         let viewer = sender.viewer();
         viewer.wait_frames(15);
+        assert_eq!(greeting_in_the_text_protocol(port), "HELLO");
         let took = sender.stop();
         assert!(took < STOP, "{took:?}");
     }
     sender.assert_quiet();
+}
+
+/// What a server answers to a peer of the text protocol that introduces itself.
+fn greeting_in_the_text_protocol(port: u16) -> String {
+    let (mut peer, _) =
+        tungstenite::connect(format!("ws://127.0.0.1:{port}/text")).expect("it is spoken there");
+    peer.send("HELLO 17".into()).expect("it is taken");
+    let answer = peer.read().expect("it answers");
+    answer.into_text().expect("text").to_string()
 }
 
 #[test]

@@ -269,6 +269,9 @@ fn it_brings_its_own_server() -> Result<()> {
     let id = producer_named(&endpoint, "test")?;
     let mut viewer = consume(&endpoint, &id, ENOUGH)?;
     viewer.wait_for("frames")?;
+    let (mut peer, _) = tungstenite::connect(format!("ws{address}/text"))?;
+    peer.send("HELLO 17".into())?;
+    ensure!(peer.read()?.into_text()?.as_str() == "HELLO");
     ensure!(published.signal("TERM")?.code() == Some(0));
     Ok(())
 }
