@@ -1,10 +1,13 @@
 //! Sources that `wigwag publish` is pointed at and that are no files or RTSP: senders over UDP and SRT, cameras of HTTP.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-use crate::{Peer, port};
+use crate::{DEADLINE, Peer, port};
 
 const PYTHON: &str = "/usr/bin/python3";
 
@@ -30,6 +33,16 @@ impl Sender {
         Self::start(&format!(
             "srtsink uri=srt://127.0.0.1:{port}?mode=caller wait-for-connection=false"
         ))
+    }
+
+    /// Calls a port of this machine over TCP, where somebody listens already.
+    pub fn tcp_caller(port: u16) -> Result<Self> {
+        Self::start(&format!("tcpclientsink host=127.0.0.1 port={port}"))
+    }
+
+    /// Lets others call a port of this machine over TCP.
+    pub fn tcp_listener(port: u16) -> Result<Self> {
+        Self::start(&format!("tcpserversink host=127.0.0.1 port={port}"))
     }
 
     fn start(sink: &str) -> Result<Self> {
@@ -118,4 +131,19 @@ impl HttpCamera {
 /// A UDP port that nobody uses.
 pub fn udp_port() -> Result<u16> {
     port::free()
+}
+
+/// A port of TCP that nobody listens on.
+pub fn tcp_port() -> Result<u16> {
+    port::free()
+}
+
+/// Waits until somebody listens on a port of TCP, without a call.
+pub fn wait_for_listener(port: u16) -> Result<()> {
+    let end = Instant::now() + DEADLINE;
+    while TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
+        ensure!(Instant::now() < end, "nobody listens on port {port}");
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }

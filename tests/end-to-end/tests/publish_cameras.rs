@@ -1,12 +1,13 @@
 //! `wigwag publish` of RTSP cameras as people have them: passwords, certificates of their own, tracks that stall and tracks
 //! that are neither picture nor sound.
 
-use std::fs;
+use std::process::Command;
+use std::{env, fs};
 
 use anyhow::{Result, ensure};
 use tempfile::TempDir;
 use wigwag_end_to_end::publish::{Published, RtspServer};
-use wigwag_end_to_end::{Authority, PictureViewer, SignallingServer};
+use wigwag_end_to_end::{Authority, Namespace, PictureViewer, SignallingServer};
 
 const ENOUGH: u64 = 30;
 fn publish(server: &SignallingServer, arguments: &[&str]) -> Result<Published> {
@@ -116,12 +117,13 @@ fn track_that_is_neither_picture_nor_sound_is_left_out_with_its_encoding() -> Re
 }
 
 #[test]
-fn camera_that_comes_back_with_another_size_and_sound_plays_on() -> Result<()> {
+fn camera_that_comes_back_with_another_size_sound_and_codec_plays_on() -> Result<()> {
     let server = SignallingServer::start()?;
     let mut camera = RtspServer::start()?;
     let mut published = publish(&server, &[&camera.uri(), "--name", "Gate"])?;
     let mut viewer = PictureViewer::watch(&server, "Gate", ENOUGH)?;
-    for kind in ["sound", "sliced"] {
+    // The viewer takes H.264 alone.
+    for kind in ["sound", "h265", "sliced", "h265"] {
         camera.kill()?;
         published.wait_for_new_line("next attempt in")?;
         camera.start_again_with(&[kind])?;
@@ -143,5 +145,42 @@ fn rtsp_comes_over_the_transport_that_is_asked_for() -> Result<()> {
         let mut published = publish(&server, &[&camera.uri(), "--rtsp-transport", transport])?;
         published.wait_for_line("published as \"127.0.0.1\"")?;
     }
+    Ok(())
+}
+
+/// One packet of twenty is lost, of UDP alone.
+const LOSS: &str = "add table inet lossy; \
+     add chain inet lossy out { type filter hook output priority 0; }; \
+     add rule inet lossy out meta l4proto udp numgen random mod 20 == 0 drop";
+
+#[test]
+fn camera_whose_packets_are_lost_is_asked_over_tcp() -> Result<()> {
+    const INSIDE: &str = "WIGWAG_IN_A_LOSSY_NETWORK";
+    if env::var_os(INSIDE).is_none() {
+        // Again, in a network of its own.
+        let network = Namespace::new()?;
+        let mut again = Command::new(env::current_exe()?);
+        again.args([
+            "--exact",
+            "camera_whose_packets_are_lost_is_asked_over_tcp",
+            "--nocapture",
+        ]);
+        again.env(INSIDE, "1");
+        let ended = network.enter(&again).output()?;
+        let said = String::from_utf8_lossy(&ended.stdout);
+        ensure!(ended.status.success(), "{said}");
+        ensure!(said.contains("1 passed"), "{said}");
+        return Ok(());
+    }
+    ensure!(Command::new("nft").arg(LOSS).status()?.success());
+    let server = SignallingServer::start()?;
+    let mut camera = RtspServer::start()?;
+    let mut published = publish(&server, &[&camera.uri(), "--name", "Gate"])?;
+    camera.wait_until_asked()?;
+    published.wait_for_line("published as \"Gate\"")?;
+    published.wait_for_line("% of packets are lost over UDP; asking over TCP")?;
+    camera.wait_until_asked()?;
+    let mut viewer = PictureViewer::watch(&server, "Gate", ENOUGH)?;
+    viewer.wait_for_more(ENOUGH)?;
     Ok(())
 }

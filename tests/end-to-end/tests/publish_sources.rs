@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use wigwag_end_to_end::publish::Published;
-use wigwag_end_to_end::sources::{HttpCamera, Sender, udp_port};
+use wigwag_end_to_end::sources::{HttpCamera, Sender, tcp_port, udp_port, wait_for_listener};
 use wigwag_end_to_end::{PictureViewer, SignallingServer};
 
 const ENOUGH: u64 = 20;
@@ -37,6 +37,39 @@ fn srt_caller_that_leaves_is_played_when_another_calls() -> Result<()> {
     drop(sender);
     published.wait_for_line("listening again")?;
     let _sender = Sender::srt(port)?;
+    viewer.wait_for_more(ENOUGH)?;
+    ensure!(published.signal("TERM")?.code() == Some(0));
+    Ok(())
+}
+
+#[test]
+fn tcp_sender_that_is_gone_is_called_again() -> Result<()> {
+    let server = SignallingServer::start()?;
+    let port = tcp_port()?;
+    let mut published = publish(&server, &format!("tcp://127.0.0.1:{port}"), "tcp")?;
+    published.wait_for_line("next attempt in")?;
+    let sender = Sender::tcp_listener(port)?;
+    let mut viewer = PictureViewer::watch(&server, "tcp", ENOUGH)?;
+    drop(sender);
+    published.wait_for_new_line("next attempt in")?;
+    let _sender = Sender::tcp_listener(port)?;
+    viewer.wait_for_more(ENOUGH)?;
+    ensure!(published.signal("TERM")?.code() == Some(0));
+    Ok(())
+}
+
+#[test]
+fn tcp_caller_that_leaves_is_played_when_another_calls() -> Result<()> {
+    let server = SignallingServer::start()?;
+    let port = tcp_port()?;
+    let mut published = publish(&server, &format!("tcp://:{port}"), "tcp")?;
+    wait_for_listener(port)?;
+    let sender = Sender::tcp_caller(port)?;
+    let mut viewer = PictureViewer::watch(&server, "tcp", ENOUGH)?;
+    drop(sender);
+    published.wait_for_line("listening again")?;
+    wait_for_listener(port)?;
+    let _sender = Sender::tcp_caller(port)?;
     viewer.wait_for_more(ENOUGH)?;
     ensure!(published.signal("TERM")?.code() == Some(0));
     Ok(())

@@ -79,6 +79,15 @@ impl Address {
         values.next()
     }
 
+    /// Whether the query has a key, with a value or without.
+    pub(crate) fn has_query(&self, key: &str) -> bool {
+        let uri = self.uri.split('#').next().unwrap_or_default();
+        let query = uri.split_once('?').map_or("", |(_, query)| query);
+        query
+            .split('&')
+            .any(|pair| pair.split('=').next() == Some(key))
+    }
+
     pub(crate) fn credentials(&self) -> Option<&Credentials> {
         self.credentials.as_ref()
     }
@@ -86,6 +95,13 @@ impl Address {
     /// A name or an IP address, in brackets if of IPv6; none if there is none, as of a listener.
     pub(crate) fn host(&self) -> Option<&str> {
         self.host.as_deref()
+    }
+
+    /// The port; none if there is none that is valid.
+    pub(crate) fn port(&self) -> Option<u16> {
+        let (_, rest) = self.uri.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        authority.rsplit_once(':')?.1.parse().ok()
     }
 
     fn without_credentials(uri: &str) -> Self {

@@ -125,6 +125,7 @@ impl Input {
                 "srt" => address
                     .query("mode")
                     .map_or_else(|| address.host().is_none(), |mode| mode == "listener"),
+                "tcp" => address.host().is_none() || address.has_query("listen"),
                 _ => false,
             },
             Self::Test | Self::Camera(_) | Self::File(_) | Self::Rtsp(_) => false,
@@ -248,6 +249,8 @@ mod tests {
         assert!(is_listener("srt://0.0.0.0:7001?latency=50&mode=listener"));
         assert!(!is_listener("srt://camera.local:7001"));
         assert!(!is_listener("tcp://camera.local:7001"));
+        assert!(is_listener("tcp://:7001"));
+        assert!(is_listener("tcp://127.0.0.1:7001?listen"));
         assert_eq!(parse("SRT://camera.local:7001").is_live(), Some(true));
         assert_eq!(parse("http://camera.local/x").is_live(), None);
     }

@@ -121,6 +121,9 @@ impl Source {
                 self.losses.get_or_init(|| Losses::watch(&source));
                 self.network(&source)
             }
+            Input::Uri(address) if address.scheme() == "tcp" => {
+                self.tcp(address, input.is_listener())
+            }
             Input::Uri(address) => self.uri(address, network),
             Input::File(path) => {
                 let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
@@ -154,6 +157,28 @@ impl Source {
             None
         });
         self.network(&source)
+    }
+
+    /// GStreamer reads no such address by itself.
+    fn tcp(&self, address: &Address, is_listener: bool) -> Result<(), Failure> {
+        let port = address.port().ok_or_else(|| Failure {
+            text: "it names no port; write tcp://host:port, or tcp://:port to listen".to_owned(),
+            lasting: true,
+        })?;
+        let (element, every) = match is_listener {
+            true => ("tcpserversrc", "0.0.0.0"),
+            false => ("tcpclientsrc", "127.0.0.1"),
+        };
+        let source = make(element)?;
+        let host = address.host().unwrap_or(every);
+        source.set_property("host", host.trim_matches(['[', ']']));
+        source.set_property("port", i32::from(port));
+        source.set_property("do-timestamp", true);
+        self.pipeline.add(&source).map_err(|_| broken())?;
+        let pad = source.static_pad("src").ok_or_else(broken)?;
+        self.shared.parse(&pad)?;
+        self.shared.all_pads_are_there();
+        Ok(())
     }
 
     fn uri_source(&self, uri: &str) -> Result<gst::Element, Failure> {

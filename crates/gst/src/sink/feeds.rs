@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use gst::glib;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 use wigwag_media::demand::RenditionId;
@@ -30,14 +31,27 @@ pub(super) struct Feeds(Arc<Mutex<Takers>>);
 
 #[derive(Debug, Default)]
 struct Takers {
-    renditions: Vec<(RenditionId, gst_app::AppSrc)>,
+    renditions: Vec<Taker>,
     decoder: Option<Decoder>,
     group: Group,
 }
 
 #[derive(Debug)]
+struct Taker {
+    rendition: RenditionId,
+    source: gst_app::AppSrc,
+    media_type: MediaType,
+}
+
+/// What a taker was made for, known by the first buffer that it got. When the stream changes to another, takers are replaced a
+/// moment later.
+#[derive(Debug, Default)]
+struct MediaType(Option<glib::GString>);
+
+#[derive(Debug)]
 struct Decoder {
     source: gst_app::AppSrc,
+    media_type: MediaType,
     /// Since when it can only go on with a key frame.
     needs_key_frame: Option<gst::ClockTime>,
     /// Whether a key frame is to be asked for: it began without one, or lost the thread.
@@ -57,12 +71,20 @@ struct Group {
 impl Feeds {
     pub(super) fn add(&self, rendition: RenditionId, source: &gst_app::AppSrc) {
         let mut takers = self.lock();
-        takers.renditions.retain(|(id, _)| *id != rendition);
-        takers.renditions.push((rendition, source.clone()));
+        takers
+            .renditions
+            .retain(|taker| taker.rendition != rendition);
+        takers.renditions.push(Taker {
+            rendition,
+            source: source.clone(),
+            media_type: MediaType::default(),
+        });
     }
 
     pub(super) fn remove(&self, rendition: RenditionId) {
-        self.lock().renditions.retain(|(id, _)| *id != rendition);
+        self.lock()
+            .renditions
+            .retain(|taker| taker.rendition != rendition);
     }
 
     /// Has the stream decoded, from its last key frame on. Says before when the newest picture of those is shown.
@@ -82,6 +104,7 @@ impl Feeds {
         let asks = kept.is_empty();
         takers.decoder = Some(Decoder {
             source: source.clone(),
+            media_type: MediaType::default(),
             needs_key_frame: None,
             asks,
             until: None,
@@ -129,11 +152,32 @@ impl Feeds {
 
 impl Takers {
     fn give(&mut self, sample: &gst::Sample, key: bool) {
-        if let Some(decoder) = &mut self.decoder {
+        if let Some(decoder) = &mut self.decoder
+            && decoder.media_type.is_of(sample)
+        {
             decoder.push(sample, key);
         }
-        for (_, source) in &self.renditions {
-            let _ = source.push_sample(sample);
+        for taker in &mut self.renditions {
+            if taker.media_type.is_of(sample) {
+                let _ = taker.source.push_sample(sample);
+            }
+        }
+    }
+}
+
+impl MediaType {
+    /// Whether a sample is of it; the first is.
+    fn is_of(&mut self, sample: &gst::Sample) -> bool {
+        let caps = sample.caps().and_then(|caps| caps.structure(0));
+        let Some(name) = caps.map(|caps| caps.name()) else {
+            return true;
+        };
+        match &self.0 {
+            Some(known) => known == name,
+            None => {
+                self.0 = Some(name.to_owned());
+                true
+            }
         }
     }
 }

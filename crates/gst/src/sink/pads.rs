@@ -66,12 +66,19 @@ impl Controlled {
         let gone = known.iter().flat_map(|known| &known.codecs);
         let gone = gone.filter(|codec| stream.codec(codec.number).is_none());
         let gone: Vec<_> = gone.map(|codec| codec.number).collect();
+        let has_new = known.as_ref().is_some_and(|known| {
+            let mut codecs = stream.codecs.iter();
+            codecs.any(|codec| known.codec(codec.number).is_none())
+        });
         let other_format = known
             .as_ref()
             .is_some_and(|known| field(&known.caps, None) != field(&stream.caps, None));
         self.streams.insert(id, stream);
         if other_format {
             self.restart_decoding(id);
+        }
+        if has_new {
+            self.restore_codecs(id, Instant::now());
         }
         let left = match gone.is_empty() {
             true => Vec::new(),

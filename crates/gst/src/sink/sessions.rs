@@ -31,6 +31,8 @@ pub(super) struct Session {
     we_offer: bool,
     /// Whether we offered and the viewer has not answered yet.
     awaits_answer: bool,
+    /// The codecs that the viewer takes, whether they can be had now or not.
+    taken: Vec<(StreamId, Vec<u32>)>,
 }
 
 impl Controlled {
@@ -63,6 +65,7 @@ impl Controlled {
             consumer: consumer.clone(),
             we_offer: offer.is_none(),
             awaits_answer: offer.is_none(),
+            taken: Vec::new(),
         };
         let streams = self.streams.values();
         let snapshot = SessionSnapshot {
@@ -240,6 +243,9 @@ impl Controlled {
     }
 
     fn on_negotiated(&mut self, viewer: ViewerId, taken: &[(StreamId, Vec<u32>)], now: Instant) {
+        if let Some(session) = self.sessions.get_mut(&viewer) {
+            session.taken = taken.to_vec();
+        }
         // A stream or a codec of it may have been removed while the viewer was deciding.
         let known = |(id, codecs): &(StreamId, Vec<u32>)| {
             let stream = self.streams.get(id)?;
@@ -253,6 +259,24 @@ impl Controlled {
             return self.end_session(viewer, Some("there is nothing to send any more"));
         }
         self.audience.joined(viewer, &taken, now);
+    }
+
+    /// The codecs of a stream changed: each viewer gets what it takes of what there is now.
+    pub(super) fn restore_codecs(&mut self, id: StreamId, now: Instant) {
+        let Some(stream) = self.streams.get(&id) else {
+            return;
+        };
+        for (viewer, session) in &self.sessions {
+            let taken = session.taken.iter().find(|(stream, _)| *stream == id);
+            let taken = taken.map_or(&[][..], |(_, codecs)| codecs);
+            let codecs = taken.iter().copied();
+            let codecs: Vec<_> = codecs
+                .filter(|codec| stream.codec(*codec).is_some())
+                .collect();
+            if !codecs.is_empty() {
+                self.audience.restore(*viewer, id, &codecs, now);
+            }
+        }
     }
 
     /// Says which streams a viewer goes without.

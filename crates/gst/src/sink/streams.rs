@@ -85,6 +85,7 @@ impl Stream {
     pub(super) fn config(&self, playout_delay: PlayoutDelaySetting) -> StreamConfig {
         let config = |codec: &StreamCodec| CodecConfig {
             number: codec.number,
+            also: self.other_number(codec),
             codec: codec.codec,
             colour_space: self.colour_space(codec),
         };
@@ -101,6 +102,12 @@ impl Stream {
                     caveat: self.caveat.clone(),
                 }),
         }
+    }
+
+    /// Under which number its pictures would be the same codec, if they came in another: transcoded, or as they came.
+    fn other_number(&self, codec: &StreamCodec) -> Option<u32> {
+        let may_be_both = self.encoded && !self.audio && codec.format.is_common;
+        may_be_both.then_some(codec.number ^ TRANSCODED)
     }
 
     /// What the samples of its pictures mean in a codec: as its caps say, or as everything is encoded.

@@ -273,6 +273,35 @@ impl Audience {
         }
     }
 
+    /// A viewer takes these codecs of a stream, which changed: those of what it takes that can be had now, in its order. It goes
+    /// to what is passed through with the next key frame of that. To be called before [`withdraw`](Self::withdraw).
+    pub fn restore(&mut self, viewer: ViewerId, stream: StreamId, codecs: &[u32], now: Instant) {
+        let passed = match self.streams.get(&stream) {
+            Some(StreamRate::Passed { codec, .. }) => Some(*codec),
+            _ => None,
+        };
+        let Some(watched) = self.watched(viewer, stream) else {
+            return;
+        };
+        let is_new = |codec: &u32| codecs.contains(codec) && !watched.takes.contains(codec);
+        let back = passed.filter(is_new);
+        let others = watched.takes.iter().copied();
+        let others = others.filter(|codec| !codecs.contains(codec));
+        watched.takes = codecs.iter().copied().chain(others).collect();
+        let Some(codec) = back else {
+            return;
+        };
+        watched.next = Some(codec);
+        if watched.arrived {
+            self.actions.push_back(Action::Give {
+                viewer,
+                rendition: rendition(stream, codec),
+                handover: Handover::AwaitKeyFrame,
+            });
+        }
+        self.decide(None, now);
+    }
+
     /// Codecs of a stream are of no use any more to those who watch it: each gets another that it takes. Returns who
     /// takes no other, and keeps what it has.
     pub fn withdraw(&mut self, stream: StreamId, codecs: &[u32], now: Instant) -> Vec<ViewerId> {

@@ -344,6 +344,34 @@ fn codec_that_is_withdrawn_is_replaced_for_those_who_take_another() {
 }
 
 #[test]
+fn viewer_whose_codec_is_withdrawn_gets_it_by_another_number_and_goes_back() {
+    const TRANSCODED_H264: u32 = 65;
+    let passed = |codec| StreamRate::Passed {
+        codec,
+        rate: 8_192_000,
+    };
+    let (mut audience, now) = (audience_of_h264(), Instant::now());
+    join_h264(&mut audience, 1, &[H264], now);
+    audience.switched(ViewerId(1), rendition(VIDEO, H264), now);
+    actions(&mut audience);
+    // The camera comes back with another codec.
+    audience.set_stream(VIDEO, passed(3));
+    audience.restore(ViewerId(1), VIDEO, &[TRANSCODED_H264], now);
+    assert_eq!(audience.withdraw(VIDEO, &[H264], now), []);
+    let done = actions(&mut audience);
+    assert_eq!(given(&done), [(1, TRANSCODED_H264, AskForKeyFrame)]);
+    audience.switched(ViewerId(1), rendition(VIDEO, TRANSCODED_H264), now);
+    assert_eq!(given(&actions(&mut audience)), []);
+    // And again with the first, while what is transcoded can still be had: it is seen until the next key frame.
+    audience.set_stream(VIDEO, passed(H264));
+    audience.restore(ViewerId(1), VIDEO, &[H264, TRANSCODED_H264], now);
+    audience.withdraw(VIDEO, &[3], now);
+    assert_eq!(given(&actions(&mut audience)), [(1, H264, AwaitKeyFrame)]);
+    audience.switched(ViewerId(1), rendition(VIDEO, H264), now);
+    assert_eq!(audience.given(ViewerId(1)), [rendition(VIDEO, H264)]);
+}
+
+#[test]
 fn viewers_of_a_rendition_that_failed_get_another_codec_if_they_take_one() {
     let (mut audience, now) = (audience_of_h264(), Instant::now());
     join_h264(&mut audience, 1, &[VP8, H264], now);

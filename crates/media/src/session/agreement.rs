@@ -32,6 +32,8 @@ pub(super) struct OfferedSection {
 struct OfferedFormat {
     /// The sender's number for the codec.
     codec_number: u32,
+    /// See [`CodecConfig::also`].
+    also: Option<u32>,
     /// What it is sent in.
     codec: Codec,
     /// Under which name it is offered; see [`format::offered_as`].
@@ -59,6 +61,7 @@ pub(super) enum Agreement {
 #[derive(Clone, Debug)]
 pub(super) struct AgreedFormat {
     codec_number: u32,
+    also: Option<u32>,
     codec: Codec,
     claim: Claim,
     /// As the viewer wrote it.
@@ -107,6 +110,7 @@ impl Offered {
                     };
                     formats.push(OfferedFormat {
                         codec_number: codec.number,
+                        also: codec.also,
                         codec: codec.codec,
                         offered_as,
                         claim,
@@ -163,6 +167,7 @@ impl Offered {
                 })?;
                 Some(AgreedFormat {
                     codec_number: offered.codec_number,
+                    also: offered.also,
                     codec: offered.codec,
                     claim,
                     is_true_name: offered.offered_as == offered.codec,
@@ -285,6 +290,7 @@ fn agree_on_stream(
         };
         Some(AgreedFormat {
             codec_number: codec.number,
+            also: codec.also,
             codec: codec.codec,
             claim,
             is_true_name: format.takes(codec.codec),
@@ -361,15 +367,19 @@ impl Agreement {
     }
 
     /// By the sender's numbers, the payload types under which the viewer takes codecs; the first was
-    /// agreed on.
+    /// agreed on. Further numbers of the same codecs come last.
     pub(super) fn payload_types(&self) -> Vec<(u32, Pt)> {
-        match self {
-            Self::Sent { formats, .. } => formats
-                .iter()
-                .map(|format| (format.codec_number, format.claim.payload_type.into()))
-                .collect(),
-            _ => Vec::new(),
-        }
+        let Self::Sent { formats, .. } = self else {
+            return Vec::new();
+        };
+        let payload_type = |format: &AgreedFormat| format.claim.payload_type.into();
+        let own = formats
+            .iter()
+            .map(|format| (format.codec_number, payload_type(format)));
+        let also = formats
+            .iter()
+            .filter_map(|format| Some((format.also?, payload_type(format))));
+        own.chain(also).collect()
     }
 
     /// Whether the viewer takes packets again that were agreed on.

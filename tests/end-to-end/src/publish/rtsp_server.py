@@ -5,6 +5,7 @@ KIND is one of
   stalls  with sound; each time somebody asks for it, the picture stops after three seconds
   data    with a track that is neither picture nor sound
   sound   with sound, and a picture of another size
+  h265    the picture is H.265
 
 It says when somebody asks for the stream, and runs until its standard input closes.
 """
@@ -44,11 +45,18 @@ WITH_SOUND = PIPELINE.replace("width=320,height=240", "width=480,height=270").re
     " )", " audiotestsrc is-live=true ! opusenc ! rtpopuspay name=pay1 pt=97 )"
 )
 
+H265 = (
+    "( videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=30/1"
+    " ! x265enc tune=zerolatency speed-preset=ultrafast key-int-max=10 bitrate=500"
+    " ! video/x-h265,profile=main ! rtph265pay name=pay0 pt=96 )"
+)
+
 LAUNCHES = {
     "sliced": SLICED,
     "stalls": STALLING,
     "data": WITH_DATA,
     "sound": WITH_SOUND,
+    "h265": H265,
 }
 STALL_AFTER_MS = 3_000
 
