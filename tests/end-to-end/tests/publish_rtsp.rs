@@ -2,9 +2,9 @@
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
-use wigwag_end_to_end::SignallingServer;
 use wigwag_end_to_end::gst_plugin_webrtc::{Endpoint, consume};
 use wigwag_end_to_end::publish::{Published, RtspServer, producer_named};
+use wigwag_end_to_end::{PictureViewer, SignallingServer};
 
 const ENOUGH: u64 = 60;
 const NEVER_ENOUGH: u64 = 1_000_000;
@@ -67,5 +67,24 @@ fn a_stream_that_the_camera_does_not_have_is_an_error() -> Result<()> {
     let mut published = Published::start(&[&uri, "--server", &server.uri()])?;
     ensure!(published.wait_for_exit()?.code() == Some(1));
     published.wait_for_line("error: rtsp://127.0.0.1:")?;
+    Ok(())
+}
+
+#[test]
+fn camera_that_is_killed_again_and_again_is_called_at_once_each_time() -> Result<()> {
+    // Longer than what counts as the same failure.
+    const DELIVERED: u64 = 150;
+    let server = SignallingServer::start()?;
+    let mut camera = RtspServer::start()?;
+    let mut published =
+        Published::start(&[&camera.uri(), "--name", "Gate", "--server", &server.uri()])?;
+    let mut viewer = PictureViewer::watch(&server, "Gate", DELIVERED)?;
+    for _ in 0..3 {
+        camera.kill()?;
+        let line = published.wait_for_new_line("does not deliver")?;
+        ensure!(line.ends_with("next attempt in 1 s"), "{line}");
+        camera.start_again()?;
+        viewer.wait_for_more(DELIVERED)?;
+    }
     Ok(())
 }

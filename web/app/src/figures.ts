@@ -45,7 +45,7 @@ export class Meter {
     const sum = (field: string) => inbound.reduce((total, entry) => total + number(entry[field]), 0);
     const now: Sample = {
       at: atMs,
-      bytes: sum("bytesReceived"),
+      bytes: inbound.reduce((total, entry) => total + newBytes(entry), 0),
       received: sum("packetsReceived"),
       lost: sum("packetsLost"),
       frames: number(video?.["framesDecoded"]),
@@ -72,12 +72,20 @@ export class Meter {
       video: video
         ? {
             codec: codecName(entries.get(String(video["codecId"])))[0] ?? null,
-            bytes: number(video["bytesReceived"]),
+            bytes: newBytes(video),
             framesDecoded: now.frames,
           }
         : null,
     };
   }
+}
+
+/**
+ * What arrived for the first time: a sender that has nothing new tries the path with what it sent before. Not every browser
+ * counts that apart.
+ */
+function newBytes(entry: Entry): number {
+  return number(entry["bytesReceived"]) - number(entry["retransmittedBytesReceived"]);
 }
 
 /** Figures as words, in the order in which they are shown; those that are not known are left out. */

@@ -60,3 +60,13 @@ it("losses are the recent ones", () => {
   }
   expect(last.lost).toBe(0);
 });
+
+it("what is sent again is nothing new", () => {
+  const video = (bytesReceived: number, retransmittedBytesReceived: number) =>
+    [["v", { id: "v", type: "inbound-rtp", kind: "video", bytesReceived, retransmittedBytesReceived }]] as const;
+  const meter = new Meter();
+  const before = meter.take(video(5_000, 1_000), 0);
+  const after = meter.take(video(9_000, 5_000), 1_000);
+  expect([before.bytes, after.bytes, after.video?.bytes]).toEqual([4_000, 4_000, 4_000]);
+  expect(after.bitsPerSecond).toBe(0);
+});

@@ -33,7 +33,10 @@ const LINGER: Duration = Duration::from_secs(10);
 /// How often in a row a source is called again for its sound alone; some have none most of the time.
 const MAX_CALLS_FOR_SOUND: u32 = 3;
 
-/// After so long, a source that fails is not the same failure again.
+/// A source that delivered for so long and then fails is called again as at the first time.
+const RECOVERED: Duration = Duration::from_secs(3);
+
+/// The sound of a source that goes on for so long has not stopped again and again.
 const STEADY: Duration = Duration::from_secs(10);
 
 /// After so long, a listener had a sender in earnest, and is there for the next one at once.
@@ -437,7 +440,7 @@ impl Channel {
                 None => OverTcp::InVain,
             };
         }
-        if delivered.is_some_and(|time| time > STEADY) {
+        if delivered.is_some_and(|time| time > RECOVERED) {
             self.source_back_off.reset();
             self.calls = 0;
         }

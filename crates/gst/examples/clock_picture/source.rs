@@ -115,13 +115,15 @@ fn cells(steps: u128) -> u32 {
     time | nibbles.fold(0xf, |check, nibble| check ^ nibble)
 }
 
+/// Answers in the place of the elements before, which know no latency until they are negotiated.
 fn report_latency(pad: &gst::Pad, latency: gst::ClockTime) {
-    let answered = gst::PadProbeType::QUERY_UPSTREAM | gst::PadProbeType::PULL;
-    pad.add_probe(answered, move |_, info| {
+    let asked = gst::PadProbeType::QUERY_UPSTREAM | gst::PadProbeType::PUSH;
+    pad.add_probe(asked, move |_, info| {
         if let Some(query) = info.query_mut()
             && let gst::QueryViewMut::Latency(asked) = query.view_mut()
         {
             asked.set(true, latency, gst::ClockTime::NONE);
+            return gst::PadProbeReturn::Handled;
         }
         gst::PadProbeReturn::Ok
     });
