@@ -188,6 +188,29 @@ fn b_frames_that_begin_late_are_noticed_while_viewers_watch() {
 }
 
 #[test]
+fn source_that_comes_back_raw_is_encoded_for_those_who_watch_and_for_new_viewers() {
+    let picture =
+        "is-live=true pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=30/1";
+    for encoder in [
+        "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15 ! video/x-h264,profile=constrained-baseline",
+        "vp8enc deadline=1 keyframe-max-dist=15",
+    ] {
+        let sources = format!(
+            "concat name=c ! identity single-segment=true ! queue ! s. \
+             videotestsrc num-buffers=120 {picture} ! {encoder} ! c. videotestsrc {picture} ! c."
+        );
+        let sender = Sender::playing(&sources);
+        let viewer = sender.persistent_viewer();
+        viewer.wait_frames(30);
+        assert!(sender.encoders().is_empty(), "{encoder} is passed through");
+        wait("an encoder", || !sender.encoders().is_empty());
+        viewer.wait_frames(30);
+        sender.viewer().wait_frames(30);
+        sender.assert_quiet();
+    }
+}
+
+#[test]
 fn g711_of_another_rate_than_telephones_have_is_encoded_anew() {
     let sender = Sender::playing(
         "audiotestsrc is-live=true ! audio/x-raw,rate=16000,channels=1 ! alawenc ! queue ! s.",

@@ -185,7 +185,7 @@ export class Stream {
     this.#leave();
     const isRefused = problem?.startsWith(NO_COMMON_CODEC) ?? false;
     const refused = isRefused ? refusalText(this.#refusals) : "";
-    const message = problem === null ? "The sender ended the stream: play it again when it is back." : refused || playError(problem);
+    const message = problem === null ? "The sender ended the stream: start it there again." : refused || playError(problem);
     // Of what this browser does not take, another attempt brings no more.
     this.#failed(message, !isRefused && (this.#persistent || this.#everPlayed || this.#retries > 0));
   }

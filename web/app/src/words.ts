@@ -24,7 +24,7 @@ export function playError(message: string): string {
   if (/no common codec/i.test(message)) {
     return "This browser takes no codec of the sender: try another browser, or let the sender encode VP8.";
   }
-  return `The sender ended the stream (${clip(message, MAX_REASON_CHARS)}): play it again, or look at the sender's log.`;
+  return `The sender ended the stream (${clip(message, MAX_REASON_CHARS)}): its log may say more.`;
 }
 
 const MAX_CODEC_CHARS = 40;

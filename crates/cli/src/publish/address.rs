@@ -79,13 +79,14 @@ impl Address {
         values.next()
     }
 
-    /// Whether the query has a key, with a value or without.
-    pub(crate) fn has_query(&self, key: &str) -> bool {
+    /// Whether a switch is on in the query: a key without a value, or with another than 0.
+    pub(crate) fn has_switch(&self, key: &str) -> bool {
         let uri = self.uri.split('#').next().unwrap_or_default();
         let query = uri.split_once('?').map_or("", |(_, query)| query);
-        query
-            .split('&')
-            .any(|pair| pair.split('=').next() == Some(key))
+        query.split('&').any(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, "1"));
+            name == key && value != "0"
+        })
     }
 
     pub(crate) fn credentials(&self) -> Option<&Credentials> {

@@ -44,11 +44,12 @@ Exit codes: 0 the end, 1 an error, 2 a command line that makes no sense.";
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct PublishArguments {
-    /// What to publish: test, a file, v4l2 or /dev/video0, rtsp://..., or any URI that GStreamer plays
+    /// What to publish: test, a file, v4l2 or /dev/video0, rtsp://..., or any URI that GStreamer plays; several are published
+    /// side by side
     #[arg(value_name = "INPUT", required_unless_present_any = ["more_inputs", "input_files", "config"])]
-    input: Option<String>,
+    inputs: Vec<String>,
 
-    /// Another input, published beside the first; may be given several times
+    /// Another input; may be given several times
     #[arg(long = "input", value_name = "INPUT")]
     more_inputs: Vec<String>,
 
@@ -63,7 +64,7 @@ pub struct PublishArguments {
     input_files: Vec<PathBuf>,
 
     /// Many cameras, listed in this file (TOML), which is read again when it changes; docs/publish.md has the keys
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "more_inputs", "input_files", "names"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["inputs", "more_inputs", "input_files", "names"])]
     pub(crate) config: Option<PathBuf>,
 
     /// The signalling server
@@ -230,7 +231,7 @@ impl PublishArguments {
 
     /// The inputs in their order, each with a name of its own.
     pub(crate) fn named_inputs(&self) -> Result<Vec<Named>, ArgumentError> {
-        let inputs = self.input.iter().chain(&self.more_inputs);
+        let inputs = self.inputs.iter().chain(&self.more_inputs);
         let mut inputs: Vec<_> = inputs
             .map(|input| Input::parse(input))
             .collect::<Result<_, _>>()?;
@@ -369,6 +370,10 @@ mod tests {
         assert_eq!(names("publish test --name Yard"), ["Yard"]);
         let several = "publish test --input test --input rtsp://u:p@camera.local:554/x";
         assert_eq!(names(several), ["test", "test 2", "camera.local"]);
+        assert_eq!(
+            names("publish test a.mkv --input rtsp://b --name A"),
+            ["A", "a.mkv", "b"]
+        );
         assert_eq!(
             names("publish --input test --name A --input test"),
             ["A", "test"]

@@ -16,7 +16,7 @@ use super::network::{NetworkSettings, RtspTransport};
 use super::outlet::{Feed, Kind, Outlet, SharedClock};
 use super::output::{Output, OutputSettings};
 use super::progress::{Awaited, Progress};
-use super::snapshots::Registered;
+use super::snapshots::SnapshotRegistration;
 use super::source::Source;
 use super::status::Status;
 use super::tracks::Before;
@@ -25,7 +25,7 @@ use super::tracks::Before;
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// After so long, one JPEG picture is asked for again.
-const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(1);
+const SINGLE_PICTURE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long a source that is called on demand goes on without viewers.
 const LINGER: Duration = Duration::from_secs(10);
@@ -44,6 +44,9 @@ const LISTENER_STEADY: Duration = Duration::from_secs(1);
 
 /// How long the port of a listener that is closed is left alone.
 const LISTENER_WAIT: Duration = Duration::from_millis(200);
+
+/// The same after somebody called who sent nothing of use.
+const STRANGER_WAIT: Duration = Duration::from_secs(1);
 
 /// How often a live source is looked after.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
@@ -81,7 +84,7 @@ pub(crate) struct Channel {
     clock: SharedClock,
     outlet: Arc<Outlet>,
     /// Its pictures can be asked for while it is there.
-    _snapshots: Option<Registered>,
+    _snapshots: Option<SnapshotRegistration>,
     output: Output,
     reporter: SourceReporter,
     source: Option<Source>,
@@ -98,7 +101,7 @@ pub(crate) struct Channel {
     /// How often in a row it was called because its sound stopped.
     calls_for_sound: u32,
     /// Whether it gives one JPEG picture each time.
-    is_snapshot: bool,
+    gives_single_pictures: bool,
     over_tcp: OverTcp,
     /// When a source that nobody watches is left, if it is called on demand.
     leave_at: Option<Instant>,
@@ -125,7 +128,7 @@ impl Channel {
         named: Named,
         sources: &SourceSettings,
         settings: &OutputSettings,
-        snapshots: Option<Registered>,
+        snapshots: Option<SnapshotRegistration>,
         clock: &SharedClock,
         events: &Sender<Event>,
     ) -> Result<Self, String> {
@@ -142,7 +145,7 @@ impl Channel {
             clock: clock.clone(),
             outlet: Arc::new(Outlet::new(
                 clock.clone(),
-                snapshots.as_ref().map(Registered::latest),
+                snapshots.as_ref().map(SnapshotRegistration::latest),
             )),
             _snapshots: snapshots,
             reporter: SourceReporter {
@@ -161,7 +164,7 @@ impl Channel {
             output_back_off: BackOff::new(),
             calls: 0,
             calls_for_sound: 0,
-            is_snapshot: false,
+            gives_single_pictures: false,
             over_tcp: OverTcp::NotYet,
             leave_at: None,
             is_left: false,
@@ -289,6 +292,7 @@ impl Channel {
         }
         if due(&mut self.leave_at) {
             self.drop_source();
+            self.outlet.forget_latest();
             self.is_left = true;
             let text = "nobody watches; it is called when somebody does";
             self.progress.say(status, text);
@@ -329,7 +333,8 @@ impl Channel {
         let awaited = if self.output_at.is_some() {
             Some(Awaited::Signalling)
         } else {
-            let is_awaited = self.source_at.is_some() && !(self.is_snapshot && self.calls == 0);
+            let is_awaited =
+                self.source_at.is_some() && !(self.gives_single_pictures && self.calls == 0);
             is_awaited.then_some(Awaited::Source)
         };
         let passed_through = matches!(self.before.video, Some(Some(_)));
@@ -380,8 +385,8 @@ impl Channel {
     }
 
     fn on_source_ended(&mut self, status: &Status) -> Fate {
-        if self.source.as_ref().is_some_and(Source::is_snapshot) {
-            return self.on_snapshot(status);
+        if self.source.as_ref().is_some_and(Source::is_single_picture) {
+            return self.on_single_picture(status);
         }
         let live = match &self.named.input {
             Input::Test | Input::File(_) => false,
@@ -408,18 +413,18 @@ impl Channel {
     }
 
     /// A picture of a camera came that gives one at a time.
-    fn on_snapshot(&mut self, status: &Status) -> Fate {
-        if !std::mem::replace(&mut self.is_snapshot, true) {
+    fn on_single_picture(&mut self, status: &Status) -> Fate {
+        if !std::mem::replace(&mut self.gives_single_pictures, true) {
             let text = format!(
                 "one JPEG picture at a time: it is asked for every {} s",
-                SNAPSHOT_INTERVAL.as_secs()
+                SINGLE_PICTURE_INTERVAL.as_secs()
             );
             self.progress.say(status, &text);
         }
         self.calls = 0;
         self.source_back_off.reset();
         let fate = self.open();
-        let next = self.started_at + SNAPSHOT_INTERVAL;
+        let next = self.started_at + SINGLE_PICTURE_INTERVAL;
         self.drop_source();
         self.source_at = Some(next);
         fate
@@ -429,11 +434,14 @@ impl Channel {
         if self.settings.on_demand && self.was_open && self.progress.viewers() == 0 {
             // What is wrong matters when somebody watches.
             self.drop_source();
+            self.outlet.forget_latest();
             self.is_left = true;
             return Fate::GoesOn;
         }
         let delivered = self.delivered();
+        let had_sender = self.source.as_ref().and_then(Source::sender_at).is_some();
         self.drop_source();
+        self.outlet.forget_latest();
         if self.over_tcp == OverTcp::Asked {
             self.over_tcp = match delivered {
                 Some(_) => OverTcp::Works,
@@ -463,6 +471,9 @@ impl Channel {
         let is_listener = self.named.input.is_listener();
         let (wait, done) = if is_listener && delivered.is_some_and(|time| time > LISTENER_STEADY) {
             (LISTENER_WAIT, "listening again".to_owned())
+        } else if is_listener && had_sender {
+            // A stranger who called must not keep the sender out, nor fill the terminal.
+            (STRANGER_WAIT, "listening again".to_owned())
         } else {
             let wait = self.source_back_off.wait();
             (wait, format!("next attempt in {} s", wait.as_secs()))
@@ -497,7 +508,11 @@ impl Channel {
         let seconds = timeout.as_secs();
         if !silence.is_known() {
             // Who sends to a listener may come at any time.
-            let waits = self.named.input.is_listener() || self.started_at.elapsed() < timeout;
+            let sender_at = self.source.as_ref().and_then(Source::sender_at);
+            let waits = match sender_at {
+                Some(at) => at.elapsed() < timeout,
+                None => self.named.input.is_listener() || self.started_at.elapsed() < timeout,
+            };
             return (!waits).then(|| format!("nothing came for {seconds} s"));
         }
         let (picture, sound) = (is_silent(silence.picture), is_silent(silence.sound));

@@ -13,12 +13,19 @@ const MAX_FRAMES: usize = 1_024;
 pub(super) struct FrameGroup {
     samples: Vec<gst::Sample>,
     bytes: usize,
+    /// The first, also if there were too many.
+    key_frame: Option<gst::Sample>,
 }
 
 impl FrameGroup {
     /// Its frames, in the order in which they came.
     pub(super) fn samples(&self) -> &[gst::Sample] {
         &self.samples
+    }
+
+    /// The key frame alone.
+    pub(super) fn key_frame(&self) -> Option<&gst::Sample> {
+        self.key_frame.as_ref()
     }
 
     /// Adds an encoded frame, unless the key frame that it needs is missing; a key frame begins a new group. Anything but
@@ -41,9 +48,12 @@ impl FrameGroup {
         if let Ok(copy) = buffer.copy_deep() {
             kept.make_mut().set_buffer(Some(&copy));
         }
+        if self.samples.is_empty() {
+            self.key_frame = Some(kept.clone());
+        }
         self.samples.push(kept);
         if self.bytes > MAX_BYTES || self.samples.len() > MAX_FRAMES {
-            *self = Self::default();
+            (self.samples, self.bytes) = (Vec::new(), 0);
         }
     }
 }
@@ -80,6 +90,7 @@ mod tests {
         assert_eq!((group.samples.len(), group.bytes), (2, 3));
         group.add(&frame(MAX_BYTES, false));
         assert!(group.samples.is_empty());
+        assert!(group.key_frame().is_some());
         for number in 0..=MAX_FRAMES {
             group.add(&frame(1, number == 0));
         }

@@ -36,6 +36,11 @@ pub(crate) enum Input {
 pub(crate) enum InputError {
     #[error("no file {}: {reason}", path.display())]
     File { path: PathBuf, reason: String },
+    #[error("{address} cannot be read: {reason}")]
+    Address {
+        address: Address,
+        reason: &'static str,
+    },
     #[error("no camera at {}: {reason}{}", path.display(), cameras(.found))]
     Camera {
         path: PathBuf,
@@ -92,6 +97,19 @@ impl Input {
                 }
                 Ok(())
             }
+            Self::Uri(address) if address.scheme() == "tcp" => {
+                let reason = if address.port().is_none_or(|port| port == 0) {
+                    "it names no valid port; write tcp://host:port, or tcp://:port to listen"
+                } else if address.credentials().is_some() {
+                    "there are no passwords in tcp"
+                } else {
+                    return Ok(());
+                };
+                Err(InputError::Address {
+                    address: address.clone(),
+                    reason,
+                })
+            }
             Self::Test | Self::Rtsp(_) | Self::Uri(_) => Ok(()),
         }
     }
@@ -125,7 +143,7 @@ impl Input {
                 "srt" => address
                     .query("mode")
                     .map_or_else(|| address.host().is_none(), |mode| mode == "listener"),
-                "tcp" => address.host().is_none() || address.has_query("listen"),
+                "tcp" => address.host().is_none() || address.has_switch("listen"),
                 _ => false,
             },
             Self::Test | Self::Camera(_) | Self::File(_) | Self::Rtsp(_) => false,
@@ -253,6 +271,25 @@ mod tests {
         assert!(is_listener("tcp://127.0.0.1:7001?listen"));
         assert_eq!(parse("SRT://camera.local:7001").is_live(), Some(true));
         assert_eq!(parse("http://camera.local/x").is_live(), None);
+    }
+
+    #[test]
+    fn tcp_address_that_cannot_be_right_is_refused() {
+        for (bad, reason) in [
+            ("tcp://", "no valid port"),
+            ("tcp://host", "no valid port"),
+            ("tcp://host:99999", "no valid port"),
+            ("tcp://:0", "no valid port"),
+            ("tcp://user:secret@host:1", "no passwords"),
+        ] {
+            let error = parse(bad).check().expect_err("refused").to_string();
+            assert!(
+                error.contains(reason) && !error.contains("secret"),
+                "{error}"
+            );
+        }
+        assert!(parse("tcp://[::1]:7001").check().is_ok());
+        assert!(!parse("tcp://127.0.0.1:7001?listen=0").is_listener());
     }
 
     #[test]

@@ -9,8 +9,11 @@ use gstreamer_app as gst_app;
 use super::latest::Frames;
 use super::missing;
 
-/// How long the frames since a key frame may take to be decoded, and one to be encoded.
-const TIMEOUT: Duration = Duration::from_secs(8);
+/// How long the frames since a key frame may take to be decoded; of more, the last that was decoded by then counts.
+const DECODING_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long one frame may take to be encoded.
+const ENCODING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// To an upright progressive picture with square pixels. Encoders of JPEG take YUV for full-range whatever its caps say;
 /// what is RGB they convert themselves.
@@ -23,12 +26,14 @@ pub(super) fn encode(frames: Frames) -> Result<Vec<u8>, String> {
         Frames::Raw(sample) => sample,
         Frames::Encoded(samples) => {
             let decoder = element("decodebin")?;
-            last_of(&samples, &decoder, "video/x-raw")?
+            use_one_thread(&decoder);
+            last_of(&samples, &decoder, "video/x-raw", DECODING_TIMEOUT)?
         }
     };
     let encoder = gst::parse::bin_from_description(ENCODER, true)
         .map_err(|error| format!("{}; {}", error.message(), install("jpegenc")))?;
-    let picture = last_of(&[raw], encoder.upcast_ref(), "image/jpeg")?;
+    let encoder = encoder.upcast_ref();
+    let picture = last_of(&[raw], encoder, "image/jpeg", ENCODING_TIMEOUT)?;
     let picture = picture
         .buffer()
         .and_then(|buffer| buffer.map_readable().ok());
@@ -42,6 +47,7 @@ fn last_of(
     samples: &[gst::Sample],
     element: &gst::Element,
     media_type: &str,
+    timeout: Duration,
 ) -> Result<gst::Sample, String> {
     let pipeline = Pipeline(gst::Pipeline::new());
     let source = gst_app::AppSrc::builder()
@@ -86,16 +92,20 @@ fn last_of(
         let _ = source.push_buffer(buffer);
     }
     let _ = source.end_of_stream();
-    pipeline.wait_for_end()?;
+    let ended = pipeline.wait_for_end(timeout)?;
     let last = sink.property::<Option<gst::Sample>>("last-sample");
-    last.ok_or_else(|| "nothing in it could be decoded".to_owned())
+    last.ok_or_else(|| match ended {
+        true => "nothing in it could be decoded".to_owned(),
+        false => format!("it took longer than {} s", timeout.as_secs()),
+    })
 }
 
 /// A pipeline that is ended when it is dropped.
 struct Pipeline(gst::Pipeline);
 
 impl Pipeline {
-    fn wait_for_end(&self) -> Result<(), String> {
+    /// Whether it ended in time.
+    fn wait_for_end(&self, timeout: Duration) -> Result<bool, String> {
         let Some(bus) = self.0.bus() else {
             return Err("its pipeline could not be built".to_owned());
         };
@@ -104,21 +114,21 @@ impl Pipeline {
             gst::MessageType::Error,
             gst::MessageType::Element,
         ];
-        let end = Instant::now() + TIMEOUT;
+        let end = Instant::now() + timeout;
         let mut lacks = None;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let left = gst::ClockTime::try_from(left).unwrap_or_default();
             let message = bus.timed_pop_filtered(left, &wanted);
             match message.as_ref().map(|message| message.view()) {
-                Some(gst::MessageView::Eos(_)) => return Ok(()),
+                Some(gst::MessageView::Eos(_)) => return Ok(true),
                 Some(gst::MessageView::Error(error)) => {
                     return Err(lacks.unwrap_or_else(|| error.error().message().to_owned()));
                 }
                 Some(gst::MessageView::Element(element)) => {
                     lacks = element.structure().and_then(missing::describe).or(lacks);
                 }
-                _ => return Err(format!("it took longer than {} s", TIMEOUT.as_secs())),
+                _ => return Ok(false),
             }
         }
     }
@@ -128,6 +138,19 @@ impl Drop for Pipeline {
     fn drop(&mut self) {
         let _ = self.0.set_state(gst::State::Null);
     }
+}
+
+/// Has decoders leave the other processors alone, where they can be told.
+fn use_one_thread(decoder: &gst::Element) {
+    decoder.connect("deep-element-added", false, |values| {
+        let element = values.get(2)?.get::<gst::Element>().ok()?;
+        for name in ["max-threads", "threads"] {
+            if element.has_property_with_type(name, i32::static_type()) {
+                element.set_property(name, 1i32);
+            }
+        }
+        None
+    });
 }
 
 fn element(name: &str) -> Result<gst::Element, String> {

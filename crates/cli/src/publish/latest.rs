@@ -31,6 +31,8 @@ pub(crate) struct Latest {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Of which source frames are taken.
+    source: u64,
     group: FrameGroup,
     group_at: Option<Instant>,
     raw: Option<gst::Sample>,
@@ -42,16 +44,21 @@ struct State {
 struct Waiting<'a>(&'a Latest);
 
 impl Latest {
-    /// Forgets everything: what comes next is of another source.
-    pub(super) fn reset(&self) {
+    /// Forgets everything: what comes next is of another source, whose number is returned.
+    pub(super) fn reset(&self) -> u64 {
         let mut state = self.lock();
         state.group = FrameGroup::default();
         state.raw = None;
+        state.source += 1;
+        state.source
     }
 
-    /// Adds a frame as it comes.
-    pub(super) fn add(&self, sample: &gst::Sample) {
+    /// Adds a frame as it comes from a source; what an earlier one still has is ignored.
+    pub(super) fn add(&self, source: u64, sample: &gst::Sample) {
         let mut state = self.lock();
+        if state.source != source {
+            return;
+        }
         let is_raw = sample
             .caps()
             .and_then(|caps| caps.structure(0))
@@ -97,8 +104,13 @@ impl State {
             return Some(Frames::Raw(raw.clone()));
         }
         let is_old = self.group_at.is_none_or(|at| at.elapsed() > MAX_AGE);
-        let samples = self.group.samples();
-        (!is_old && !samples.is_empty()).then(|| Frames::Encoded(samples.to_vec()))
+        if is_old {
+            return None;
+        }
+        match self.group.samples() {
+            [] => Some(Frames::Encoded(vec![self.group.key_frame()?.clone()])),
+            samples => Some(Frames::Encoded(samples.to_vec())),
+        }
     }
 }
 
@@ -129,7 +141,8 @@ mod tests {
     async fn raw_frame_is_kept_only_while_one_is_waited_for() {
         gst::init().expect("GStreamer starts");
         let latest = Arc::new(Latest::default());
-        latest.add(&sample("video/x-raw"));
+        let source = latest.reset();
+        latest.add(source, &sample("video/x-raw"));
         assert!(latest.lock().raw.is_none());
         let waiting = tokio::spawn({
             let latest = Arc::clone(&latest);
@@ -138,7 +151,7 @@ mod tests {
         while latest.lock().waiting == 0 {
             tokio::task::yield_now().await;
         }
-        latest.add(&sample("video/x-raw"));
+        latest.add(source, &sample("video/x-raw"));
         assert!(matches!(waiting.await, Ok(Frames::Raw(_))));
         assert!(latest.lock().raw.is_none());
     }
@@ -147,12 +160,14 @@ mod tests {
     async fn encoded_frames_are_there_at_once_until_another_source_begins() {
         gst::init().expect("GStreamer starts");
         let latest = Latest::default();
-        latest.add(&sample("video/x-vp8"));
+        let source = latest.reset();
+        latest.add(source, &sample("video/x-vp8"));
         let Frames::Encoded(samples) = latest.frames().await else {
             panic!("it is encoded");
         };
         assert_eq!(samples.len(), 1);
         latest.reset();
+        latest.add(source, &sample("video/x-vp8"));
         let waited = tokio::time::timeout(Duration::from_millis(1), latest.frames()).await;
         assert!(waited.is_err());
         assert_eq!(latest.lock().waiting, 0);

@@ -34,6 +34,7 @@ mod run;
 mod snapshots;
 mod source;
 mod status;
+mod tcp;
 mod test_pattern;
 mod track;
 mod tracks;

@@ -66,6 +66,8 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Feed {
     outlet: Arc<Outlet>,
+    /// What snapshots are made of, and the source's number there.
+    latest: Option<(Arc<Latest>, u64)>,
     stopped: AtomicBool,
     state: Mutex<FeedState>,
 }
@@ -171,6 +173,13 @@ impl Outlet {
         self.lock().open
     }
 
+    /// What came says nothing of what the source sees now.
+    pub(crate) fn forget_latest(&self) {
+        if let Some(latest) = &self.latest {
+            let _ = latest.reset();
+        }
+    }
+
     /// Nothing will come any more.
     pub(crate) fn end(&self) {
         let state = self.lock();
@@ -195,11 +204,14 @@ impl State {
 
 impl Feed {
     pub(crate) fn new(outlet: Arc<Outlet>, live: Option<bool>) -> Self {
-        if let Some(latest) = &outlet.latest {
-            latest.reset();
-        }
+        let latest = outlet.latest.clone();
+        let latest = latest.map(|latest| {
+            let source = latest.reset();
+            (latest, source)
+        });
         Self {
             outlet,
+            latest,
             stopped: AtomicBool::new(false),
             state: Mutex::new(FeedState {
                 live,
@@ -218,10 +230,9 @@ impl Feed {
         sample: &gst::Sample,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         if kind == Kind::Video
-            && let Some(latest) = &self.outlet.latest
-            && !self.stopped.load(Ordering::SeqCst)
+            && let Some((latest, source)) = &self.latest
         {
-            latest.add(sample);
+            latest.add(*source, sample);
         }
         let Some(lane) = self.wait_for_lane(kind)? else {
             self.lock().kept.add(sample);

@@ -82,6 +82,8 @@ pub(crate) fn run(arguments: &PublishArguments) -> Result<(), PublishError> {
     if let Some(embedded) = embedded {
         embedded.stop(&runtime);
     }
+    // A snapshot that is being made is not waited for.
+    runtime.shutdown_background();
     outcome.map_err(PublishError::Failed)
 }
 

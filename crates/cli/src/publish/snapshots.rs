@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
@@ -24,6 +25,9 @@ use super::latest::{Frames, Latest};
 
 /// How old a picture may be to be sent again.
 const MAX_AGE: Duration = Duration::from_secs(1);
+
+/// How long it is not tried again what could not be encoded.
+const MAX_FAILURE_AGE: Duration = Duration::from_secs(10);
 
 /// How long a camera may take to deliver what a picture is made of.
 const FRAME_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,7 +50,7 @@ pub(super) struct Snapshots {
 type Cameras = BTreeMap<usize, Arc<Camera>>;
 
 /// What a channel has of it, until it is dropped: where its frames go.
-pub(super) struct Registered {
+pub(super) struct SnapshotRegistration {
     snapshots: Snapshots,
     channel: usize,
     latest: Arc<Latest>,
@@ -65,7 +69,7 @@ struct Camera {
 #[derive(Clone, Debug)]
 struct Made {
     at: Instant,
-    picture: Result<Arc<[u8]>, SnapshotError>,
+    picture: Result<Bytes, SnapshotError>,
 }
 
 /// Why there is no picture.
@@ -73,7 +77,7 @@ struct Made {
 enum SnapshotError {
     #[error("nothing is published under this name")]
     UnknownName,
-    #[error("no picture came from the camera for {} s", FRAME_TIMEOUT.as_secs())]
+    #[error("no picture came from it for {} s", FRAME_TIMEOUT.as_secs())]
     NoFrame,
     #[error("too many pictures are asked for at once; try again later")]
     Busy,
@@ -92,7 +96,7 @@ impl Snapshots {
     }
 
     /// Adds what a channel publishes.
-    pub(super) fn register(&self, channel: usize, name: &str) -> Registered {
+    pub(super) fn register(&self, channel: usize, name: &str) -> SnapshotRegistration {
         let latest = Arc::new(Latest::default());
         let camera = Camera {
             channel,
@@ -101,7 +105,7 @@ impl Snapshots {
             made: Arc::default(),
         };
         self.lock().insert(channel, Arc::new(camera));
-        Registered {
+        SnapshotRegistration {
             snapshots: self.clone(),
             channel,
             latest,
@@ -115,11 +119,11 @@ impl Snapshots {
             .with_state(self)
     }
 
-    async fn picture(&self, name: &str) -> Result<Arc<[u8]>, SnapshotError> {
+    async fn picture(&self, name: &str) -> Result<Bytes, SnapshotError> {
         let camera = self.find(name).ok_or(SnapshotError::UnknownName)?;
         let made = Arc::clone(&camera.made).lock_owned();
         let mut made = in_time(made).await?;
-        if let Some(made) = made.as_ref().filter(|made| made.at.elapsed() < MAX_AGE) {
+        if let Some(made) = made.as_ref().filter(|made| made.is_fresh()) {
             return made.picture.clone();
         }
         let snapshots = self.clone();
@@ -136,15 +140,20 @@ impl Snapshots {
         making.await.map_err(failed)?
     }
 
-    async fn make(&self, camera: &Camera) -> Result<Arc<[u8]>, SnapshotError> {
+    async fn make(&self, camera: &Camera) -> Result<Bytes, SnapshotError> {
         // One that is called on demand has to be called.
         let _ = self.events.send(Event::SnapshotAsked {
             channel: camera.channel,
         });
-        let frames = timeout(FRAME_TIMEOUT, camera.latest.frames()).await;
-        let frames = frames.map_err(|_| SnapshotError::NoFrame)?;
+        let frames = || async {
+            let frames = timeout(FRAME_TIMEOUT, camera.latest.frames()).await;
+            frames.map_err(|_| SnapshotError::NoFrame)
+        };
+        // There have to be some before others are kept waiting for them.
+        drop(frames().await?);
         let permit = Arc::clone(&self.permits).acquire_owned();
         let permit = in_time(permit).await?;
+        let frames = frames().await?;
         let encoding = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             encode(frames)
@@ -165,16 +174,26 @@ impl Snapshots {
     }
 }
 
-impl Registered {
+impl SnapshotRegistration {
     /// Where frames go.
     pub(super) fn latest(&self) -> Arc<Latest> {
         Arc::clone(&self.latest)
     }
 }
 
-impl Drop for Registered {
+impl Drop for SnapshotRegistration {
     fn drop(&mut self) {
         self.snapshots.lock().remove(&self.channel);
+    }
+}
+
+impl Made {
+    fn is_fresh(&self) -> bool {
+        let most = match self.picture {
+            Err(SnapshotError::Encoding(_)) => MAX_FAILURE_AGE,
+            _ => MAX_AGE,
+        };
+        self.at.elapsed() < most
     }
 }
 
@@ -184,9 +203,9 @@ async fn in_time<T>(waiting: impl Future<Output = T>) -> Result<T, SnapshotError
     waited.map_err(|_| SnapshotError::Busy)
 }
 
-fn encode(frames: Frames) -> Result<Arc<[u8]>, SnapshotError> {
+fn encode(frames: Frames) -> Result<Bytes, SnapshotError> {
     jpeg::encode(frames)
-        .map(Arc::from)
+        .map(Bytes::from)
         .map_err(SnapshotError::Encoding)
 }
 
@@ -200,7 +219,8 @@ async fn answer(State(snapshots): State<Snapshots>, Path(file): Path<String>) ->
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     match picture {
-        Ok(picture) => (head, [(CONTENT_TYPE, "image/jpeg")], picture.to_vec()).into_response(),
+        // Shared by all who are sent it.
+        Ok(picture) => (head, [(CONTENT_TYPE, "image/jpeg")], picture).into_response(),
         Err(error) => {
             let text = format!("{error}\n");
             let mut response = (error.status(), head, text).into_response();

@@ -7,8 +7,10 @@
 //! * The first track of each kind is published, others are ignored with a line each.
 //! * [`Source::stop`] waits for nothing.
 
-use std::sync::mpsc::Sender;
-use std::sync::{Arc, OnceLock};
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+use std::sync::{Arc, OnceLock, mpsc};
+use std::time::Instant;
 
 use gst::glib;
 use gst::prelude::*;
@@ -21,6 +23,7 @@ use super::loss::Losses;
 use super::missing;
 use super::network::NetworkSettings;
 use super::outlet::{Feed, Kind, SharedClock, Silence};
+use super::tcp::Listener;
 use super::test_pattern;
 use super::track::broken;
 use super::tracks::{Before, Shared};
@@ -36,6 +39,17 @@ pub(crate) struct Source {
     pipeline: gst::Pipeline,
     shared: Arc<Shared>,
     losses: OnceLock<Arc<Losses>>,
+    /// Where senders call over TCP.
+    listener: OnceLock<Listener>,
+    sender: Arc<Sender>,
+}
+
+/// Who called over TCP.
+#[derive(Default)]
+struct Sender {
+    at: OnceLock<Instant>,
+    /// Open for as long as it is read.
+    stream: OnceLock<TcpStream>,
 }
 
 impl Source {
@@ -55,6 +69,8 @@ impl Source {
             pipeline,
             shared,
             losses: OnceLock::new(),
+            listener: OnceLock::new(),
+            sender: Arc::default(),
         };
         source.build(input, network)?;
         source.pipeline.call_async(|pipeline| {
@@ -79,14 +95,19 @@ impl Source {
         self.losses.get()?.too_large()
     }
 
+    /// When a sender called over TCP; none if none did.
+    pub(crate) fn sender_at(&self) -> Option<Instant> {
+        self.sender.at.get().copied()
+    }
+
     /// Whether it delivers without an end: what it delivers has no length.
     pub(crate) fn is_endless(&self) -> bool {
         self.shared.is_endless()
     }
 
     /// Whether it was one JPEG picture and no more, as cameras give when asked for a snapshot.
-    pub(crate) fn is_snapshot(&self) -> bool {
-        self.shared.is_snapshot()
+    pub(crate) fn is_single_picture(&self) -> bool {
+        self.shared.is_single_picture()
     }
 
     /// What was done with its tracks, for the source after it.
@@ -95,15 +116,21 @@ impl Source {
     }
 
     /// Stops it. The sender is dropped when that is done.
-    pub(crate) fn stop(self, stopped: Option<Sender<()>>) {
+    pub(crate) fn stop(self, stopped: Option<mpsc::Sender<()>>) {
         self.shared.feed.stop();
         if let Some(bus) = self.pipeline.bus() {
             bus.unset_sync_handler();
         }
+        let Self {
+            pipeline,
+            sender,
+            listener,
+            ..
+        } = self;
         // A network source may wait for a server that is gone.
-        self.pipeline.call_async(move |pipeline| {
+        pipeline.call_async(move |pipeline| {
             let _ = pipeline.set_state(gst::State::Null);
-            drop(stopped);
+            drop((listener, sender, stopped));
         });
     }
 
@@ -161,24 +188,44 @@ impl Source {
 
     /// GStreamer reads no such address by itself.
     fn tcp(&self, address: &Address, is_listener: bool) -> Result<(), Failure> {
-        let port = address.port().ok_or_else(|| Failure {
-            text: "it names no port; write tcp://host:port, or tcp://:port to listen".to_owned(),
+        let port = address.port().unwrap_or_default();
+        let host = address.host().map(|host| host.trim_matches(['[', ']']));
+        if is_listener {
+            return self.tcp_listener(host, port);
+        }
+        let source = make("tcpclientsrc")?;
+        source.set_property("host", host.unwrap_or_default());
+        source.set_property("port", i32::from(port));
+        self.bytes(&source)
+    }
+
+    fn tcp_listener(&self, host: Option<&str>, port: u16) -> Result<(), Failure> {
+        let pipeline = self.pipeline.downgrade();
+        let (shared, sender) = (Arc::clone(&self.shared), Arc::clone(&self.sender));
+        let listener = Listener::start(host, port, move |stream| {
+            let _ = sender.at.set(Instant::now());
+            let Some(pipeline) = pipeline.upgrade() else {
+                return;
+            };
+            let read = make("fdsrc").and_then(|source| {
+                source.set_property("fd", stream.as_raw_fd());
+                let _ = sender.stream.set(stream);
+                bytes(&pipeline, &shared, &source)
+            });
+            if let Err(failure) = read {
+                shared.fail(failure);
+            }
+        });
+        let listener = listener.map_err(|error| Failure {
+            text: format!("cannot listen on port {port}: {error}"),
             lasting: true,
         })?;
-        let (element, every) = match is_listener {
-            true => ("tcpserversrc", "0.0.0.0"),
-            false => ("tcpclientsrc", "127.0.0.1"),
-        };
-        let source = make(element)?;
-        let host = address.host().unwrap_or(every);
-        source.set_property("host", host.trim_matches(['[', ']']));
-        source.set_property("port", i32::from(port));
-        source.set_property("do-timestamp", true);
-        self.pipeline.add(&source).map_err(|_| broken())?;
-        let pad = source.static_pad("src").ok_or_else(broken)?;
-        self.shared.parse(&pad)?;
-        self.shared.all_pads_are_there();
+        let _ = self.listener.set(listener);
         Ok(())
+    }
+
+    fn bytes(&self, source: &gst::Element) -> Result<(), Failure> {
+        bytes(&self.pipeline, &self.shared, source)
     }
 
     fn uri_source(&self, uri: &str) -> Result<gst::Element, Failure> {
@@ -257,6 +304,20 @@ impl Source {
             .and_then(|()| gst::Element::link_many(&chain))
             .map_err(|_| broken())
     }
+}
+
+/// Reads what an element gives as it comes, whatever it is.
+fn bytes(
+    pipeline: &gst::Pipeline,
+    shared: &Arc<Shared>,
+    source: &gst::Element,
+) -> Result<(), Failure> {
+    source.set_property("do-timestamp", true);
+    pipeline.add(source).map_err(|_| broken())?;
+    let pad = source.static_pad("src").ok_or_else(broken)?;
+    shared.parse(&pad)?;
+    shared.all_pads_are_there();
+    source.sync_state_with_parent().map_err(|_| broken())
 }
 
 /// Makes an element; an error names the package that has it.

@@ -42,7 +42,7 @@ pub(super) struct Shared {
 }
 
 /// What is no JPEG picture counts as so many.
-const NO_SNAPSHOT: u32 = 2;
+const SEVERAL_PICTURES: u32 = 2;
 
 #[derive(Default)]
 struct Tracks {
@@ -133,14 +133,14 @@ impl Shared {
         self.endless.get_or_init(|| self.has_no_length());
         let weight = match media_type {
             "image/jpeg" => 1,
-            _ => NO_SNAPSHOT,
+            _ => SEVERAL_PICTURES,
         };
         let counted = self.pictures.load(Ordering::Relaxed).saturating_add(weight);
         self.pictures.store(counted, Ordering::Relaxed);
     }
 
     /// Whether one JPEG picture came over HTTP, and no more.
-    pub(super) fn is_snapshot(&self) -> bool {
+    pub(super) fn is_single_picture(&self) -> bool {
         let origin = self.origin.lock().unwrap_or_else(PoisonError::into_inner);
         origin.is_some() && self.pictures.load(Ordering::Relaxed) == 1
     }

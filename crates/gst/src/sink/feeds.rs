@@ -25,25 +25,25 @@ const MAX_DECODER_LAG: gst::ClockTime = gst::ClockTime::from_seconds(3);
 /// A decoder that lost the thread goes on without a key frame if none comes for so long: some streams have none.
 const KEY_FRAME_PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(2);
 
-/// The takers of a stream. Copies share them.
+/// The subscribers of a stream. Copies share them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Feeds(Arc<Mutex<Takers>>);
+pub(super) struct Feeds(Arc<Mutex<Subscribers>>);
 
 #[derive(Debug, Default)]
-struct Takers {
-    renditions: Vec<Taker>,
+struct Subscribers {
+    renditions: Vec<Subscriber>,
     decoder: Option<Decoder>,
     group: Group,
 }
 
 #[derive(Debug)]
-struct Taker {
+struct Subscriber {
     rendition: RenditionId,
     source: gst_app::AppSrc,
     media_type: MediaType,
 }
 
-/// What a taker was made for, known by the first buffer that it got. When the stream changes to another, takers are replaced a
+/// What a subscriber was made for, known by the first buffer that it got. When the stream changes to another, subscribers are replaced a
 /// moment later.
 #[derive(Debug, Default)]
 struct MediaType(Option<glib::GString>);
@@ -70,11 +70,11 @@ struct Group {
 
 impl Feeds {
     pub(super) fn add(&self, rendition: RenditionId, source: &gst_app::AppSrc) {
-        let mut takers = self.lock();
-        takers
+        let mut subscribers = self.lock();
+        subscribers
             .renditions
-            .retain(|taker| taker.rendition != rendition);
-        takers.renditions.push(Taker {
+            .retain(|subscriber| subscriber.rendition != rendition);
+        subscribers.renditions.push(Subscriber {
             rendition,
             source: source.clone(),
             media_type: MediaType::default(),
@@ -84,7 +84,7 @@ impl Feeds {
     pub(super) fn remove(&self, rendition: RenditionId) {
         self.lock()
             .renditions
-            .retain(|taker| taker.rendition != rendition);
+            .retain(|subscriber| subscriber.rendition != rendition);
     }
 
     /// Has the stream decoded, from its last key frame on. Says before when the newest picture of those is shown.
@@ -93,8 +93,8 @@ impl Feeds {
         source: &gst_app::AppSrc,
         announce: impl FnOnce(Option<gst::ClockTime>),
     ) {
-        let mut takers = self.lock();
-        let kept = takers.group.samples.as_deref().unwrap_or_default();
+        let mut subscribers = self.lock();
+        let kept = subscribers.group.samples.as_deref().unwrap_or_default();
         let times = kept.iter().filter_map(|sample| sample.buffer()?.pts());
         announce(times.max());
         for sample in kept {
@@ -102,7 +102,7 @@ impl Feeds {
         }
         // Without any, it begins wherever the stream is: some streams have no key frames at all.
         let asks = kept.is_empty();
-        takers.decoder = Some(Decoder {
+        subscribers.decoder = Some(Decoder {
             source: source.clone(),
             media_type: MediaType::default(),
             needs_key_frame: None,
@@ -113,8 +113,10 @@ impl Feeds {
 
     /// Takes a decoder away, unless there is another in its place.
     pub(super) fn remove_decoder(&self, source: &gst_app::AppSrc) {
-        let mut takers = self.lock();
-        takers.decoder.take_if(|decoder| decoder.source == *source);
+        let mut subscribers = self.lock();
+        subscribers
+            .decoder
+            .take_if(|decoder| decoder.source == *source);
     }
 
     /// What was decoded until now.
@@ -124,9 +126,9 @@ impl Feeds {
         }
     }
 
-    /// Takes all takers away, and forgets what was kept.
+    /// Takes all subscribers away, and forgets what was kept.
     pub(super) fn clear(&self) {
-        *self.lock() = Takers::default();
+        *self.lock() = Subscribers::default();
     }
 
     /// Gives a buffer to all. One that does not take it, since it starts, stops or failed, is none of the others'
@@ -138,28 +140,28 @@ impl Feeds {
     /// The same for pictures that come encoded, of which it is known whether they begin with a key frame. Whether the
     /// source is to be asked for one, for what decodes it.
     pub(super) fn push_picture(&self, sample: &gst::Sample, key: bool) -> bool {
-        let mut takers = self.lock();
-        takers.group.push(sample, key);
-        takers.give(sample, key);
-        let decoder = takers.decoder.as_mut();
+        let mut subscribers = self.lock();
+        subscribers.group.push(sample, key);
+        subscribers.give(sample, key);
+        let decoder = subscribers.decoder.as_mut();
         decoder.is_some_and(|decoder| std::mem::take(&mut decoder.asks)) && !key
     }
 
-    fn lock(&self) -> MutexGuard<'_, Takers> {
+    fn lock(&self) -> MutexGuard<'_, Subscribers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Takers {
+impl Subscribers {
     fn give(&mut self, sample: &gst::Sample, key: bool) {
         if let Some(decoder) = &mut self.decoder
             && decoder.media_type.is_of(sample)
         {
             decoder.push(sample, key);
         }
-        for taker in &mut self.renditions {
-            if taker.media_type.is_of(sample) {
-                let _ = taker.source.push_sample(sample);
+        for subscriber in &mut self.renditions {
+            if subscriber.media_type.is_of(sample) {
+                let _ = subscriber.source.push_sample(sample);
             }
         }
     }
@@ -168,8 +170,7 @@ impl Takers {
 impl MediaType {
     /// Whether a sample is of it; the first is.
     fn is_of(&mut self, sample: &gst::Sample) -> bool {
-        let caps = sample.caps().and_then(|caps| caps.structure(0));
-        let Some(name) = caps.map(|caps| caps.name()) else {
+        let Some(name) = media_type(sample) else {
             return true;
         };
         match &self.0 {
@@ -180,6 +181,10 @@ impl MediaType {
             }
         }
     }
+}
+
+fn media_type(sample: &gst::Sample) -> Option<&glib::GStr> {
+    Some(sample.caps()?.structure(0)?.name())
 }
 
 impl Decoder {
@@ -215,6 +220,11 @@ impl Group {
         if key {
             self.samples = Some(Vec::new());
             self.bytes = 0;
+        }
+        // Frames of another codec do not go on from these.
+        let first = self.samples.iter().flatten().next();
+        if first.is_some_and(|first| media_type(first) != media_type(sample)) {
+            self.samples = None;
         }
         let Some(samples) = &mut self.samples else {
             return;

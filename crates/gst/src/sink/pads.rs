@@ -84,6 +84,9 @@ impl Controlled {
             true => Vec::new(),
             false => self.audience.withdraw(id, &gone, Instant::now()),
         };
+        if other_format {
+            self.rebuild_renditions(id);
+        }
         // What is only not shown right by every viewer goes on for those who take nothing else.
         for viewer in left.into_iter().filter(|_| other_format) {
             let reason = "the stream changed to a codec that the viewer does not take";

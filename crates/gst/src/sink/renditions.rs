@@ -10,7 +10,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gstreamer as gst;
 use wigwag_media::audience::Action;
-use wigwag_media::demand::{Bitrate, RenditionId, ViewerId};
+use wigwag_media::demand::{Bitrate, RenditionId, StreamId, ViewerId};
 use wigwag_media::encoder_control::EncoderControl;
 use wigwag_media::engine::Publication;
 use wigwag_media::frame::Frame;
@@ -247,6 +247,24 @@ impl Controlled {
         }
         self.renditions.remove(&id);
         self.stop_decoding_if_unused(id.stream);
+    }
+
+    /// Makes the renditions of a stream anew that take what comes in, for it comes in another form: what was passed through
+    /// in a codec may have to be encoded in it, or the other way round.
+    pub(super) fn rebuild_renditions(&mut self, stream: StreamId) {
+        let Some(known) = self.streams.get(&stream) else {
+            return;
+        };
+        let all = self.renditions.iter();
+        let stale = all.filter(|(id, _)| {
+            id.stream == stream && !known.is_decoded_for(**id) && known.codec(id.codec).is_some()
+        });
+        let stale: Vec<_> = stale.map(|(id, running)| (*id, running.viewer)).collect();
+        for (id, viewer) in stale {
+            let rate = self.audience.rate(id).unwrap_or_default();
+            self.stop_rendition(id);
+            self.start_rendition(id, rate, viewer);
+        }
     }
 
     fn give_up(&mut self, id: RenditionId, reason: &str) {

@@ -32,7 +32,7 @@ pub(super) struct Session {
     /// Whether we offered and the viewer has not answered yet.
     awaits_answer: bool,
     /// The codecs that the viewer takes, whether they can be had now or not.
-    taken: Vec<(StreamId, Vec<u32>)>,
+    accepted_codecs: Vec<(StreamId, Vec<u32>)>,
 }
 
 impl Controlled {
@@ -65,7 +65,7 @@ impl Controlled {
             consumer: consumer.clone(),
             we_offer: offer.is_none(),
             awaits_answer: offer.is_none(),
-            taken: Vec::new(),
+            accepted_codecs: Vec::new(),
         };
         let streams = self.streams.values();
         let snapshot = SessionSnapshot {
@@ -244,7 +244,7 @@ impl Controlled {
 
     fn on_negotiated(&mut self, viewer: ViewerId, taken: &[(StreamId, Vec<u32>)], now: Instant) {
         if let Some(session) = self.sessions.get_mut(&viewer) {
-            session.taken = taken.to_vec();
+            session.accepted_codecs = taken.to_vec();
         }
         // A stream or a codec of it may have been removed while the viewer was deciding.
         let known = |(id, codecs): &(StreamId, Vec<u32>)| {
@@ -267,7 +267,10 @@ impl Controlled {
             return;
         };
         for (viewer, session) in &self.sessions {
-            let taken = session.taken.iter().find(|(stream, _)| *stream == id);
+            let taken = session
+                .accepted_codecs
+                .iter()
+                .find(|(stream, _)| *stream == id);
             let taken = taken.map_or(&[][..], |(_, codecs)| codecs);
             let codecs = taken.iter().copied();
             let codecs: Vec<_> = codecs

@@ -85,7 +85,7 @@ impl Stream {
     pub(super) fn config(&self, playout_delay: PlayoutDelaySetting) -> StreamConfig {
         let config = |codec: &StreamCodec| CodecConfig {
             number: codec.number,
-            also: self.other_number(codec),
+            alternate_number: self.other_number(codec),
             codec: codec.codec,
             colour_space: self.colour_space(codec),
         };

@@ -32,8 +32,8 @@ pub(super) struct OfferedSection {
 struct OfferedFormat {
     /// The sender's number for the codec.
     codec_number: u32,
-    /// See [`CodecConfig::also`].
-    also: Option<u32>,
+    /// See [`CodecConfig::alternate_number`].
+    alternate_number: Option<u32>,
     /// What it is sent in.
     codec: Codec,
     /// Under which name it is offered; see [`format::offered_as`].
@@ -61,7 +61,7 @@ pub(super) enum Agreement {
 #[derive(Clone, Debug)]
 pub(super) struct AgreedFormat {
     codec_number: u32,
-    also: Option<u32>,
+    alternate_number: Option<u32>,
     codec: Codec,
     claim: Claim,
     /// As the viewer wrote it.
@@ -110,7 +110,7 @@ impl Offered {
                     };
                     formats.push(OfferedFormat {
                         codec_number: codec.number,
-                        also: codec.also,
+                        alternate_number: codec.alternate_number,
                         codec: codec.codec,
                         offered_as,
                         claim,
@@ -167,7 +167,7 @@ impl Offered {
                 })?;
                 Some(AgreedFormat {
                     codec_number: offered.codec_number,
-                    also: offered.also,
+                    alternate_number: offered.alternate_number,
                     codec: offered.codec,
                     claim,
                     is_true_name: offered.offered_as == offered.codec,
@@ -290,7 +290,7 @@ fn agree_on_stream(
         };
         Some(AgreedFormat {
             codec_number: codec.number,
-            also: codec.also,
+            alternate_number: codec.alternate_number,
             codec: codec.codec,
             claim,
             is_true_name: format.takes(codec.codec),
@@ -378,7 +378,7 @@ impl Agreement {
             .map(|format| (format.codec_number, payload_type(format)));
         let also = formats
             .iter()
-            .filter_map(|format| Some((format.also?, payload_type(format))));
+            .filter_map(|format| Some((format.alternate_number?, payload_type(format))));
         own.chain(also).collect()
     }
 

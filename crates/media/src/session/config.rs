@@ -63,7 +63,7 @@ pub struct CodecConfig {
     pub number: u32,
     /// Another number of the sender's for the same codec, which is sent under the same payload type though it cannot be had
     /// yet: what is passed through now and may have to be encoded later, or the other way round.
-    pub also: Option<u32>,
+    pub alternate_number: Option<u32>,
     /// The codec.
     pub codec: Codec,
     /// What the samples of its pictures mean, if that is known; of no consequence for audio.

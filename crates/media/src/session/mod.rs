@@ -366,7 +366,7 @@ mod tests {
                 id: StreamId(0),
                 codecs: vec![CodecConfig {
                     number: 0,
-                    also: None,
+                    alternate_number: None,
                     codec: Codec::Vp8,
                     colour_space: None,
                 }],

@@ -42,7 +42,7 @@ fn stream(id: StreamId, codecs: &[u32]) -> StreamConfig {
     };
     let codecs = codecs.iter().map(|number| CodecConfig {
         number: *number,
-        also: None,
+        alternate_number: None,
         codec: codec(*number),
         colour_space: None,
     });
@@ -285,7 +285,7 @@ fn gstreamer_forgets_the_profile_it_answers_to() {
 fn passed_through(codec: Codec) -> SessionConfig {
     let codecs = vec![CodecConfig {
         number: 0,
-        also: None,
+        alternate_number: None,
         codec,
         colour_space: None,
     }];
@@ -429,7 +429,7 @@ fn further_names_never_take_the_payload_types_of_other_codecs() {
         let id = StreamId(number);
         let codecs = vec![CodecConfig {
             number: 0,
-            also: None,
+            alternate_number: None,
             codec,
             colour_space: None,
         }];
@@ -483,7 +483,7 @@ fn g711_is_offered_by_its_static_payload_types() {
     ] {
         let codecs = vec![CodecConfig {
             number: 6,
-            also: None,
+            alternate_number: None,
             codec,
             colour_space: None,
         }];
@@ -738,7 +738,7 @@ fn an_answer_of_other_sections_cannot_be_used() {
 fn payload_types_run_out() {
     let codecs = (0..40).map(|number| CodecConfig {
         number,
-        also: None,
+        alternate_number: None,
         codec: Codec::H264 {
             profile_level_id: 0x640000 + number,
         },

@@ -117,7 +117,7 @@ fn a_viewer_may_change_the_codec_without_a_new_session() {
     let mut config = config(&[VIDEO], None);
     config.streams[0].codecs.push(CodecConfig {
         number: 5,
-        also: None,
+        alternate_number: None,
         codec: h264,
         colour_space: None,
     });

@@ -57,7 +57,7 @@ impl Scene {
         let hosts = HostAddresses::new(vec![Ipv4Addr::LOCALHOST.into()]);
         let codecs = vec![CodecConfig {
             number: 0,
-            also: None,
+            alternate_number: None,
             codec: Codec::Vp8,
             colour_space: None,
         }];

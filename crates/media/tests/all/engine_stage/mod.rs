@@ -45,7 +45,7 @@ pub fn engine(shards: usize, addresses: &[IpAddr]) -> Engine {
 pub fn config() -> Arc<SessionConfig> {
     let codecs = vec![CodecConfig {
         number: 0,
-        also: None,
+        alternate_number: None,
         codec: Codec::Vp8,
         colour_space: None,
     }];

@@ -36,7 +36,7 @@ pub fn config(streams: &[(StreamId, Codec)], start_bitrate: Option<u64>) -> Sess
         id: *id,
         codecs: vec![CodecConfig {
             number: 0,
-            also: None,
+            alternate_number: None,
             codec: *codec,
             colour_space: None,
         }],
