@@ -239,6 +239,19 @@ pub(crate) fn cargo_deny(record: &mut Record) -> Result<PathBuf> {
     )
 }
 
+/// Whether the programs of a published crate are in the cache.
+pub(crate) fn has_published_programs(name: &str, version: &str, speed: Speed) -> Result<bool> {
+    Ok(is_done(&published_folder(name, version, speed)?))
+}
+
+fn published_folder(name: &str, version: &str, speed: Speed) -> Result<PathBuf> {
+    let suffix = match speed {
+        Speed::Released => "",
+        Speed::QuickToBuild => "-quick",
+    };
+    Ok(places::cache()?.join(format!("programs/{name}-{version}{suffix}")))
+}
+
 /// Builds the programs of a published crate into a folder of the cache, with the dependencies that its
 /// authors tested; returns the folder of the programs.
 pub(crate) fn published_programs(
@@ -247,11 +260,7 @@ pub(crate) fn published_programs(
     version: &str,
     speed: Speed,
 ) -> Result<PathBuf> {
-    let suffix = match speed {
-        Speed::Released => "",
-        Speed::QuickToBuild => "-quick",
-    };
-    let folder = places::cache()?.join(format!("programs/{name}-{version}{suffix}"));
+    let folder = published_folder(name, version, speed)?;
     let programs = folder.join("bin");
     if is_done(&folder) {
         return Ok(programs);

@@ -16,6 +16,11 @@ const REFERENCE_VERSION: &str = "0.15.4";
 
 /// The lock file of our program around the published elements, and of what it is built with.
 const GST_PLUGIN_WEBRTC: &str = "tests/peers/gst-plugin-webrtc";
+const GST_PLUGIN_WEBRTC_CACHE: &str = "peers/gst-plugin-webrtc";
+const GST_PLUGIN_WEBRTC_NAME: &str = "wigwag-peer-gst-plugin-webrtc";
+/// The source that it shares with us.
+const CLOCK_PICTURE: &str = "crates/gst/examples/clock_picture/source.rs";
+const REFERENCE_SERVER: &str = "gst-plugin-webrtc-signalling";
 
 /// Our command and our plugin.
 #[derive(Clone, Debug)]
@@ -85,8 +90,7 @@ impl Programs {
 
 /// The reference's signalling server.
 pub(crate) fn reference_server(record: &mut Record, speed: Speed) -> Result<PathBuf> {
-    let name = "gst-plugin-webrtc-signalling";
-    let bin = install::published_programs(record, name, REFERENCE_VERSION, speed)?;
+    let bin = install::published_programs(record, REFERENCE_SERVER, REFERENCE_VERSION, speed)?;
     Ok(bin.join("gst-webrtc-signalling-server"))
 }
 
@@ -109,11 +113,21 @@ pub(crate) fn serve_only(record: &mut Record) -> Result<PathBuf> {
     Ok(target.join("debug/wigwag"))
 }
 
-/// Our small program around the published `webrtcsink` and `webrtcsrc`, kept by what it is built from.
-pub(crate) fn gst_plugin_webrtc(record: &mut Record, speed: Speed) -> Result<PathBuf> {
+/// Whether the published peers need not be built.
+pub(crate) fn published_are_kept(speed: Speed) -> Result<bool> {
+    let element = gst_plugin_webrtc_kept(speed)?.join(GST_PLUGIN_WEBRTC_NAME);
+    let server = install::has_published_programs(REFERENCE_SERVER, REFERENCE_VERSION, speed)?;
+    Ok(server && element.exists())
+}
+
+/// Where our small program around the published elements is kept, by what it is built from.
+fn gst_plugin_webrtc_kept(speed: Speed) -> Result<PathBuf> {
     let folder = places::root().join(GST_PLUGIN_WEBRTC);
-    let manifest = folder.join("Cargo.toml");
-    let mut sources = vec![manifest.clone(), folder.join("Cargo.lock")];
+    let mut sources = vec![
+        folder.join("Cargo.toml"),
+        folder.join("Cargo.lock"),
+        places::root().join(CLOCK_PICTURE),
+    ];
     for source in fs::read_dir(folder.join("src"))? {
         sources.push(source?.path());
     }
@@ -122,9 +136,16 @@ pub(crate) fn gst_plugin_webrtc(record: &mut Record, speed: Speed) -> Result<Pat
     for source in &sources {
         built_from += &fs::read_to_string(source).with_context(|| source.display().to_string())?;
     }
-    let all = places::cache()?.join("peers/gst-plugin-webrtc");
-    let kept = all.join(format!("{:016x}-{speed:?}", places::hash(&built_from)));
-    let name = "wigwag-peer-gst-plugin-webrtc";
+    let name = format!("{:016x}-{speed:?}", places::hash(&built_from));
+    Ok(places::cache()?.join(GST_PLUGIN_WEBRTC_CACHE).join(name))
+}
+
+/// Our small program around the published `webrtcsink` and `webrtcsrc`.
+pub(crate) fn gst_plugin_webrtc(record: &mut Record, speed: Speed) -> Result<PathBuf> {
+    let manifest = places::root().join(GST_PLUGIN_WEBRTC).join("Cargo.toml");
+    let all = places::cache()?.join(GST_PLUGIN_WEBRTC_CACHE);
+    let kept = gst_plugin_webrtc_kept(speed)?;
+    let name = GST_PLUGIN_WEBRTC_NAME;
     if kept.join(name).exists() {
         return Ok(kept.join(name));
     }

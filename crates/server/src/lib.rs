@@ -64,6 +64,9 @@ mod text_switchboard;
 mod tls;
 mod web;
 
+/// The library in which routes for [`Server::with_routes`] are written.
+pub use axum;
+
 pub use admin::{AdminConfig, InvalidSecret, Secret};
 #[cfg(any(test, fuzzing))]
 pub use backlog::Waiting;

@@ -72,8 +72,20 @@ impl Made {
     }
 }
 
-/// What runs at each landing, within a lane in this order.
+/// What runs at each landing, within a lane in this order: the suites that take longest first.
 pub(super) fn every_landing(made: &Made) -> Vec<Part<'_>> {
+    let build = Part::new("build", Lane::Build, &["packages"], |record| {
+        build(record, made)
+    });
+    let published = Part::new("published", Lane::Build, &["packages"], |record| {
+        published(record, made)
+    });
+    // What is kept takes no time, and the longest suites wait for it.
+    let kept = peers::published_are_kept(Speed::QuickToBuild).unwrap_or_default();
+    let [first, second] = match kept {
+        true => [published, build],
+        false => [build, published],
+    };
     vec![
         Part::new("packages", Lane::Install, &[], install::debian_packages),
         Part::new("npm", Lane::Install, &["packages"], |record| {
@@ -85,12 +97,8 @@ pub(super) fn every_landing(made: &Made) -> Vec<Part<'_>> {
             }
             Ok(())
         }),
-        Part::new("build", Lane::Build, &["packages"], |record| {
-            build(record, made)
-        }),
-        Part::new("published", Lane::Build, &["packages"], |record| {
-            published(record, made)
-        }),
+        first,
+        second,
         Part::new("fuzz-targets", Lane::Build, &["packages"], fuzz::build).giving_way(),
         Part::new("lints", Lane::Build, &["packages"], lints).giving_way(),
         Part::new(
@@ -106,9 +114,6 @@ pub(super) fn every_landing(made: &Made) -> Vec<Part<'_>> {
             &["packages", "npm"],
             supply_chain::check,
         ),
-        Part::new("end-to-end", Lane::Run, &["build", "published"], |record| {
-            end_to_end(record, made)
-        }),
         Part::new(
             "page",
             Lane::Run,
@@ -118,18 +123,24 @@ pub(super) fn every_landing(made: &Made) -> Vec<Part<'_>> {
                 node_suite(record, made, "tests/page", "test:others")
             },
         ),
-        Part::new("crates", Lane::Run, &["build"], |record| {
-            programs::run_crates(record, made.get(&made.tests)?)
-        }),
         Part::new("browser", Lane::Run, &["build", "npm"], |record| {
             node_lint(record, made, "tests/browser")?;
             node_suite(record, made, "tests/browser", "test")
         })
         .encoding_all(),
+        Part::new("crates", Lane::Run, &["build"], |record| {
+            programs::run_crates(record, made.get(&made.tests)?)
+        }),
+        Part::new("end-to-end", Lane::Run, &["build", "published"], |record| {
+            end_to_end(record, made)
+        }),
         Part::new("page-media", Lane::Run, &["build", "npm"], |record| {
             node_suite(record, made, "tests/page", "test:media")
         })
         .encoding_all(),
+        Part::new("soak", Lane::Run, &["build"], |record| {
+            soak(record, made, &made.programs, "1")
+        }),
         Part::new(
             "gst-signalling",
             Lane::Run,
@@ -142,9 +153,6 @@ pub(super) fn every_landing(made: &Made) -> Vec<Part<'_>> {
         Part::new("web", Lane::Run, &["npm"], |record| web(record, made)),
         Part::new("fuzz", Lane::Run, &["fuzz-targets"], |record| {
             fuzz::every_target(record, FUZZ_TIME)
-        }),
-        Part::new("soak", Lane::Run, &["build"], |record| {
-            soak(record, made, &made.programs, "1")
         }),
     ]
 }

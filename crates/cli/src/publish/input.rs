@@ -38,7 +38,8 @@ pub(crate) enum InputError {
     File { path: PathBuf, reason: String },
     #[error("{address} cannot be read: {reason}")]
     Address {
-        address: Address,
+        /// As it may be shown.
+        address: String,
         reason: &'static str,
     },
     #[error("no camera at {}: {reason}{}", path.display(), cameras(.found))]
@@ -106,7 +107,7 @@ impl Input {
                     return Ok(());
                 };
                 Err(InputError::Address {
-                    address: address.clone(),
+                    address: address.to_string(),
                     reason,
                 })
             }

@@ -9,15 +9,17 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
+use wigwag_server::axum::Router;
+use wigwag_server::axum::body::Bytes;
+use wigwag_server::axum::extract::{Path, State};
+use wigwag_server::axum::http::StatusCode;
+use wigwag_server::axum::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
+use wigwag_server::axum::response::{IntoResponse, Response};
+use wigwag_server::axum::routing::get;
 
 use super::event::Event;
 use super::jpeg;
