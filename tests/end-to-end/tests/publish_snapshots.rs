@@ -39,6 +39,7 @@ impl Embedded {
         let address = line.trim_start_matches("watch at http://");
         let address = address.trim_end_matches('/').to_owned();
         published.wait_for_line(&format!("at http://{address}/snapshot/"))?;
+        published.wait_for_line("published as ")?;
         Ok(Self { published, address })
     }
 

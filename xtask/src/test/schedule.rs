@@ -31,7 +31,7 @@ impl Lane {
     fn room(self) -> usize {
         match self {
             Self::Install | Self::Build | Self::Alone => 1,
-            Self::Run => 3,
+            Self::Run => 2,
         }
     }
 }
