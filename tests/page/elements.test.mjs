@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { launchFirefox } from "../browser/firefox.mjs";
 import { figures, play, seeAndHear, share, untilGone, untilState } from "./acts.mjs";
-import { onPageStage } from "./page-stage.mjs";
+import { onLongPageStage, onPageStage } from "./page-stage.mjs";
 import { PublishedElements } from "./published-elements.mjs";
 
 /** @import { PageStage } from "./page-stage.mjs" */
@@ -38,7 +38,7 @@ async function playPublishedSink(stage) {
 
 onPageStage("Chromium plays the published webrtcsink, again when it returns", playPublishedSink);
 
-onPageStage("Firefox plays the published webrtcsink, again when it returns", playPublishedSink, launchFirefox);
+onLongPageStage("Firefox plays the published webrtcsink, again when it returns", playPublishedSink, launchFirefox);
 
 onPageStage("the published webrtcsrc receives what the page sends", async (stage) => {
   const sender = await stage.page();

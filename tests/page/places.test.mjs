@@ -7,7 +7,7 @@ import { launchFirefox } from "../browser/firefox.mjs";
 import { card, play, seeAndHear, untilState } from "./acts.mjs";
 import { behindPath } from "./haproxy.mjs";
 import { LaunchedPipeline } from "./launched-pipeline.mjs";
-import { onPageStage } from "./page-stage.mjs";
+import { onLongPageStage, onPageStage } from "./page-stage.mjs";
 
 /** @import { PageStage } from "./page-stage.mjs" */
 
@@ -113,7 +113,7 @@ onPageStage("a button plays what the browser does not play by itself", async (st
   assert.equal(await li.$eval("video", (video) => video.muted), false, "pressed by somebody, it has sound");
 });
 
-onPageStage(
+onLongPageStage(
   "Firefox plays all pictures of a producer",
   async (stage) => {
     send(stage, `${PICTURE} s.video_0 ${PICTURE.replace("320", "480")} s.video_1`);

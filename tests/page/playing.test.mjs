@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { playAndSee } from "../browser/stage.mjs";
 import { launchFirefox } from "../browser/firefox.mjs";
 import { card, figures, play, seeAndHear, share, untilGone, untilState } from "./acts.mjs";
-import { onPageStage } from "./page-stage.mjs";
+import { onLongPageStage, onPageStage } from "./page-stage.mjs";
 import { startReferenceServer } from "./reference-server.mjs";
 
 /** @import { PageStage } from "./page-stage.mjs" */
@@ -40,7 +40,7 @@ async function pageToPage(stage, how = "") {
 
 onPageStage("Chromium plays what Chromium sends, and shows its figures", (stage) => pageToPage(stage));
 
-onPageStage("Firefox plays what Firefox sends, and shows its figures", (stage) => pageToPage(stage), launchFirefox);
+onLongPageStage("Firefox plays what Firefox sends, and shows its figures", (stage) => pageToPage(stage), launchFirefox);
 
 onPageStage("two pages meet at the published signalling server", async (stage) => {
   const reference = await startReferenceServer();
