@@ -70,22 +70,23 @@ impl Address {
 
     /// The value of a key of the query.
     pub(crate) fn query(&self, key: &str) -> Option<&str> {
-        let uri = self.uri.split('#').next().unwrap_or_default();
-        let (_, query) = uri.split_once('?')?;
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let mut values = pairs
-            .filter(|(name, _)| *name == key)
-            .map(|(_, value)| value);
-        values.next()
+        let mut values = self.pairs().filter(|(name, _)| *name == key);
+        values.find_map(|(_, value)| value)
     }
 
     /// Whether a switch is on in the query: a key without a value, or with another than 0.
     pub(crate) fn has_switch(&self, key: &str) -> bool {
+        self.pairs()
+            .any(|(name, value)| name == key && value != Some("0"))
+    }
+
+    /// The keys of the query, with their values.
+    fn pairs(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         let uri = self.uri.split('#').next().unwrap_or_default();
         let query = uri.split_once('?').map_or("", |(_, query)| query);
-        query.split('&').any(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, "1"));
-            name == key && value != "0"
+        query.split('&').map(|pair| match pair.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (pair, None),
         })
     }
 

@@ -46,7 +46,7 @@ const LISTENER_STEADY: Duration = Duration::from_secs(1);
 const LISTENER_WAIT: Duration = Duration::from_millis(200);
 
 /// The same after somebody called who sent nothing of use.
-const STRANGER_WAIT: Duration = Duration::from_secs(1);
+const USELESS_CALLER_WAIT: Duration = Duration::from_secs(1);
 
 /// How often a live source is looked after.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
@@ -472,8 +472,8 @@ impl Channel {
         let (wait, done) = if is_listener && delivered.is_some_and(|time| time > LISTENER_STEADY) {
             (LISTENER_WAIT, "listening again".to_owned())
         } else if is_listener && had_sender {
-            // A stranger who called must not keep the sender out, nor fill the terminal.
-            (STRANGER_WAIT, "listening again".to_owned())
+            // Another caller must neither keep the sender out nor fill the terminal.
+            (USELESS_CALLER_WAIT, "listening again".to_owned())
         } else {
             let wait = self.source_back_off.wait();
             (wait, format!("next attempt in {} s", wait.as_secs()))

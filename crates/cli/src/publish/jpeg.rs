@@ -140,7 +140,7 @@ impl Drop for Pipeline {
     }
 }
 
-/// Has decoders leave the other processors alone, where they can be told.
+/// Limits decoders to one thread, where they have a property for it.
 fn use_one_thread(decoder: &gst::Element) {
     decoder.connect("deep-element-added", false, |values| {
         let element = values.get(2)?.get::<gst::Element>().ok()?;

@@ -88,7 +88,7 @@ enum SnapshotError {
 }
 
 impl Snapshots {
-    /// Of nothing yet. The events tell which cameras are asked for.
+    /// Of nothing yet. The events report which cameras are asked for.
     pub(super) fn new(events: Sender<Event>) -> Self {
         Self {
             cameras: Arc::default(),

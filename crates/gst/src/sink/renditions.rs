@@ -249,7 +249,7 @@ impl Controlled {
         self.stop_decoding_if_unused(id.stream);
     }
 
-    /// Makes the renditions of a stream anew that take what comes in, for it comes in another form: what was passed through
+    /// Rebuilds the renditions of a stream that take what comes in, for it comes in another form: what was passed through
     /// in a codec may have to be encoded in it, or the other way round.
     pub(super) fn rebuild_renditions(&mut self, stream: StreamId) {
         let Some(known) = self.streams.get(&stream) else {
