@@ -30,6 +30,7 @@ pub struct Hub {
     pub(crate) sessions: Sessions,
     /// Of all peers together.
     meta_bytes: usize,
+    generation: u64,
 }
 
 impl Hub {
@@ -46,6 +47,7 @@ impl Hub {
             listeners: Registry::default(),
             sessions: Sessions::default(),
             meta_bytes: 0,
+            generation: 0,
         }
     }
 
@@ -82,6 +84,12 @@ impl Hub {
     /// Bytes of all metas together.
     pub fn meta_bytes(&self) -> usize {
         self.meta_bytes
+    }
+
+    /// A number that grows each time that the answer to [`ClientMessage::List`] or [`ClientMessage::ListConsumers`]
+    /// changes.
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Sessions running now.
@@ -146,12 +154,18 @@ impl Hub {
             }
             ClientMessage::Peer(message) => self.forward(from, message, out),
             ClientMessage::List => {
-                let producers = self.listed(&self.producers);
-                out.send(from, ServerMessage::List { producers });
+                out.send_list(from, Role::Producer, self.generation, || {
+                    ServerMessage::List {
+                        producers: self.listed(&self.producers),
+                    }
+                });
             }
             ClientMessage::ListConsumers => {
-                let consumers = self.listed(&self.consumers);
-                out.send(from, ServerMessage::ListConsumers { consumers });
+                out.send_list(from, Role::Consumer, self.generation, || {
+                    ServerMessage::ListConsumers {
+                        consumers: self.listed(&self.consumers),
+                    }
+                });
             }
         }
         Ok(())
@@ -176,6 +190,9 @@ impl Hub {
         let Some(mut peer) = self.peers.remove(id) else {
             return;
         };
+        if peer.is_listed() {
+            self.generation += 1;
+        }
         self.connected.update(id, &mut peer.as_connected, false);
         self.producers.update(id, &mut peer.as_producer, false);
         self.consumers.update(id, &mut peer.as_consumer, false);
@@ -235,6 +252,9 @@ impl Hub {
         } else {
             Default::default()
         };
+        if peer.is_listed() || produces || consumes {
+            self.generation += 1;
+        }
         self.producers.update(from, &mut peer.as_producer, produces);
         self.consumers.update(from, &mut peer.as_consumer, consumes);
         let listens = roles.contains(Role::Listener);

@@ -13,10 +13,9 @@
 //!   order, and before what it puts there during the next call. An owner with several threads keeps
 //!   its lock until the outbox has taken everything.
 //! * The outbox must not block and must not call the hub.
-//! * Each time that the answer to [`ClientMessage::List`](json::ClientMessage::List) or
-//!   [`ClientMessage::ListConsumers`](json::ClientMessage::ListConsumers) changes,
-//!   [`ServerMessage::PeerStatusChanged`](json::ServerMessage::PeerStatusChanged) is broadcast, even if to nobody: an
-//!   owner may keep the answers until then.
+//! * [`Hub::generation`] grows each time that the answer to [`ClientMessage::List`](json::ClientMessage::List) or
+//!   [`ClientMessage::ListConsumers`](json::ClientMessage::ListConsumers) changes; an owner may keep the answers until
+//!   then, see [`Outbox::send_list`].
 //! * When `handle` returns a [`Violation`], the peer is to be disconnected, with the violation's text
 //!   as the reason; the state of the hub is as if the message had not come.
 //! * Calls for a peer that is gone do nothing: a message may be on its way when the owner gives up

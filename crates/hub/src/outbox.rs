@@ -1,13 +1,26 @@
-//! Where the hub's messages go.
+//! The destination of the hub's messages.
 
-use wigwag_protocol::json::{PeerId, ServerMessage};
+use wigwag_protocol::json::{PeerId, Role, ServerMessage};
 
 /// Takes the messages that a [`Hub`](crate::Hub) has for its peers; the crate's page says in which
 /// order they must arrive.
 pub trait Outbox {
-    /// A message for one peer.
+    /// Takes a message for one peer.
     fn send(&mut self, to: &PeerId, message: ServerMessage);
 
-    /// One message for many peers, to be serialised once.
+    /// Takes the list of all producers or of all consumers, by `role`, for one peer. The list is made by `message` only,
+    /// for it may be long; an answer with the same `role` and `generation` is the same.
+    fn send_list(
+        &mut self,
+        to: &PeerId,
+        role: Role,
+        generation: u64,
+        message: impl FnOnce() -> ServerMessage,
+    ) {
+        let _ = (role, generation);
+        self.send(to, message());
+    }
+
+    /// Takes one message for many peers, to be serialised once.
     fn broadcast<'a>(&mut self, to: impl Iterator<Item = &'a PeerId>, message: ServerMessage);
 }

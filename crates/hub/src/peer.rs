@@ -22,6 +22,11 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Whether it is in the list of producers or in that of consumers.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.as_producer.is_some() || self.as_consumer.is_some()
+    }
+
     /// Whether `status` is exactly what is stored, so that nothing is to be done.
     ///
     /// The reference stores the peer's id along with its first status and compares it too, and

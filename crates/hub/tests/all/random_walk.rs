@@ -68,6 +68,8 @@ struct World {
     hub: Hub,
     peers: BTreeMap<PeerId, Beliefs>,
     ever: Vec<SessionId>,
+    /// The lists as they were last, and the generation that they were of.
+    lists: Option<(u64, Vec<(PeerId, ServerMessage)>)>,
 }
 
 impl World {
@@ -76,6 +78,7 @@ impl World {
             hub: collected::hub(Policy::default()),
             peers: BTreeMap::new(),
             ever: Vec::new(),
+            lists: None,
         }
     }
 
@@ -266,6 +269,22 @@ impl World {
             if let Some(known) = &beliefs.producers {
                 assert_eq!(*known, real, "a listener knows all producers, and no ghost");
             }
+        }
+        self.check_generation(&asking, out);
+    }
+
+    /// Lists of one generation are equal.
+    fn check_generation(&mut self, asking: &PeerId, mut lists: Collected) {
+        self.hub
+            .handle(asking, ClientMessage::ListConsumers, &mut lists)
+            .expect("within the limits");
+        for (to, _) in &mut lists.0 {
+            *to = PeerId::from("any");
+        }
+        let now = (self.hub.generation(), lists.0);
+        if let Some(before) = self.lists.replace(now.clone()) {
+            assert!(before.0 <= now.0);
+            assert!(before.0 < now.0 || before.1 == now.1, "{before:?} {now:?}");
         }
     }
 
