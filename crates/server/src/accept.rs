@@ -22,78 +22,82 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::gate::{Gate, Visitor};
+use crate::admission::{AdmissionControl, ConnectionInfo};
+use crate::back_off::BackOff;
+use crate::client_address::ClientAddress;
 use crate::metrics::{HANDSHAKE_TIMEOUT, Metrics};
-use crate::places::{Place, Places};
+use crate::permits::{ConnectionPermit, ConnectionPermits};
 use crate::refusal::Refusal;
 use crate::stall::Stallable;
 use crate::tls::LiveTls;
 
-/// The first wait after an accept failed, and the longest.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+/// The waits after an accept that failed.
+const BACK_OFF: BackOff = BackOff::new(Duration::from_millis(5), Duration::from_secs(1));
 
 /// The head of a request may be as long; for a longer one the answer is 431 (RFC 6585, 5). That is twice what other
-/// servers take of a browser's cookies, and a stranger costs no more.
+/// servers take of a browser's cookies, and bounds what an unknown client costs.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// What every connection needs.
+/// What the server serves every connection of a port with.
 #[derive(Clone)]
-pub(crate) struct Front {
+pub(crate) struct AcceptContext {
     pub(crate) tls: Option<Arc<LiveTls>>,
-    /// Who may come in; none if everyone may.
-    pub(crate) gate: Option<Arc<Gate>>,
+    /// Decides which clients are served; none if all are.
+    pub(crate) admission: Option<Arc<AdmissionControl>>,
     pub(crate) metrics: Arc<Metrics>,
     /// For the TLS handshake, and again for the head of each HTTP request.
     pub(crate) handshake_timeout: Duration,
     /// How long a client may take none of what is sent to it.
     pub(crate) stall_timeout: Duration,
-    /// Connections are to end when what they are about is done.
+    /// Connections are to end when the request that they are about is answered.
     pub(crate) stopping: CancellationToken,
     /// HTTP connections end at once.
     pub(crate) abandoned: CancellationToken,
 }
 
 /// A port, and what it answers.
-pub(crate) struct Door {
+pub(crate) struct Listener {
     pub(crate) listener: TcpListener,
     pub(crate) router: Router,
 }
 
-/// Accepts until it is dropped, as long as there are places. An error never ends it: when descriptors run
-/// out, it waits for some to come back. Each connection is given the front of its moment.
+/// Accepts until it is dropped, as long as there are permits. An error never ends it: when descriptors run
+/// out, it waits for some to come back. Each connection gets the context of its moment.
 pub(crate) async fn accept_all(
-    doors: &[Door],
-    places: &Arc<Places>,
+    listeners: &[Listener],
+    permits: &Arc<ConnectionPermits>,
     metrics: &Metrics,
-    front: impl Fn() -> Front,
+    context: impl Fn() -> AcceptContext,
 ) {
     let mut first = 0;
-    let mut back_off = BACK_OFF.0;
+    let mut back_off = BACK_OFF;
     loop {
-        if places.are_taken() {
+        if permits.are_taken() {
             metrics.accept_waits.add(1);
         }
-        places.one_free().await;
+        permits.available().await;
         // Each is asked first in turn, so that none can keep the others waiting.
         first += 1;
-        match poll_fn(|cx| poll_accept(doors, first, cx)).await {
+        match poll_fn(|cx| poll_accept(listeners, first, cx)).await {
             Ok((stream, address, router)) => {
-                back_off = BACK_OFF.0;
+                back_off.reset();
                 metrics.accepted.add(1);
-                let (router, front) = (router.clone(), front());
-                let visitor = match &front.gate {
-                    Some(gate) => match gate.arrive(address.ip()) {
-                        Some(visitor) => Some(visitor),
+                let (router, context) = (router.clone(), context());
+                let connection = match &context.admission {
+                    Some(admission) => match admission.admit_connection(address.ip()) {
+                        Some(connection) => Some(connection),
                         None => continue,
                     },
                     None => None,
                 };
-                let place = places.take();
-                let arrival = Arrival { place, visitor };
+                let request_context = RequestContext {
+                    permit: permits.take().await,
+                    connection,
+                };
                 tokio::spawn(async move {
-                    let abandoned = front.abandoned.clone();
+                    let abandoned = context.abandoned.clone();
                     tokio::select! {
-                        () = serve(stream, address, arrival, router, front) => {}
+                        () = serve(stream, address, request_context, router, context) => {}
                         () = abandoned.cancelled() => {}
                     }
                 });
@@ -101,23 +105,23 @@ pub(crate) async fn accept_all(
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 metrics.count_accept_error(&error);
-                tracing::warn!(%error, ?back_off, "cannot accept connections; waiting");
-                sleep(back_off).await;
-                back_off = (back_off * 2).min(BACK_OFF.1);
+                let wait = back_off.next_wait();
+                tracing::warn!(%error, ?wait, "cannot accept connections; waiting");
+                sleep(wait).await;
             }
         }
     }
 }
 
 fn poll_accept<'a>(
-    doors: &'a [Door],
+    listeners: &'a [Listener],
     first: usize,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<(TcpStream, SocketAddr, &'a Router)>> {
-    for place in first..first + doors.len() {
-        let door = &doors[place % doors.len()];
-        if let Poll::Ready(accepted) = door.listener.poll_accept(cx) {
-            return Poll::Ready(accepted.map(|(stream, address)| (stream, address, &door.router)));
+    for index in first..first + listeners.len() {
+        let Listener { listener, router } = &listeners[index % listeners.len()];
+        if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+            return Poll::Ready(accepted.map(|(stream, address)| (stream, address, router)));
         }
     }
     Poll::Pending
@@ -134,74 +138,81 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Who came.
-pub(crate) struct Arrival {
-    pub(crate) place: Place,
-    /// None where everyone may come in.
-    pub(crate) visitor: Option<Visitor>,
+/// What each request of a connection carries along.
+pub(crate) struct RequestContext {
+    pub(crate) permit: ConnectionPermit,
+    /// None on ports that serve all clients.
+    pub(crate) connection: Option<ConnectionInfo>,
 }
 
 async fn serve(
     stream: TcpStream,
     client: SocketAddr,
-    arrival: Arrival,
+    request_context: RequestContext,
     router: Router,
-    front: Front,
+    context: AcceptContext,
 ) {
     // Messages are short and people wait for them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot turn off Nagle's algorithm");
     }
-    serve_stream(stream, Some(client), arrival, router, front).await;
+    serve_stream(stream, Some(client), request_context, router, context).await;
 }
 
-/// Serves a connection of whatever kind: those of simulations are none of the system's.
+/// Serves a connection over any stream: those of simulations are in memory.
 pub(crate) async fn serve_stream<S>(
     stream: S,
     client: Option<SocketAddr>,
-    arrival: Arrival,
+    request_context: RequestContext,
     router: Router,
-    mut front: Front,
+    mut context: AcceptContext,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    if let Some(visitor) = &arrival.visitor {
-        front.handshake_timeout = visitor.patience(front.handshake_timeout);
+    if let Some(connection) = &request_context.connection {
+        context.handshake_timeout = connection.handshake_timeout(context.handshake_timeout);
     }
-    let stream = Stallable::new(stream, front.stall_timeout);
-    let Some(tls) = front.tls.clone() else {
-        return serve_http(stream, arrival, router, front).await;
+    let stream = Stallable::new(stream, context.stall_timeout);
+    let Some(tls) = context.tls.clone() else {
+        return serve_http(stream, request_context, router, context).await;
     };
-    let handshake = tls.accept(stream, client, front.handshake_timeout);
+    let handshake = tls.accept(stream, client, context.handshake_timeout);
     if let Some(stream) = handshake.await {
-        serve_http(stream, arrival, router, front).await;
+        serve_http(stream, request_context, router, context).await;
     }
 }
 
-impl Arrival {
-    /// Lets a request in, and notes whose it is.
+impl RequestContext {
+    /// Admits a request, and notes the client that makes it.
     fn admit(&self, request: &mut Request<Incoming>) -> Result<(), Refusal> {
-        if let Some(visitor) = &self.visitor {
-            let client = visitor.request(request.headers())?;
+        if let Some(connection) = &self.connection {
+            let client = connection.admit_request(request.headers())?;
+            request
+                .extensions_mut()
+                .insert(ClientAddress(client.address));
             request.extensions_mut().insert(client);
         }
-        request.extensions_mut().insert(self.place.clone());
+        request.extensions_mut().insert(self.permit.clone());
         Ok(())
     }
 }
 
-async fn serve_http<S>(stream: S, arrival: Arrival, router: Router, front: Front)
-where
+async fn serve_http<S>(
+    stream: S,
+    request_context: RequestContext,
+    router: Router,
+    context: AcceptContext,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let visitor = arrival.visitor.as_ref();
-    // Who is refused was counted when it came.
-    let counted = visitor.is_some_and(Visitor::is_refused);
+    let connection = request_context.connection.as_ref();
+    // A connection that is refused was counted when it came.
+    let counted = connection.is_some_and(ConnectionInfo::is_refused);
     let asked = Arc::new(AtomicBool::new(false));
     let has_asked = Arc::clone(&asked);
     let service = service_fn(move |mut request: Request<Incoming>| {
         asked.store(true, Ordering::Relaxed);
-        let answered = match arrival.admit(&mut request) {
+        let answered = match request_context.admit(&mut request) {
             Ok(()) => Ok(router.clone().oneshot(request.map(Body::new))),
             Err(refusal) => Err(refusal.into_response()),
         };
@@ -214,14 +225,14 @@ where
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(front.handshake_timeout)
+        .header_read_timeout(context.handshake_timeout)
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = front.stopping.cancelled() => {
+        () = context.stopping.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -229,7 +240,7 @@ where
     if let Err(error) = ended {
         // Browsers keep connections for later, and it is no fault if there is nothing more to ask.
         if error.is_timeout() && !has_asked.load(Ordering::Relaxed) && !counted {
-            front.metrics.refused.count(HANDSHAKE_TIMEOUT);
+            context.metrics.refused.count(HANDSHAKE_TIMEOUT);
         }
         tracing::debug!(%error, "HTTP connection failed");
     }

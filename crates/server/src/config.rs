@@ -1,8 +1,8 @@
-//! What a server is told at its start.
+//! The configuration of a server.
 
 use wigwag_hub::{Policy, text};
 
-use crate::admin::AdminConfig;
+use crate::admin::config::AdminConfig;
 use crate::forwarded::ForwardedHeader;
 use crate::frame_ancestor::FrameAncestor;
 use crate::limits::Limits;

@@ -17,14 +17,14 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use crate::admission::Client;
 use crate::close_reason::CloseReason;
-use crate::gate::Client;
 use crate::limits::Limits;
 use crate::liveness::{Due, Liveness};
-use crate::meter::Meter;
+use crate::message_limiter::MessageLimiter;
 use crate::metrics::{BY_PEER, Metrics, Protocol, ProtocolMetrics};
 use crate::outbound::{Next, Outbound};
-use crate::participant::{Participant, Received};
+use crate::registry::{Peer, Received, SignallingHub};
 
 /// What is read at once. A candidate fits; longer messages get their room when they come. A connection holds
 /// this much as long as it lives, and room for the longest message that it was sent so far: what is written is put
@@ -36,22 +36,23 @@ const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
 type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// Whose connection it is, and what is counted of it.
-pub(crate) struct Visit {
+/// The client of a connection, and its limits and counters.
+pub(crate) struct ConnectionContext {
     pub(crate) client: Client,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) protocol: Protocol,
 }
 
 /// Serves a connection whose HTTP upgrade is done, until it is gone. `connect` takes it into its protocol.
-pub(crate) async fn serve<P: Participant>(
+pub(crate) async fn serve<H: SignallingHub>(
     stream: Upgraded,
-    connect: impl FnOnce() -> Result<(P, Arc<Outbound>), CloseReason>,
-    visit: Visit,
+    connect: impl FnOnce() -> Result<(Peer<H>, Arc<Outbound>), CloseReason>,
+    context: ConnectionContext,
 ) {
-    let limits = &visit.client.settings.limits;
-    let address = visit.client.address;
-    let metrics = visit.metrics.of(visit.protocol);
+    let limits = &context.limits;
+    let address = context.client.address;
+    let metrics = context.metrics.of(context.protocol);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
@@ -63,14 +64,15 @@ pub(crate) async fn serve<P: Participant>(
         Ok((mut peer, outbound)) => {
             tracing::info!(%peer, %address, "connected");
             metrics.connected.add(1);
-            let meter = visit.client.meter(Instant::now());
-            let talk = Talk {
+            let rate = limits.peer_message_rate();
+            let limiter = context.client.message_limiter(rate, Instant::now());
+            let connection = Connection {
                 socket: &mut socket,
                 outbound: &outbound,
                 limits,
                 metrics,
             };
-            let ended = talk.run(&mut peer, meter).await;
+            let ended = connection.run(&mut peer, limiter).await;
             let name = peer.to_string();
             // Before the close is answered: who sees the answer can rely on the others knowing.
             drop(peer);
@@ -100,7 +102,7 @@ pub(crate) async fn serve<P: Participant>(
     // A peer that does not read the reason does not hold the connection for long.
     let closed = timeout(limits.close_timeout, close(&mut socket, reason)).await;
     if closed.is_err() {
-        visit.metrics.close_timeouts.add(1);
+        context.metrics.close_timeouts.add(1);
     }
 }
 
@@ -116,19 +118,23 @@ enum Event {
 }
 
 /// A connection that is up.
-struct Talk<'a> {
+struct Connection<'a> {
     socket: &'a mut WebSocket,
     outbound: &'a Outbound,
     limits: &'a Limits,
     metrics: &'a ProtocolMetrics,
 }
 
-impl Talk<'_> {
-    async fn run<P: Participant>(mut self, peer: &mut P, mut meter: Meter) -> Ended {
+impl Connection<'_> {
+    async fn run<H: SignallingHub>(
+        mut self,
+        peer: &mut Peer<H>,
+        mut limiter: MessageLimiter,
+    ) -> Ended {
         let start = Instant::now();
         let limits = self.limits;
         let mut liveness = Liveness::new(limits.ping_interval, limits.pong_timeout, start);
-        let mut hello_due = peer.owes_hello().then(|| start + limits.hello_timeout);
+        let mut hello_due = peer.must_register().then(|| start + limits.hello_timeout);
         let mut timer = pin!(sleep_until(next_deadline(&liveness, hello_due)));
         let mut unflushed = false;
         loop {
@@ -137,8 +143,8 @@ impl Talk<'_> {
                 Event::Received(message) => {
                     let now = Instant::now();
                     liveness.on_received(now);
-                    let counted = meter.count(now, message.len());
-                    let taken = counted.and_then(|()| self.receive(peer, message));
+                    let counted = limiter.count(now, message.len());
+                    let taken = counted.and_then(|()| self.receive(peer, &message));
                     if let Err(reason) = taken {
                         return Ended::ByUs(reason);
                     }
@@ -150,7 +156,7 @@ impl Talk<'_> {
                 }
                 Event::Deadline => {
                     let now = Instant::now();
-                    hello_due = hello_due.filter(|_| peer.owes_hello());
+                    hello_due = hello_due.filter(|_| peer.must_register());
                     if hello_due.is_some_and(|due| due <= now) {
                         return Ended::ByUs(CloseReason::NoHello(limits.hello_timeout));
                     }
@@ -177,7 +183,11 @@ impl Talk<'_> {
     }
 
     /// Hands a message to the protocol; the WebSocket's own are done with already.
-    fn receive<P: Participant>(&self, peer: &mut P, message: Message) -> Result<(), CloseReason> {
+    fn receive<H: SignallingHub>(
+        &self,
+        peer: &mut Peer<H>,
+        message: &Message,
+    ) -> Result<(), CloseReason> {
         if !matches!(message, Message::Text(_) | Message::Binary(_)) {
             return Ok(());
         }
@@ -293,12 +303,12 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::stage::Stage;
+    use crate::in_memory::InMemoryServer;
 
     #[tokio::test(start_paused = true)]
-    async fn pings_come_as_often_if_their_answers_may_take_longer() {
+    async fn ping_interval_kept_when_pong_timeout_is_longer() {
         let ping_interval = Duration::from_secs(10);
-        let stage = Stage::new(&Config {
+        let server = InMemoryServer::new(&Config {
             limits: Limits {
                 ping_interval,
                 pong_timeout: ping_interval * 6,
@@ -307,8 +317,8 @@ mod tests {
             ..Config::default()
         })
         .expect("a good configuration");
-        let (client, server) = io::duplex(64 * 1024);
-        stage.accept(server).await;
+        let (client, stream) = io::duplex(64 * 1024);
+        server.accept(stream).await;
         let (mut socket, _) = client_async("ws://simulated/", client)
             .await
             .expect("an upgrade");

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why a server does not start. Whoever starts it is to mend the configuration.
+/// Why a server does not start: its configuration must be fixed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -49,6 +49,15 @@ pub enum StartError {
         /// The field of [`Limits`](crate::Limits) or [`Policy`](crate::Policy); of
         /// [`TextPolicy`](crate::TextPolicy) with `text_limits.` before it.
         name: &'static str,
+    },
+    /// The configuration asks for something that this build of the library does not have.
+    #[error(
+        "this program was built without the feature `{feature}` of wigwag-server; build it with that, or leave the \
+         setting out"
+    )]
+    NotBuilt {
+        /// The feature of this crate.
+        feature: &'static str,
     },
     /// A socket that listens already cannot be taken over.
     #[error("cannot use the socket that was handed over: {0}")]

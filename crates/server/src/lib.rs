@@ -1,18 +1,27 @@
 //! A signalling server: sockets, TLS and limits around [`wigwag_hub`]. It speaks the JSON protocol, and the text
 //! protocol at `/text` and at a port of its own.
 //!
-//! # The way of a message
+//! # Message flow
 //!
-//! Each connection is one task. It reads a message, parses it, and takes the lock of the switchboard
-//! for as long as the hub needs to decide; what the hub wants to say goes, still under the lock and
+//! Each connection is one task. It reads a message, parses it, and takes the lock of the registry
+//! for as long as the hub needs to decide; the messages of the hub go, still under the lock and
 //! without waiting, into the bounded outbound queue of each peer. The peer's own task writes its
 //! queue to its socket. So no task ever waits for another peer: one that stops reading fills its own
-//! queue, is disconnected with a reason, and nobody else notices.
+//! queue, is disconnected with a reason, and no other peer notices.
 //!
 //! # Operation
 //!
-//! With [`Config::admin`] an operator sees who is connected, and removes peers and ends sessions, by JSON over HTTP on a
-//! port of its own.
+//! With [`Config::admin`] an operator sees which peers are connected, and removes peers and ends sessions, by JSON over
+//! HTTP on a port of its own. Other services share the main port by [`Server::with_routes`].
+//!
+//! # Features
+//!
+//! All are on by default. A configuration that asks for one that is not built is refused.
+//!
+//! * `acme`: certificates that the server orders itself ([`AcmeConfig`]).
+//! * `admin`: the admin API ([`AdminConfig`]).
+//! * `metrics`: `/metrics` for Prometheus. What it shows is counted in any case.
+//! * `text`: the text protocol, at `/text` and on a port of its own.
 //!
 //! # Example
 //!
@@ -25,57 +34,79 @@
 //! # }
 //! ```
 
+// Some of what only one feature uses stands without it, too; it is checked where all are built.
+#![cfg_attr(
+    not(all(
+        feature = "acme",
+        feature = "admin",
+        feature = "metrics",
+        feature = "text"
+    )),
+    allow(dead_code)
+)]
+
 mod accept;
+mod address_limiter;
 mod admin;
+mod admission;
+mod back_off;
 mod backlog;
-mod clients;
+mod client_address;
 mod close_reason;
 mod config;
 mod connection;
 mod error;
 mod forwarded;
 mod frame_ancestor;
-mod gate;
+mod handle;
 mod http;
+#[cfg(any(test, fuzzing))]
+pub mod in_memory;
+mod json_hub;
 mod limits;
 mod listen;
-mod live;
 mod liveness;
-mod meter;
+mod message_limiter;
 mod metrics;
 mod network;
 mod origin;
 mod outbound;
 pub mod page;
-mod participant;
-mod places;
+mod permits;
 mod rate;
-mod readiness;
 mod refusal;
+mod registry;
+mod reloadable;
 mod server;
-#[cfg(test)]
+mod settings;
+#[cfg(all(test, feature = "text"))]
 mod simulation;
 mod sockets;
-#[cfg(any(test, fuzzing))]
-pub mod stage;
 mod stall;
-mod switchboard;
-mod text_switchboard;
+mod state;
+#[cfg(feature = "text")]
+mod text_hub;
 mod tls;
 mod web;
+mod websocket_request;
+mod websocket_upgrade;
 
-/// The library in which routes for [`Server::with_routes`] are written.
+/// The library of the routes of [`Server::with_routes`].
 pub use axum;
+/// The library of the WebSockets of such routes.
+pub use tokio_tungstenite;
 
-pub use admin::{AdminConfig, InvalidSecret, Secret};
+pub use admin::config::AdminConfig;
+pub use admin::secret::{InvalidSecret, Secret};
 #[cfg(any(test, fuzzing))]
 pub use backlog::Waiting;
+pub use client_address::ClientAddress;
 pub use config::Config;
 pub use error::{StartError, TlsError};
 pub use forwarded::{ForwardedHeader, InvalidForwardedHeader};
 pub use frame_ancestor::{FrameAncestor, InvalidFrameAncestor};
+pub use handle::{Handle, Reloaded};
 pub use limits::Limits;
-pub use live::{Handle, Reloaded};
 pub use network::{InvalidNetwork, Network};
 pub use origin::{AllowedOrigin, InvalidOrigin, Origin};
 pub use server::Server;
@@ -85,5 +116,6 @@ pub use tls::{
     TlsVersion, WATCH_INTERVAL,
 };
 pub use web::{WebConfig, WebContent, WebLimits, WebServer};
+pub use websocket_upgrade::{WebSocket, WebSocketUpgrade};
 pub use wigwag_hub::Policy;
 pub use wigwag_hub::text::Policy as TextPolicy;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::address_limiter::AddressLimits;
 use crate::error::StartError;
 use crate::rate::Rate;
 
@@ -93,8 +94,23 @@ impl Limits {
         self.ping_interval.saturating_add(self.pong_timeout)
     }
 
-    pub(crate) fn address_message_rate(&self) -> Rate {
-        Rate::new(self.address_messages_per_second, self.address_message_burst)
+    /// The limits of each address.
+    pub(crate) fn of_address(&self) -> AddressLimits {
+        AddressLimits {
+            max_connections: self.max_connections_per_address,
+            connection_rate: Rate::new(
+                self.address_connections_per_second,
+                self.address_connection_burst,
+            ),
+            message_rate: Rate::new(self.address_messages_per_second, self.address_message_burst),
+            max_addresses: self.max_addresses,
+            exempt_loopback: self.exempt_loopback,
+        }
+    }
+
+    /// The rate of messages of one connection.
+    pub(crate) fn peer_message_rate(&self) -> Rate {
+        Rate::new(self.peer_messages_per_second, self.peer_message_burst)
     }
 
     /// Finds what would let nobody in, or nobody stay.

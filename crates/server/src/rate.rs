@@ -12,23 +12,37 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// How fast a bucket is filled, and how much it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rate {
+    per_second: u32,
     nanos_per_token: u64,
     /// From empty to full.
     nanos_to_fill: u64,
 }
 
 impl Rate {
-    /// So many tokens a second, and so many at once; both are at least 1.
+    /// A rate without a limit.
+    pub(crate) const UNLIMITED: Self = Self {
+        per_second: u32::MAX,
+        nanos_per_token: 0,
+        nanos_to_fill: 0,
+    };
+
+    /// A rate of `per_second` tokens, `burst` of which may be taken at once; both are at least 1.
     pub(crate) fn new(per_second: u32, burst: u32) -> Self {
         let nanos_per_token = NANOS_PER_SECOND / u64::from(per_second.max(1));
         Self {
+            per_second,
             nanos_per_token,
             nanos_to_fill: nanos_per_token * u64::from(burst.max(1)),
         }
     }
 
-    /// When the bucket will be full, once so many tokens are taken `now`; or how long it takes until there are
-    /// as many. More than the bucket holds there never are.
+    /// Tokens a second.
+    pub(crate) fn per_second(self) -> u32 {
+        self.per_second
+    }
+
+    /// The moment at which the bucket is full again once `count` tokens are taken `now`, or how long it takes until
+    /// there are as many. There are never more than the bucket holds.
     fn take(self, count: u64, full_at: u64, now: u64) -> Result<u64, Duration> {
         let wanted = self.nanos_per_token.saturating_mul(count);
         let full_at = full_at.max(now).saturating_add(wanted);
@@ -39,47 +53,20 @@ impl Rate {
     }
 }
 
-/// A bucket with one owner. It is full at first. Times are since a moment of the owner's choice.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct TokenBucket {
-    full_at: u64,
-}
-
-impl TokenBucket {
-    /// Takes a token, or says how long it takes until there is one.
-    pub(crate) fn take(&mut self, rate: Rate, now: Duration) -> Result<(), Duration> {
-        self.take_many(rate, 1, now)
-    }
-
-    /// Takes so many tokens, or none and says how long it takes until there are as many.
-    pub(crate) fn take_many(
-        &mut self,
-        rate: Rate,
-        count: u64,
-        now: Duration,
-    ) -> Result<(), Duration> {
-        self.full_at = rate.take(count, self.full_at, nanos(now))?;
-        Ok(())
-    }
-
-    pub(crate) fn is_full(&self, now: Duration) -> bool {
-        self.full_at <= nanos(now)
-    }
-}
-
-/// The same for many owners at once, without a lock.
+/// A bucket, full at first, that several threads may take from without a lock. Times are since a moment of the
+/// owner's choice.
 #[derive(Debug, Default)]
-pub(crate) struct SharedTokenBucket {
+pub(crate) struct TokenBucket {
     full_at: AtomicU64,
 }
 
-impl SharedTokenBucket {
-    /// Takes a token, or says how long it takes until there is one.
+impl TokenBucket {
+    /// Takes a token, or reports how long it takes until there is one.
     pub(crate) fn take(&self, rate: Rate, now: Duration) -> Result<(), Duration> {
         self.take_many(rate, 1, now)
     }
 
-    /// Takes so many tokens, or none and says how long it takes until there are as many.
+    /// Takes `count` tokens, or none and reports how long it takes until there are as many.
     pub(crate) fn take_many(&self, rate: Rate, count: u64, now: Duration) -> Result<(), Duration> {
         let now = nanos(now);
         let mut full_at = self.full_at.load(Ordering::Relaxed);
@@ -116,7 +103,7 @@ mod tests {
     #[test]
     fn as_many_as_it_holds_at_once_and_then_at_the_rate() {
         let rate = Rate::new(10, 3);
-        let mut bucket = TokenBucket::default();
+        let bucket = TokenBucket::default();
         let start = Duration::from_secs(1);
         for _ in 0..3 {
             bucket.take(rate, start).expect("there is one");
@@ -132,7 +119,7 @@ mod tests {
     #[test]
     fn a_refusal_takes_nothing() {
         let rate = Rate::new(1, 1);
-        let bucket = SharedTokenBucket::default();
+        let bucket = TokenBucket::default();
         bucket.take(rate, Duration::ZERO).expect("there is one");
         for _ in 0..1_000 {
             assert!(bucket.take(rate, Duration::ZERO).is_err());
@@ -144,13 +131,9 @@ mod tests {
     #[test]
     fn several_are_taken_at_once_or_none() {
         let rate = Rate::new(10, 5);
-        let (mut own, shared) = (TokenBucket::default(), SharedTokenBucket::default());
+        let bucket = TokenBucket::default();
         let start = Duration::from_secs(1);
-        let mut take = |count, now| {
-            let taken = own.take_many(rate, count, now);
-            assert_eq!(shared.take_many(rate, count, now), taken);
-            taken
-        };
+        let take = |count, now| bucket.take_many(rate, count, now);
         take(3, start).expect("there are five");
         let wait = take(4, start).expect_err("there are two");
         assert_eq!(wait, Duration::from_millis(200));
@@ -164,7 +147,7 @@ mod tests {
 
     #[test]
     fn rates_change_while_it_runs() {
-        let mut bucket = TokenBucket::default();
+        let bucket = TokenBucket::default();
         let slow = Rate::new(1, 1);
         bucket.take(slow, Duration::ZERO).expect("there is one");
         assert!(bucket.take(slow, Duration::ZERO).is_err());
@@ -174,7 +157,7 @@ mod tests {
 
     #[test]
     fn threads_share_what_there_is() {
-        let bucket = SharedTokenBucket::default();
+        let bucket = TokenBucket::default();
         let rate = Rate::new(1, 1_000);
         let taken: usize = std::thread::scope(|scope| {
             let takes = || {
@@ -200,7 +183,7 @@ mod tests {
             pauses in prop::collection::vec(0_u64..50_000_000, 1..500),
         ) {
             let rate = Rate::new(per_second, burst);
-            let (mut greedy, mut modest) = (TokenBucket::default(), TokenBucket::default());
+            let (greedy, modest) = (TokenBucket::default(), TokenBucket::default());
             let (mut now, mut modest_now) = (Duration::ZERO, Duration::ZERO);
             let mut taken = 0_u64;
             for pause in pauses {

@@ -10,26 +10,31 @@ use axum::Router;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::accept::{Door, Front, accept_all};
-use crate::admin::{AdminConfig, AdminDoor};
-use crate::clients::Clients;
+use crate::accept::{AcceptContext, Listener, accept_all};
+use crate::address_limiter::AddressLimiter;
+use crate::admin::config::AdminConfig;
+use crate::admin::listener::AdminListener;
 use crate::close_reason::CloseReason;
 use crate::config::Config;
 use crate::error::StartError;
-use crate::gate::Gate;
-use crate::http::{Shared, router, text_router};
+use crate::handle::Handle;
+use crate::http::router;
+#[cfg(feature = "text")]
+use crate::http::text_router;
 use crate::listen::{self, reachable, reached};
-use crate::live::{Handle, Listens, Settings};
+use crate::settings::{ListenSettings, Settings};
 use crate::sockets::{Sockets, take_or_listen};
+use crate::state::ServerState;
 use crate::tls::{self, LiveTls, TlsConfig};
 
 /// A server that listens. Its clients are served by [`run`](Self::run).
 pub struct Server {
-    doors: Vec<Door>,
+    /// The main port first.
+    listeners: Vec<Listener>,
     address: SocketAddr,
     text_address: Option<SocketAddr>,
-    admin: Option<AdminDoor>,
-    front: Front,
+    admin: Option<AdminListener>,
+    context: AcceptContext,
     handle: Handle,
 }
 
@@ -39,14 +44,14 @@ impl Server {
     /// # Errors
     ///
     /// Anything that is wrong with the configuration; the server never starts in a lesser way than it
-    /// was told to.
+    /// was configured.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         Self::bind_with(config, Sockets::default()).await
     }
 
-    /// Finds out whether a server could start as told: reads the certificate and looks up the hosts. It listens nowhere
-    /// and writes nothing, so it can be asked by another user than the server's, or beside a server that runs, before
-    /// that is told to [`reload`](Handle::reload).
+    /// Finds out whether a server could start with a configuration: reads the certificate and looks up the hosts. It
+    /// listens nowhere and writes nothing, so it can be called by another user than the server's, or beside a server that
+    /// runs, before its [`reload`](Handle::reload).
     ///
     /// # Errors
     ///
@@ -55,9 +60,10 @@ impl Server {
     pub async fn check(config: &Config) -> Result<(), StartError> {
         config.tls.as_ref().map(TlsConfig::check).transpose()?;
         Settings::of(config)?;
+        check_features(config, &Sockets::default())?;
         let _addresses = listen::resolve(&config.host, config.port).await?;
         if let Some(admin) = &config.admin {
-            AdminDoor::check(admin).await?;
+            AdminListener::check(admin).await?;
         }
         listen::check_apart(&wanted(config, &Sockets::default())).await
     }
@@ -70,54 +76,59 @@ impl Server {
     pub async fn bind_with(config: Config, sockets: Sockets) -> Result<Self, StartError> {
         let tls = config.tls.as_ref().map(LiveTls::open).transpose()?;
         let settings = Settings::of(&config)?;
+        check_features(&config, &sockets)?;
         listen::check_apart(&wanted(&config, &sockets)).await?;
         let (listener, address) =
             take_or_listen(sockets.signalling, &config.host, config.port).await?;
-        let listens = Arc::new(Listens::of(&config));
-        let shared = Shared::new(&config, settings, tls);
-        let mut doors = vec![Door {
+        let listens = Arc::new(ListenSettings::of(&config));
+        let state = ServerState::new(&config, settings, tls);
+        #[cfg_attr(not(feature = "text"), expect(unused_mut, reason = "one port"))]
+        let mut listeners = vec![Listener {
             listener,
-            router: router(shared.clone()),
+            router: router(state.clone()),
         }];
+        #[cfg_attr(not(feature = "text"), expect(unused_mut, reason = "one port"))]
         let mut text_address = None;
+        #[cfg(feature = "text")]
         if config.text_port.is_some() || sockets.text.is_some() {
             let port = config.text_port.unwrap_or_default();
             let (listener, address) = take_or_listen(sockets.text, &config.host, port).await?;
             text_address = Some(address);
-            let router = text_router(shared.clone());
-            doors.push(Door { listener, router });
+            let router = text_router(state.clone());
+            listeners.push(Listener { listener, router });
         }
-        let front = front(&shared);
+        let context = accept_context(&state);
         let handed_over = sockets.admin.is_some().then(AdminConfig::default);
         let admin = match config.admin.or(handed_over) {
-            Some(admin) => Some(AdminDoor::open(admin, sockets.admin, &front, &shared).await?),
+            Some(admin) => Some(AdminListener::open(admin, sockets.admin, &context, &state).await?),
             None => None,
         };
         Ok(Self {
-            doors,
+            listeners,
             address,
             text_address,
             admin,
-            front,
-            handle: Handle { shared, listens },
+            context,
+            handle: Handle { state, listens },
         })
     }
 
-    /// Adds routes to those of the main port. They are behind the same limits; what they do not take goes to the page and
-    /// the protocol.
+    /// Adds routes to those of the main port. They are behind the same limits, and may find out who asks with
+    /// [`ClientAddress`](crate::ClientAddress); what they do not take goes to the page and the protocol. A route may
+    /// upgrade its requests to WebSockets, for which [`Handle::stopping`] tells when to close them.
     ///
     /// # Panics
     ///
     /// If one of them is a route of the server already, or they have a fallback.
     #[must_use]
     pub fn with_routes(mut self, routes: Router) -> Self {
-        if let Some(main) = self.doors.first_mut() {
+        if let Some(main) = self.listeners.first_mut() {
             main.router = std::mem::take(&mut main.router).merge(routes);
         }
         self
     }
 
-    /// To tell it something while it runs.
+    /// Controls it while it runs.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
@@ -134,12 +145,12 @@ impl Server {
 
     /// Where it listens for the admin API, if it was asked to.
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(AdminDoor::address)
+        self.admin.as_ref().map(AdminListener::address)
     }
 
     /// The address of the admin API for a program on this machine.
     pub fn admin_url(&self) -> Option<String> {
-        self.admin.as_ref().map(AdminDoor::url)
+        self.admin.as_ref().map(AdminListener::url)
     }
 
     /// The signalling address for a client on this machine.
@@ -164,7 +175,7 @@ impl Server {
     }
 
     fn url_of(&self, address: SocketAddr) -> String {
-        let scheme = if self.front.tls.is_some() {
+        let scheme = if self.context.tls.is_some() {
             "wss"
         } else {
             "ws"
@@ -173,33 +184,33 @@ impl Server {
         format!("{scheme}://{address}/")
     }
 
-    /// Serves until `stop` is ready; then everyone is told (close code 1001) and given a moment.
+    /// Serves until `stop` is ready; then every client is notified (close code 1001) and has a moment to leave.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self {
-            doors,
+            listeners,
             admin,
-            front,
-            handle: Handle { shared, .. },
+            context,
+            handle: Handle { state, .. },
             address,
             text_address,
         } = self;
-        let tls = front.tls.is_some();
+        let tls = context.tls.is_some();
         tracing::info!(%address, tls, "serving");
         if let Some(address) = text_address {
             tracing::info!(%address, tls, "serving the text protocol");
         }
-        let front_now = || {
-            let limits = Arc::clone(&shared.live.now().limits);
-            Front {
+        let context_now = || {
+            let limits = Arc::clone(&state.settings.now().limits);
+            AcceptContext {
                 handshake_timeout: limits.handshake_timeout,
                 stall_timeout: limits.stall_timeout(),
-                ..front.clone()
+                ..context.clone()
             }
         };
         {
-            let accepting = accept_all(&doors, &shared.places, &shared.metrics, front_now);
-            let forgetting = forget_addresses(&shared.clients);
-            let tls = tls::keep(front.tls.as_ref());
+            let accepting = accept_all(&listeners, &state.permits, &state.metrics, context_now);
+            let forgetting = forget_addresses(state.admission.addresses());
+            let tls = tls::keep(context.tls.as_ref());
             let administering = async {
                 if let Some(admin) = &admin {
                     admin.serve().await;
@@ -211,17 +222,31 @@ impl Server {
                 _ = serving.as_mut() => {}
                 () = stop => {}
             }
-            shared.stopping.begin();
-            let delay = shared.live.now().limits.shutdown_delay;
+            state.draining.cancel();
+            let delay = state.settings.now().limits.shutdown_delay;
             if !delay.is_zero() {
-                tracing::info!(?delay, "not ready for newcomers any more");
+                tracing::info!(?delay, "not ready for new clients any more");
                 let _ = timeout(delay, serving).await;
             }
         }
-        drop((doors, admin));
+        drop((listeners, admin));
         tracing::info!("stopping");
-        end(&front, &shared).await;
+        end(&context, &state).await;
     }
+}
+
+/// Finds what a configuration asks for that is not built.
+#[cfg_attr(
+    feature = "text",
+    expect(clippy::unnecessary_wraps, reason = "without the feature it may fail")
+)]
+fn check_features(config: &Config, sockets: &Sockets) -> Result<(), StartError> {
+    #[cfg(not(feature = "text"))]
+    if config.text_port.is_some() || sockets.text.is_some() {
+        return Err(StartError::NotBuilt { feature: "text" });
+    }
+    let _ = (config, sockets);
+    Ok(())
 }
 
 /// Where it is to listen, but for sockets that do so already.
@@ -236,64 +261,61 @@ fn wanted<'a>(config: &'a Config, sockets: &Sockets) -> Vec<(&'a str, u16)> {
     [signalling, text, admin].into_iter().flatten().collect()
 }
 
-/// What every connection of a server needs.
-pub(crate) fn front(shared: &Shared) -> Front {
-    let limits = &shared.live.now().limits;
-    Front {
-        tls: shared.tls.clone(),
-        gate: Some(Arc::new(Gate::new(shared))),
-        metrics: Arc::clone(&shared.metrics),
+/// The context of the connections of a server.
+pub(crate) fn accept_context(state: &ServerState) -> AcceptContext {
+    let limits = Arc::clone(&state.settings.now().limits);
+    AcceptContext {
+        tls: state.tls.clone(),
+        admission: Some(Arc::clone(&state.admission)),
+        metrics: Arc::clone(&state.metrics),
         handshake_timeout: limits.handshake_timeout,
         stall_timeout: limits.stall_timeout(),
-        stopping: CancellationToken::new(),
+        stopping: state.stopping.clone(),
         abandoned: CancellationToken::new(),
     }
 }
 
-/// Tells everyone that the server stops, and waits a moment for them to go.
-pub(crate) async fn end(front: &Front, shared: &Shared) {
-    front.stopping.cancel();
-    // Who is still on its way into a switchboard is told when it gets there.
-    shared.switchboard.close_all(&CloseReason::ShuttingDown);
-    shared
-        .text_switchboard
-        .close_all(&CloseReason::ShuttingDown);
-    let patience = shared.live.now().limits.shutdown_timeout;
-    if timeout(patience, shared.places.all_free()).await.is_err() {
+/// Notifies every client that the server stops, and waits a moment for them to leave.
+pub(crate) async fn end(context: &AcceptContext, state: &ServerState) {
+    state.stopping.cancel();
+    // A client that is still on its way into a registry is notified when it gets there.
+    state.close_all(&CloseReason::ShuttingDown);
+    let limit = state.settings.now().limits.shutdown_timeout;
+    if timeout(limit, state.permits.all_returned()).await.is_err() {
         tracing::warn!("some clients did not close in time");
     }
-    front.abandoned.cancel();
+    context.abandoned.cancel();
 }
 
 /// How often addresses that have nothing any more are forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_secs(10);
 
-async fn forget_addresses(clients: &Clients) {
+async fn forget_addresses(addresses: &AddressLimiter) {
     loop {
         tokio::time::sleep(FORGET_INTERVAL).await;
-        clients.forget_idle(Instant::now());
+        addresses.forget_idle(Instant::now());
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "text"))]
 mod tests {
     use super::*;
     use crate::outbound::Outbound;
 
     #[tokio::test]
-    async fn who_comes_when_all_were_told_is_told_as_well() {
+    async fn client_that_connects_after_the_stop_closed_for_it() {
         let config = Config::default();
         let settings = Settings::of(&config).expect("good ones");
-        let shared = Shared::new(&config, settings, None);
-        let queue = || Outbound::new(&config.limits, Arc::clone(&shared.metrics));
-        let connect = || Arc::clone(&shared.switchboard).connect(queue());
-        let connect_text = || Arc::clone(&shared.text_switchboard).connect(queue());
+        let state = ServerState::new(&config, settings, None);
+        let queue = || Outbound::new(&config.limits, Arc::clone(&state.metrics));
+        let connect = || Arc::clone(&state.json).connect(queue());
+        let connect_text = || Arc::clone(&state.text).connect(queue());
         let held = (connect().expect("room"), connect_text().expect("room"));
-        end(&front(&shared), &shared).await;
-        let told = [connect().map(drop), connect_text().map(drop)];
-        assert_eq!(told, [(); 2].map(|()| Err(CloseReason::ShuttingDown)));
+        end(&accept_context(&state), &state).await;
+        let refused = [connect().map(drop), connect_text().map(drop)];
+        assert_eq!(refused, [(); 2].map(|()| Err(CloseReason::ShuttingDown)));
         drop(held);
-        assert_eq!(shared.switchboard.remembered(), 0);
-        assert_eq!(shared.text_switchboard.remembered(), 0);
+        assert_eq!(state.json.remembered(), 0);
+        assert_eq!(state.text.remembered(), 0);
     }
 }

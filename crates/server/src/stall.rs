@@ -100,15 +100,15 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::in_memory::InMemoryServer;
     use crate::limits::Limits;
-    use crate::stage::Stage;
 
     const SECOND: Duration = Duration::from_secs(1);
     /// Ten seconds for the ping and the pong, and a little to notice.
     const SOON: Duration = Duration::from_secs(13);
 
     /// A server on which nothing else ends a client so soon.
-    fn stage() -> Stage {
+    fn server() -> InMemoryServer {
         let long = Duration::from_secs(3_600);
         let limits = Limits {
             ping_interval: 6 * SECOND,
@@ -122,12 +122,16 @@ mod tests {
             limits,
             ..Config::default()
         };
-        Stage::new(&config).expect("a good configuration")
+        InMemoryServer::new(&config).expect("a good configuration")
     }
 
-    async fn client(stage: &Stage, path: &str, window: usize) -> WebSocketStream<DuplexStream> {
-        let (client, server) = duplex(window);
-        stage.accept(server).await;
+    async fn client(
+        server: &InMemoryServer,
+        path: &str,
+        window: usize,
+    ) -> WebSocketStream<DuplexStream> {
+        let (client, stream) = duplex(window);
+        server.accept(stream).await;
         let upgrade = client_async(format!("ws://simulated{path}"), client);
         upgrade.await.expect("an upgrade").0
     }
@@ -151,21 +155,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_asks_on_and_never_reads_is_cut_off() {
-        let stage = stage();
-        let (mut client, server) = duplex(4 * 1024);
-        stage.accept(server).await;
+    async fn http_client_that_never_reads_cut_off() {
+        let server = server();
+        let (mut client, stream) = duplex(4 * 1024);
+        server.accept(stream).await;
         let request = b"GET /healthz HTTP/1.1\r\nHost: simulated\r\n\r\n";
         let asks = async { while client.write_all(request).await.is_ok() {} };
         timeout(SOON, asks).await.expect("it is cut off");
-        assert_eq!(stage.connections(), 0);
+        assert_eq!(server.connections(), 0);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whose_partner_left_and_who_never_reads_is_cut_off_whatever_it_says() {
-        let stage = stage();
-        let mut stays = client(&stage, "/text", 1024).await;
-        let mut leaves = client(&stage, "/text", 64 * 1024).await;
+    async fn peer_whose_partner_left_that_never_reads_cut_off() {
+        let server = server();
+        let mut stays = client(&server, "/text", 1024).await;
+        let mut leaves = client(&server, "/text", 64 * 1024).await;
         assert_eq!(ask(&mut stays, "HELLO stays").await, "HELLO");
         assert_eq!(ask(&mut leaves, "HELLO leaves").await, "HELLO");
         assert_eq!(ask(&mut leaves, "SESSION stays").await, "SESSION_OK");
@@ -177,18 +181,18 @@ mod tests {
         leaves.close(None).await.expect("closed");
         while let Some(Ok(_)) = leaves.next().await {}
         is_cut_off(stays, "I am still here").await;
-        assert_eq!(stage.connections(), 0);
+        assert_eq!(server.connections(), 0);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_speaks_and_never_reads_is_cut_off() {
-        let stage = stage();
-        let mut client = client(&stage, "/", 256).await;
+    async fn peer_that_sends_and_never_reads_cut_off() {
+        let server = server();
+        let mut client = client(&server, "/", 256).await;
         for _ in 0..100 {
             let list = Message::text(r#"{"type":"list"}"#);
             client.send(list).await.expect("sent");
         }
         is_cut_off(client, r#"{"type":"endSession","sessionId":"none"}"#).await;
-        assert_eq!(stage.connections(), 0);
+        assert_eq!(server.connections(), 0);
     }
 }

@@ -168,7 +168,8 @@ fn camera_whose_packets_are_lost_is_asked_over_tcp() -> Result<()> {
         again.env(INSIDE, "1");
         let ended = network.enter(&again).output()?;
         let said = String::from_utf8_lossy(&ended.stdout);
-        ensure!(ended.status.success(), "{said}");
+        let error = String::from_utf8_lossy(&ended.stderr);
+        ensure!(ended.status.success(), "{said}{error}");
         ensure!(said.contains("1 passed"), "{said}");
         return Ok(());
     }

@@ -80,6 +80,8 @@ fn camera_that_is_killed_again_and_again_is_called_at_once_each_time() -> Result
         Published::start(&[&camera.uri(), "--name", "Gate", "--server", &server.uri()])?;
     let mut viewer = PictureViewer::watch(&server, "Gate", DELIVERED)?;
     for _ in 0..3 {
+        // A camera that is slow to come back is asked twice, and the second wait is longer.
+        published.lines();
         camera.kill()?;
         let line = published.wait_for_new_line("does not deliver")?;
         ensure!(line.ends_with("next attempt in 1 s"), "{line}");

@@ -18,8 +18,8 @@ mod client_message;
 mod id;
 mod malformed;
 mod meta;
-mod passed_on;
 mod peer_message;
+mod relayed_message;
 mod roles;
 mod server_message;
 
@@ -27,7 +27,7 @@ pub use client_message::{ClientMessage, PeerStatus, ProtocolVersion};
 pub use id::{PeerId, SessionId};
 pub use malformed::{MalformedKind, MalformedMessage};
 pub use meta::{InvalidMeta, MAX_META_DEPTH, Meta};
-pub use passed_on::PassedOn;
 pub use peer_message::{PeerMessage, PeerMessageBody, SessionDescription};
+pub use relayed_message::RelayedMessage;
 pub use roles::{Role, Roles};
 pub use server_message::{ListedPeer, PeerStatusChange, ServerMessage};

@@ -1,4 +1,4 @@
-//! Who may ask.
+//! The right to use the admin API.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -10,26 +10,26 @@ use axum::http::uri::Authority;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Admin;
 use super::problem::Problem;
 use super::secret::Secret;
 
-/// What a request has to show.
+/// What a request needs.
 #[derive(Clone, Debug)]
 pub(super) enum Access {
-    /// That it was meant for this machine. Without a token only programs here can ask; but a page in a browser here
-    /// could too, if a name that leads to it led to this machine for a moment (DNS rebinding).
+    /// A host that is this machine. Without a token only programs here can ask; but a page in a browser here
+    /// could too, if the name of its site led to this machine for a moment (DNS rebinding).
     Host,
-    /// A token; whoever knows it may come by any name.
+    /// A token; the host may be any.
     Token(Secret),
 }
 
+/// Refuses requests without access.
 pub(super) async fn check(
-    State(admin): State<Arc<Admin>>,
+    State(access): State<Arc<Access>>,
     request: Request,
     next: Next,
 ) -> Response {
-    match admin.access.allow(&request) {
+    match access.allow(&request) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_token_only_this_machine_may_be_named() {
+    fn request_without_token_refused_for_other_hosts() {
         for host in [
             "localhost",
             "LOCALHOST:8445",
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_shown_once_and_in_full() {
+    fn request_with_wrong_or_repeated_token_refused() {
         let secret = Secret::new("correct-horse-battery").expect("a good one");
         let access = Access::Token(secret);
         for shown in [

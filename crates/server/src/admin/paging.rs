@@ -2,22 +2,33 @@
 
 use std::fmt;
 
-use axum::http::{StatusCode, Uri};
-use percent_encoding::percent_decode_str;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, Query};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::Deserialize;
 
 use super::problem::Problem;
 
 /// Entries of a page, if nothing else is asked for.
 const DEFAULT_LIMIT: usize = 100;
 
-/// Entries of a page at the most: so long is a lock held.
+/// The most entries of a page: a lock is held for so long.
 pub(super) const MAX_LIMIT: usize = 500;
 
-/// A page: so many entries at the most, from behind a mark on.
+/// A page of at most `limit` entries, from behind a mark on: an extractor.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Paging {
     pub(super) limit: usize,
     pub(super) after: Option<String>,
+}
+
+/// The query of a list. Other names are refused: a misspelt one would otherwise be a page that was not meant.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PagingQuery {
+    limit: Option<String>,
+    after: Option<String>,
 }
 
 /// Where a page of peers or of sessions ended: those of the JSON protocol come first, then those of the text protocol.
@@ -29,36 +40,27 @@ pub(super) enum Mark {
     Text(u64),
 }
 
-impl Paging {
-    /// Reads the query. What it does not know it refuses: a misspelt name would otherwise be a page that was not meant.
-    pub(super) fn read(uri: &Uri) -> Result<Self, Problem> {
-        let mut limit = None;
-        let mut after = None;
-        let query = uri.query().unwrap_or_default();
-        for (name, value) in query.split('&').filter(|part| !part.is_empty()).map(halves) {
-            let told = match name.as_str() {
-                "limit" => limit.replace(read_limit(&value)?).is_some(),
-                "after" => after.replace(value).is_some(),
-                _ => {
-                    return Err(Problem::new(
-                        StatusCode::BAD_REQUEST,
-                        "the query may have limit and after, nothing else",
-                    ));
-                }
-            };
-            if told {
-                return Err(Problem::new(
-                    StatusCode::BAD_REQUEST,
-                    "the query says the same twice",
-                ));
-            }
-        }
+impl<S: Send + Sync> FromRequestParts<S> for Paging {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = Query::<PagingQuery>::from_request_parts(parts, state).await;
+        let Query(query) = query.map_err(|error: QueryRejection| {
+            let detail = format!(
+                "the query may have limit and after, each once: {}",
+                error.body_text()
+            );
+            Problem::new(StatusCode::BAD_REQUEST, detail)
+        })?;
+        let limit = query.limit.as_deref().map(read_limit).transpose()?;
         Ok(Self {
             limit: limit.unwrap_or(DEFAULT_LIMIT),
-            after,
+            after: query.after,
         })
     }
+}
 
+impl Paging {
     /// What the mark says, for lists that have one.
     pub(super) fn mark(&self) -> Result<Option<Mark>, Problem> {
         let Some(after) = &self.after else {
@@ -121,17 +123,6 @@ pub(super) fn cut<M: fmt::Display, T>(
     (entries.into_iter().map(|(_, entry)| entry).collect(), next)
 }
 
-fn halves(part: &str) -> (String, String) {
-    let (name, value) = part.split_once('=').unwrap_or((part, ""));
-    (decoded(name), decoded(value))
-}
-
-fn decoded(text: &str) -> String {
-    // Forms write a space as a plus.
-    let text = text.replace('+', " ");
-    percent_decode_str(&text).decode_utf8_lossy().into_owned()
-}
-
 fn read_limit(text: &str) -> Result<usize, Problem> {
     let Some(limit) = numeral(text) else {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "limit is a number"));
@@ -148,17 +139,23 @@ fn read_limit(text: &str) -> Result<usize, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+    use axum::extract::Request;
     use axum::response::IntoResponse;
+    use futures_util::FutureExt;
 
     use super::*;
 
     fn read(query: &str) -> Result<Paging, StatusCode> {
-        let uri = format!("/x?{query}").parse().expect("an address");
-        Paging::read(&uri).map_err(|problem| problem.into_response().status())
+        let request = Request::get(format!("/x?{query}")).body(Body::empty());
+        let (mut parts, _) = request.expect("a request").into_parts();
+        let read = Paging::from_request_parts(&mut parts, &()).now_or_never();
+        read.expect("at once")
+            .map_err(|problem| problem.into_response().status())
     }
 
     #[test]
-    fn a_page_has_a_size_and_a_beginning() {
+    fn query_without_limit_gets_the_default() {
         let page = |limit, after: Option<&str>| {
             let after = after.map(str::to_owned);
             Ok(Paging { limit, after })
@@ -172,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn other_queries_are_refused() {
+    fn query_with_other_names_or_numbers_refused() {
         for query in [
             "limit=",
             "limit=x",
@@ -194,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_are_read_as_they_are_written() {
+    fn mark_read_as_it_is_written() {
         for mark in [Mark::Json(0), Mark::Text(9_999_999_999_999_999_999)] {
             assert_eq!(Mark::read(&mark.to_string()), Some(mark));
         }
@@ -212,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_says_where_the_next_begins_only_if_there_is_one() {
+    fn last_page_has_no_next() {
         let entries = |count: u64| {
             (0..count)
                 .map(|number| (Mark::Json(number), number))

@@ -1,4 +1,4 @@
-//! What a refusal looks like: a problem document (RFC 9457).
+//! Refusals: problem documents (RFC 9457).
 
 use std::borrow::Cow;
 
@@ -7,9 +7,9 @@ use axum::http::header::{CONNECTION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::HEADERS;
+use super::answer::HEADERS;
 
-/// Why a request is not followed.
+/// Why a request is refused.
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,
@@ -49,8 +49,8 @@ impl Problem {
     }
 }
 
-/// Whether it tells somebody that they may not ask at all. Their connection takes the place of somebody who may.
-fn is_for_strangers(status: StatusCode) -> bool {
+/// Whether it refuses a client altogether. Its connection would keep others out.
+fn ends_connection(status: StatusCode) -> bool {
     matches!(
         status,
         StatusCode::UNAUTHORIZED | StatusCode::MISDIRECTED_REQUEST
@@ -72,7 +72,7 @@ impl IntoResponse for Problem {
             let challenge = HeaderValue::from_static(challenge);
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
-        if is_for_strangers(self.status) {
+        if ends_connection(self.status) {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }

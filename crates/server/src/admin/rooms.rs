@@ -1,18 +1,16 @@
-//! The rooms of the text protocol, and who is in them.
-
-use std::sync::Arc;
+//! The rooms of the text protocol, and their members.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::Uri;
 use axum::response::Response;
 use serde::Serialize;
 use wigwag_hub::text::RoomView;
 
+use super::answer::json;
 use super::paging::{Paging, cut};
-use super::peers::text_id;
 use super::problem::Problem;
-use super::{Admin, json};
+use super::text_peers::text_id;
+use crate::state::ServerState;
 
 /// Members that a list names of each room; all of them are with the room.
 const MAX_LISTED_MEMBERS: usize = 16;
@@ -30,10 +28,12 @@ struct Room {
     members: Vec<String>,
 }
 
-pub(super) async fn list(State(admin): State<Arc<Admin>>, uri: Uri) -> Result<Response, Problem> {
-    let Paging { limit, after } = Paging::read(&uri)?;
-    let seen = admin.shared.text_switchboard.look(|hub, _| {
-        let found = hub.rooms_after(after.as_deref(), MAX_LISTED_MEMBERS);
+pub(super) async fn list(
+    State(state): State<ServerState>,
+    Paging { limit, after }: Paging,
+) -> Result<Response, Problem> {
+    let seen = state.text.look(|hub, _| {
+        let found = hub.hub().rooms_after(after.as_deref(), MAX_LISTED_MEMBERS);
         found.take(limit + 1).collect::<Vec<_>>()
     });
     let rooms = seen.iter().map(|room| (&room.name, Room::from(room)));
@@ -42,12 +42,12 @@ pub(super) async fn list(State(admin): State<Arc<Admin>>, uri: Uri) -> Result<Re
 }
 
 pub(super) async fn one(
-    State(admin): State<Arc<Admin>>,
+    State(state): State<ServerState>,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let unknown = || Problem::not_found("there is no such room");
     let Path(name) = name.map_err(|_| unknown())?;
-    let seen = admin.shared.text_switchboard.look(|hub, _| hub.room(&name));
+    let seen = state.text.look(|hub, _| hub.hub().room(&name));
     Ok(json(&Room::from(&seen.ok_or_else(unknown)?)))
 }
 

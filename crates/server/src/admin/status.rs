@@ -1,13 +1,12 @@
-//! How the server is doing.
-
-use std::sync::Arc;
+//! The state of the server in numbers.
 
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 
-use super::{Admin, json, moment};
+use super::answer::{json, moment};
 use crate::metrics::Protocol;
+use crate::state::ServerState;
 
 #[derive(Serialize)]
 struct Status {
@@ -36,9 +35,9 @@ struct TextCounts {
     rooms: usize,
 }
 
-pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Response {
-    let now = admin.shared.snapshot();
-    let metrics = &admin.shared.metrics;
+pub(super) async fn status(State(state): State<ServerState>) -> Response {
+    let now = state.snapshot();
+    let metrics = &state.metrics;
     let protocols = Protocol::ALL.map(|protocol| metrics.of(protocol));
     json(&Status {
         version: env!("CARGO_PKG_VERSION"),

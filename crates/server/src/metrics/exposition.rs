@@ -10,44 +10,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::counters::{ByReason, Counter, Metrics, Protocol, ProtocolMetrics};
-
-/// What there is at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Snapshot {
-    pub(crate) connections: usize,
-    pub(crate) addresses: usize,
-    pub(crate) json: JsonSnapshot,
-    pub(crate) text: TextSnapshot,
-    /// None in plain text.
-    pub(crate) tls: Option<TlsSnapshot>,
-}
-
-/// Of the JSON protocol.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct JsonSnapshot {
-    pub(crate) peers: usize,
-    pub(crate) producers: usize,
-    pub(crate) consumers: usize,
-    pub(crate) listeners: usize,
-    pub(crate) sessions: usize,
-    pub(crate) meta_bytes: usize,
-}
-
-/// Of the text protocol.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct TextSnapshot {
-    pub(crate) peers: usize,
-    pub(crate) sessions: usize,
-    pub(crate) rooms: usize,
-}
-
-/// Of TLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TlsSnapshot {
-    pub(crate) handshakes_failed: u64,
-    /// None while there is no certificate yet.
-    pub(crate) certificate_expires: Option<SystemTime>,
-}
+use super::snapshot::Snapshot;
 
 /// All metrics as text.
 pub(crate) fn exposition(metrics: Arc<Metrics>, snapshot: Snapshot) -> String {
@@ -263,6 +226,7 @@ impl Writer<'_> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::snapshot::TlsSnapshot;
     use super::*;
 
     const PAGE: &str = include_str!("../../../../docs/limits-and-metrics.md");

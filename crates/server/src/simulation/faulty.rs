@@ -10,12 +10,12 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
-use super::Weather;
+use super::conditions::NetworkConditions;
 use super::link::Quality;
 use super::room::ROOM;
+use super::running::{SOON, Simulation};
 use super::steady::candidate;
 use super::wire::{Heard, Wire, text};
-use super::world::{SOON, World};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fault {
@@ -44,10 +44,10 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) fn random(weather: Weather, random: &mut StdRng) -> Self {
-        let kinds = match weather {
-            Weather::Calm => 6,
-            Weather::Wild => 11,
+    pub(super) fn random(conditions: NetworkConditions, random: &mut StdRng) -> Self {
+        let kinds = match conditions {
+            NetworkConditions::Calm => 6,
+            NetworkConditions::Wild => 11,
         };
         match random.random_range(0..kinds) {
             0 => Self::Vanishes,
@@ -66,21 +66,21 @@ impl Fault {
 }
 
 /// Does the same again and again until the run is over.
-pub(super) async fn live(world: Arc<World>, fault: Fault, mut random: StdRng) {
-    while !world.is_over() {
+pub(super) async fn live(simulation: Arc<Simulation>, fault: Fault, mut random: StdRng) {
+    while !simulation.is_over() {
         let mut faulty = Faulty {
-            world: Arc::clone(&world),
-            epoch: world.epoch(),
+            simulation: Arc::clone(&simulation),
+            epoch: simulation.epoch(),
             random: &mut random,
         };
         faulty.act(fault).await;
         let pause = Duration::from_millis(random.random_range(10..5_000));
-        world.pause(pause).await;
+        simulation.pause(pause).await;
     }
 }
 
 struct Faulty<'a> {
-    world: Arc<World>,
+    simulation: Arc<Simulation>,
     epoch: u64,
     random: &'a mut StdRng,
 }
@@ -107,10 +107,11 @@ impl Faulty<'_> {
             return;
         };
         let pause = Duration::from_millis(self.random.random_range(0..9_000));
-        self.world.pause(pause).await;
+        self.simulation.pause(pause).await;
         wire.link.swallow();
-        self.world.departed(&id, self.epoch, self.world.patience());
-        self.world.pause(self.world.patience() * 2).await;
+        self.simulation
+            .departed(&id, self.epoch, self.simulation.patience());
+        self.simulation.pause(self.simulation.patience() * 2).await;
     }
 
     async fn break_off(&mut self) {
@@ -120,16 +121,16 @@ impl Faulty<'_> {
         let beginning = &[0x81, 0xfe, 0x01][..self.random.random_range(0..=3)];
         let _ = wire.socket.get_mut().write_all(beginning).await;
         let pause = Duration::from_millis(self.random.random_range(0..3_000));
-        self.world.pause(pause).await;
+        self.simulation.pause(pause).await;
         wire.link.cut();
-        self.world.departed(&id, self.epoch, Duration::ZERO);
+        self.simulation.departed(&id, self.epoch, Duration::ZERO);
     }
 
     async fn be_slow(&mut self) {
         let quality = Quality::good(self.random);
-        let (mut stream, _) = self.world.connect(quality, self.random).await;
+        let (mut stream, _) = self.simulation.connect(quality, self.random).await;
         let head = b"GET / HTTP/1.1\r\nHost: simulated\r\nUpgrade: websocket\r\n";
-        let deadline = self.world.now() + self.world.limits.handshake_timeout + SOON;
+        let deadline = self.simulation.now() + self.simulation.limits.handshake_timeout + SOON;
         for byte in head {
             let mut answer = [0; 64];
             let written = stream.write_all(&[*byte]).await.is_ok();
@@ -138,13 +139,13 @@ impl Faulty<'_> {
             if !written || read.is_ok_and(|read| read.unwrap_or(0) == 0) {
                 return;
             }
-            assert!(self.world.now() < deadline || self.is_other_server());
+            assert!(self.simulation.now() < deadline || self.is_other_server());
         }
     }
 
     async fn linger(&mut self) {
         let quality = Quality::good(self.random);
-        let (mut stream, _) = self.world.connect(quality, self.random).await;
+        let (mut stream, _) = self.simulation.connect(quality, self.random).await;
         let request = b"GET /healthz HTTP/1.1\r\nHost: simulated\r\n\r\n";
         let _ = stream.write_all(request).await;
         let mut answer = [0; 12];
@@ -152,7 +153,7 @@ impl Faulty<'_> {
         let read = read.expect("it is answered soon");
         let is_well = read.is_ok() && answer == *b"HTTP/1.1 200";
         assert!(is_well || self.is_other_server());
-        let patience = self.world.limits.handshake_timeout + SOON;
+        let patience = self.simulation.limits.handshake_timeout + SOON;
         let rest = async { while stream.read(&mut answer).await.unwrap_or(0) > 0 {} };
         let ended = timeout(patience, rest).await;
         assert!(ended.is_ok(), "an idle HTTP connection is kept");
@@ -162,7 +163,7 @@ impl Faulty<'_> {
         let Some(mut wire) = self.connect("/text").await else {
             return;
         };
-        let patience = self.world.limits.hello_timeout + SOON;
+        let patience = self.simulation.limits.hello_timeout + SOON;
         let ended = timeout(patience, wire.next()).await;
         let ended = ended.expect("who says nothing is closed");
         let told = matches!(&ended, Heard::End(Some((1008, text))) if text.contains("HELLO"));
@@ -182,7 +183,7 @@ impl Faulty<'_> {
         })
         .await;
         wire.link.swallow();
-        self.world.pause(self.world.patience() * 2).await;
+        self.simulation.pause(self.simulation.patience() * 2).await;
     }
 
     async fn stall(&mut self) {
@@ -190,10 +191,11 @@ impl Faulty<'_> {
             return;
         };
         let pause = Duration::from_millis(self.random.random_range(0..40_000));
-        self.world.pause(pause).await;
+        self.simulation.pause(pause).await;
         let reads = async { while let Heard::Text(_) = wire.next().await {} };
         let _ = timeout(SOON, reads).await;
-        self.world.departed(&id, self.epoch, self.world.patience());
+        self.simulation
+            .departed(&id, self.epoch, self.simulation.patience());
     }
 
     async fn flood(&mut self) {
@@ -237,10 +239,11 @@ impl Faulty<'_> {
                 let read = async { while let Heard::Text(_) = wire.next().await {} };
                 let _ = timeout(pause, read).await;
             } else {
-                self.world.pause(pause).await;
+                self.simulation.pause(pause).await;
             }
         }
-        self.world.departed(&id, self.epoch, self.world.patience());
+        self.simulation
+            .departed(&id, self.epoch, self.simulation.patience());
     }
 
     async fn talk_nonsense(&mut self) {
@@ -255,7 +258,7 @@ impl Faulty<'_> {
             let mut answer = [0; 1024];
             while stream.read(&mut answer).await.unwrap_or(0) > 0 {}
         };
-        let patience = self.world.patience() + self.world.limits.close_timeout + SOON;
+        let patience = self.simulation.patience() + self.simulation.limits.close_timeout + SOON;
         let ended = timeout(patience, ends).await;
         assert!(ended.is_ok(), "who talks nonsense is closed");
     }
@@ -265,8 +268,8 @@ impl Faulty<'_> {
         let Some(mut wire) = self.connect("/").await else {
             return;
         };
-        let most = self.world.limits.max_message_bytes;
-        let patience = self.world.limits.close_timeout + SOON;
+        let most = self.simulation.limits.max_message_bytes;
+        let patience = self.simulation.limits.close_timeout + SOON;
         let told = timeout(patience, async {
             wire.send("m".repeat(most + 1)).await;
             loop {
@@ -284,7 +287,7 @@ impl Faulty<'_> {
         let Some(mut wire) = self.connect("/").await else {
             return;
         };
-        let welcome = timeout(self.world.patience(), wire.next_json()).await;
+        let welcome = timeout(self.simulation.patience(), wire.next_json()).await;
         let Ok(Ok(welcome)) = welcome else {
             return;
         };
@@ -299,13 +302,14 @@ impl Faulty<'_> {
         };
         let _ = timeout(SOON, send).await;
         let pause = Duration::from_millis(self.random.random_range(0..3_000));
-        self.world.pause(pause).await;
-        self.world.departed(&id, self.epoch, self.world.patience());
+        self.simulation.pause(pause).await;
+        self.simulation
+            .departed(&id, self.epoch, self.simulation.patience());
     }
 
     async fn connect(&mut self, path: &str) -> Option<Wire> {
         let quality = Quality::good(self.random);
-        Wire::connect(&self.world, path, quality, self.random).await
+        Wire::connect(&self.simulation, path, quality, self.random).await
     }
 
     /// A producer and listener, over a link of any quality.
@@ -315,8 +319,8 @@ impl Faulty<'_> {
         } else {
             Quality::bad(self.random)
         };
-        let mut wire = Wire::connect(&self.world, "/", quality, self.random).await?;
-        let welcome = timeout(self.world.patience(), wire.next_json()).await;
+        let mut wire = Wire::connect(&self.simulation, "/", quality, self.random).await?;
+        let welcome = timeout(self.simulation.patience(), wire.next_json()).await;
         let welcome = welcome.ok()?.ok()?;
         let id = text(&welcome, "peerId").to_owned();
         let announce = timeout(SOON, wire.send(status(&BOTH, 1)));
@@ -344,7 +348,7 @@ impl Faulty<'_> {
     }
 
     fn is_other_server(&self) -> bool {
-        self.world.epoch() != self.epoch
+        self.simulation.epoch() != self.epoch
     }
 }
 

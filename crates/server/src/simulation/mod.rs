@@ -5,13 +5,14 @@
 //! their connection, a change that is missing, late or out of order. Faulty ones vanish, stall, flood and talk
 //! nonsense meanwhile, and the server is restarted. A failing seed is printed; `WIGWAG_SIMULATION_SEED` runs it alone.
 
-mod chronicle;
+mod conditions;
 mod faulty;
 mod link;
 mod room;
+mod running;
 mod steady;
+mod trace;
 mod wire;
-mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -24,23 +25,15 @@ use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use conditions::NetworkConditions;
 use faulty::Fault;
-use world::World;
+use running::Simulation;
 
 /// How many runs there are.
 const SEEDS: u64 = 120;
 
 /// For so long peers come and go, in virtual time.
 const RUN: Duration = Duration::from_secs(60);
-
-/// What can happen in a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Weather {
-    /// Nobody sends more than readers take at once, so nothing may be left out.
-    Calm,
-    /// Everything.
-    Wild,
-}
 
 #[test]
 fn nobody_who_reads_notices_what_others_do() {
@@ -79,39 +72,51 @@ fn run(seed: u64) {
 
 async fn simulate(seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
-    let weather = if seed.is_multiple_of(3) {
-        Weather::Calm
+    let conditions = if seed.is_multiple_of(3) {
+        NetworkConditions::Calm
     } else {
-        Weather::Wild
+        NetworkConditions::Wild
     };
-    let world = Arc::new(World::new(weather));
+    let simulation = Arc::new(Simulation::new(conditions));
     let mut peers = JoinSet::new();
     for number in 0..random.random_range(2..6) {
-        let peer = steady::live(Arc::clone(&world), number, StdRng::from_rng(&mut random));
+        let peer = steady::live(
+            Arc::clone(&simulation),
+            number,
+            StdRng::from_rng(&mut random),
+        );
         peers.spawn(peer);
     }
     for number in 0..random.random_range(0..4) {
-        let member = room::live(Arc::clone(&world), number, StdRng::from_rng(&mut random));
+        let member = room::live(
+            Arc::clone(&simulation),
+            number,
+            StdRng::from_rng(&mut random),
+        );
         peers.spawn(member);
     }
     for _ in 0..random.random_range(1..6) {
-        let fault = Fault::random(weather, &mut random);
-        let peer = faulty::live(Arc::clone(&world), fault, StdRng::from_rng(&mut random));
+        let fault = Fault::random(conditions, &mut random);
+        let peer = faulty::live(
+            Arc::clone(&simulation),
+            fault,
+            StdRng::from_rng(&mut random),
+        );
         peers.spawn(peer);
     }
-    let watching = Arc::clone(&world);
+    let watching = Arc::clone(&simulation);
     peers.spawn(async move { watching.watch_queues().await });
 
     for _ in 0..random.random_range(0..3) {
         sleep(RUN.mul_f64(random.random_range(0.05..0.4))).await;
-        world.restart(random.random_bool(0.5));
+        simulation.restart(random.random_bool(0.5));
     }
-    sleep(RUN.saturating_sub(world.now())).await;
-    world.end();
+    sleep(RUN.saturating_sub(simulation.now())).await;
+    simulation.end();
     while let Some(ended) = peers.join_next().await {
         if let Err(error) = ended {
             resume_unwind(error.into_panic());
         }
     }
-    world.all_are_gone().await;
+    simulation.all_are_gone().await;
 }

@@ -9,30 +9,30 @@ use rand::rngs::StdRng;
 use tokio::time::timeout;
 
 use super::link::Quality;
+use super::running::{SOON, Simulation};
 use super::wire::{Heard, Wire};
-use super::world::{SOON, World};
 
 pub(super) const ROOM: &str = "lobby";
 
 /// Enters, talks, leaves and comes back until the run is over.
-pub(super) async fn live(world: Arc<World>, number: usize, mut random: StdRng) {
+pub(super) async fn live(simulation: Arc<Simulation>, number: usize, mut random: StdRng) {
     let mut visit = 0;
-    while !world.is_over() {
-        let epoch = world.epoch();
+    while !simulation.is_over() {
+        let epoch = simulation.epoch();
         visit += 1;
         let name = format!("member-{number}-{visit}");
-        match timeout(SOON, Member::enter(&world, name, &mut random)).await {
+        match timeout(SOON, Member::enter(&simulation, name, &mut random)).await {
             Ok(Some(member)) => member.stay(&mut random).await,
-            Ok(None) => assert_ne!(world.epoch(), epoch, "a newcomer was sent away"),
-            Err(_) => assert_ne!(world.epoch(), epoch, "a newcomer had to wait"),
+            Ok(None) => assert_ne!(simulation.epoch(), epoch, "a newcomer was sent away"),
+            Err(_) => assert_ne!(simulation.epoch(), epoch, "a newcomer had to wait"),
         }
         let pause = Duration::from_millis(random.random_range(0..3_000));
-        world.pause(pause).await;
+        simulation.pause(pause).await;
     }
 }
 
 struct Member {
-    world: Arc<World>,
+    simulation: Arc<Simulation>,
     wire: Wire,
     epoch: u64,
     others: BTreeSet<String>,
@@ -42,10 +42,14 @@ struct Member {
 }
 
 impl Member {
-    async fn enter(world: &Arc<World>, name: String, random: &mut StdRng) -> Option<Self> {
-        let epoch = world.epoch();
+    async fn enter(
+        simulation: &Arc<Simulation>,
+        name: String,
+        random: &mut StdRng,
+    ) -> Option<Self> {
+        let epoch = simulation.epoch();
         let quality = Quality::good(random);
-        let mut wire = Wire::connect(world, "/text", quality, random).await?;
+        let mut wire = Wire::connect(simulation, "/text", quality, random).await?;
         wire.send(format!("HELLO {name}")).await;
         if wire.next().await != Heard::Text("HELLO".to_owned()) {
             return None;
@@ -56,7 +60,7 @@ impl Member {
         };
         let others = entered.strip_prefix("ROOM_OK").expect("it may enter");
         Some(Self {
-            world: Arc::clone(world),
+            simulation: Arc::clone(simulation),
             wire,
             epoch,
             others: others.split_whitespace().map(str::to_owned).collect(),
@@ -67,21 +71,21 @@ impl Member {
     }
 
     async fn stay(mut self, random: &mut StdRng) {
-        let leaves = self.world.now() + Duration::from_secs(random.random_range(3..60));
+        let leaves = self.simulation.now() + Duration::from_secs(random.random_range(3..60));
         loop {
-            let world = Arc::clone(&self.world);
+            let simulation = Arc::clone(&self.simulation);
             let rest = Duration::from_millis(random.random_range(100..3_000));
             tokio::select! {
                 biased;
                 heard = self.wire.next() => match heard {
                     Heard::Text(text) => self.hear(&text),
                     Heard::End(told) => {
-                        assert_ne!(world.epoch(), self.epoch, "a member was closed: {told:?}");
+                        assert_ne!(simulation.epoch(), self.epoch, "a member was closed: {told:?}");
                         return;
                     }
                 },
-                () = world.pause(rest) => {
-                    if world.now() >= leaves || world.is_over() {
+                () = simulation.pause(rest) => {
+                    if simulation.now() >= leaves || simulation.is_over() {
                         let closed = timeout(SOON, self.wire.close()).await;
                         return closed.expect("a close is answered");
                     }
@@ -99,7 +103,7 @@ impl Member {
         let other = self.others.iter().nth(place).expect("a place in it");
         let number = self.sent.entry(other.clone()).or_default();
         *number += 1;
-        let at = self.world.now().as_millis();
+        let at = self.simulation.now().as_millis();
         let message = format!("ROOM_PEER_MSG {other} {number}/{at}");
         self.wire.send(message).await;
     }
@@ -123,7 +127,7 @@ impl Member {
                 let before = self.received.insert(from.to_owned(), number);
                 assert_eq!(before.unwrap_or(0) + 1, number, "messages in a wrong order");
                 let at = Duration::from_millis(at.parse().expect("a time"));
-                assert!(self.world.now() - at < SOON, "a message came late");
+                assert!(self.simulation.now() - at < SOON, "a message came late");
             }
             "ROOM_PEER_LIST" => {
                 let listed: BTreeSet<_> = rest.split_whitespace().map(str::to_owned).collect();

@@ -9,25 +9,25 @@ use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::Weather;
+use super::conditions::NetworkConditions;
 use super::link::Quality;
+use super::running::{SOON, Simulation};
 use super::wire::{Wire, text};
-use super::world::{SOON, World};
 
 /// What names of steady peers begin with.
 pub(super) const NAME: &str = "steady";
 
 /// Comes, stays a while, goes and comes back until the run is over.
-pub(super) async fn live(world: Arc<World>, number: usize, mut random: StdRng) {
-    while !world.is_over() {
-        let epoch = world.epoch();
-        match timeout(SOON, Steady::join(&world, number, &mut random)).await {
+pub(super) async fn live(simulation: Arc<Simulation>, number: usize, mut random: StdRng) {
+    while !simulation.is_over() {
+        let epoch = simulation.epoch();
+        match timeout(SOON, Steady::join(&simulation, number, &mut random)).await {
             Ok(Some(peer)) => peer.stay(&mut random).await,
-            Ok(None) => assert_ne!(world.epoch(), epoch, "a newcomer was sent away"),
-            Err(_) => assert_ne!(world.epoch(), epoch, "a newcomer had to wait"),
+            Ok(None) => assert_ne!(simulation.epoch(), epoch, "a newcomer was sent away"),
+            Err(_) => assert_ne!(simulation.epoch(), epoch, "a newcomer had to wait"),
         }
         let pause = Duration::from_millis(random.random_range(0..3_000));
-        world.pause(pause).await;
+        simulation.pause(pause).await;
     }
 }
 
@@ -51,7 +51,7 @@ struct Session {
 }
 
 struct Steady {
-    world: Arc<World>,
+    simulation: Arc<Simulation>,
     wire: Wire,
     id: String,
     name: String,
@@ -70,19 +70,23 @@ struct Steady {
 }
 
 impl Steady {
-    async fn join(world: &Arc<World>, number: usize, random: &mut StdRng) -> Option<Self> {
-        let epoch = world.epoch();
+    async fn join(
+        simulation: &Arc<Simulation>,
+        number: usize,
+        random: &mut StdRng,
+    ) -> Option<Self> {
+        let epoch = simulation.epoch();
         let quality = Quality::good(random);
-        let mut wire = Wire::connect(world, "/", quality, random).await?;
+        let mut wire = Wire::connect(simulation, "/", quality, random).await?;
         let welcome = wire.next_json().await.ok()?;
         assert_eq!(welcome["type"], "welcome");
         let mut peer = Self {
-            world: Arc::clone(world),
+            simulation: Arc::clone(simulation),
             wire,
             id: text(&welcome, "peerId").to_owned(),
             name: format!("{NAME} {number}"),
             epoch,
-            since: world.now(),
+            since: simulation.now(),
             change: 0,
             views: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -97,23 +101,23 @@ impl Steady {
     }
 
     async fn stay(mut self, random: &mut StdRng) {
-        let leaves = self.world.now() + Duration::from_secs(random.random_range(5..80));
+        let leaves = self.simulation.now() + Duration::from_secs(random.random_range(5..80));
         let mut acts = self.next_act(random);
         loop {
-            let rest = acts.saturating_sub(self.world.now());
-            let world = Arc::clone(&self.world);
+            let rest = acts.saturating_sub(self.simulation.now());
+            let simulation = Arc::clone(&self.simulation);
             tokio::select! {
                 biased;
                 heard = self.wire.next_json() => match heard {
                     Ok(message) => self.hear(&message),
                     Err(told) => return self.ended(told.as_ref()),
                 },
-                () = world.pause(rest) => {
-                    if self.world.is_over() {
+                () = simulation.pause(rest) => {
+                    if self.simulation.is_over() {
                         return self.settle().await;
                     }
-                    if self.world.now() >= leaves {
-                        self.world.departed(&self.id, self.epoch, Duration::ZERO);
+                    if self.simulation.now() >= leaves {
+                        self.simulation.departed(&self.id, self.epoch, Duration::ZERO);
                         let closed = timeout(SOON, self.wire.close()).await;
                         return closed.expect("a close is answered");
                     }
@@ -125,12 +129,12 @@ impl Steady {
     }
 
     fn next_act(&self, random: &mut StdRng) -> Duration {
-        self.world.now() + Duration::from_millis(random.random_range(100..4_000))
+        self.simulation.now() + Duration::from_millis(random.random_range(100..4_000))
     }
 
     fn ended(&self, told: Option<&(u16, String)>) {
         assert_ne!(
-            self.world.epoch(),
+            self.simulation.epoch(),
             self.epoch,
             "{} was closed: {told:?}",
             self.name
@@ -142,18 +146,18 @@ impl Steady {
 
     /// All act no more. What was sent arrives, and then all must know the same.
     async fn settle(mut self) {
-        let end = self.world.now();
+        let end = self.simulation.now();
         for (id, session) in &mut self.sessions {
             session.sent += 1;
-            let candidate = candidate(id, &self.name, session.sent, self.world.now(), true);
+            let candidate = candidate(id, &self.name, session.sent, self.simulation.now(), true);
             self.wire.send(candidate).await;
         }
         for asks in [false, true] {
             if asks {
                 self.list().await;
             }
-            let until = self.world.now() + SOON;
-            while let rest = until.saturating_sub(self.world.now())
+            let until = self.simulation.now() + SOON;
+            while let rest = until.saturating_sub(self.simulation.now())
                 && !rest.is_zero()
             {
                 match timeout(rest, self.wire.next_json()).await {
@@ -173,8 +177,8 @@ impl Steady {
                 assert!(session.has_last, "{}: not all of {id} came", self.name);
             }
         }
-        let now = self.world.now();
-        for departure in self.world.departures(self.epoch) {
+        let now = self.simulation.now();
+        for departure in self.simulation.departures(self.epoch) {
             let must_know = self.since < departure.at && departure.deadline < now;
             if let Some(view) = self.views.get(&departure.id).filter(|_| must_know) {
                 let heard = view.gone.expect("heard that it is gone");
@@ -197,8 +201,9 @@ impl Steady {
     }
 
     fn check_waits(&self) {
-        let late = |since: Option<Duration>| since.is_some_and(|at| self.world.now() > at + SOON);
-        let moved = self.world.epoch() != self.epoch;
+        let late =
+            |since: Option<Duration>| since.is_some_and(|at| self.simulation.now() > at + SOON);
+        let moved = self.simulation.epoch() != self.epoch;
         assert!(moved || !late(self.asked), "{}: no list came", self.name);
         assert!(
             moved || !late(self.called),
@@ -209,7 +214,7 @@ impl Steady {
 
     async fn announce(&mut self) {
         self.change += 1;
-        let at = self.world.now().as_millis() as u64;
+        let at = self.simulation.now().as_millis() as u64;
         let meta = json!({"name": self.name, "change": self.change, "at": at});
         let roles = ["producer", "listener"];
         let status = json!({"type": "setPeerStatus", "roles": roles, "meta": meta});
@@ -217,7 +222,7 @@ impl Steady {
     }
 
     async fn list(&mut self) {
-        self.asked = Some(self.asked.unwrap_or_else(|| self.world.now()));
+        self.asked = Some(self.asked.unwrap_or_else(|| self.simulation.now()));
         self.wire.send(r#"{"type":"list"}"#).await;
     }
 
@@ -235,7 +240,7 @@ impl Steady {
         }
         let other = others[random.random_range(0..others.len())];
         let call = json!({"type": "startSession", "peerId": other});
-        self.called = Some(self.world.now());
+        self.called = Some(self.simulation.now());
         self.wire.send(call.to_string()).await;
     }
 
@@ -247,7 +252,7 @@ impl Steady {
         let (id, session) = self.sessions.iter_mut().nth(place).expect("a place in it");
         for _ in 0..random.random_range(1..12) {
             session.sent += 1;
-            let now = self.world.now();
+            let now = self.simulation.now();
             let message = candidate(id, &self.name, session.sent, now, false);
             self.wire.send(message).await;
         }
@@ -300,7 +305,7 @@ impl Steady {
         let gone = message["roles"].as_array().is_some_and(Vec::is_empty);
         let meta = &message["meta"];
         let change = meta["change"].as_u64().unwrap_or(0);
-        let now = self.world.now();
+        let now = self.simulation.now();
         let known = self.views.contains_key(id);
         let view = self.views.entry(id.to_owned()).or_default();
         assert_eq!(view.gone, None, "heard of a peer after its end");
@@ -311,7 +316,7 @@ impl Steady {
             return;
         }
         assert!(change > view.change, "changes in a wrong order");
-        if self.world.weather == Weather::Calm && (known || self.has_list) {
+        if self.simulation.conditions == NetworkConditions::Calm && (known || self.has_list) {
             assert_eq!(
                 change,
                 view.change + 1,
@@ -336,7 +341,7 @@ impl Steady {
             let view = self.views.entry(id.to_owned()).or_default();
             assert_eq!(view.gone, None, "listed after its end");
             let change = producer["meta"]["change"].as_u64().unwrap_or(0);
-            let is_news = !self.has_list || self.world.weather == Weather::Wild;
+            let is_news = !self.has_list || self.simulation.conditions == NetworkConditions::Wild;
             assert!(change >= view.change, "the list is older than the changes");
             assert!(is_news || change == view.change, "a change is missing");
             view.change = change;
@@ -356,7 +361,7 @@ impl Steady {
     fn begin(&mut self, message: &Value) {
         let session = Session {
             partner: text(message, "peerId").to_owned(),
-            since: self.world.now(),
+            since: self.simulation.now(),
             sent: 0,
             received: 0,
             has_last: false,
@@ -379,7 +384,7 @@ impl Steady {
         session.received = number;
         session.has_last |= told["last"] == true;
         let at = Duration::from_millis(told["at"].as_u64().expect("a time"));
-        let took = self.world.now() - at;
+        let took = self.simulation.now() - at;
         let from = text(&told, "from");
         let is_steady = from.starts_with(NAME);
         assert!(

@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::link::{Link, Quality};
-use super::world::World;
+use super::running::Simulation;
 
 pub(super) struct Wire {
     pub(super) socket: WebSocketStream<DuplexStream>,
@@ -30,15 +30,15 @@ pub(super) enum Heard {
 impl Wire {
     /// Connects and upgrades; none if the server does not answer.
     pub(super) async fn connect(
-        world: &Arc<World>,
+        simulation: &Arc<Simulation>,
         path: &str,
         quality: Quality,
         random: &mut StdRng,
     ) -> Option<Self> {
-        let (stream, link) = world.connect(quality, random).await;
+        let (stream, link) = simulation.connect(quality, random).await;
         let url = format!("ws://simulated{path}");
         // Longer than any peer of a link that still does something needs.
-        let patience = world.patience() * 2;
+        let patience = simulation.patience() * 2;
         let config = WebSocketConfig::default().read_buffer_size(2_048);
         let upgrade = client_async_with_config(url, stream, Some(config));
         let (socket, _) = timeout(patience, upgrade).await.ok()?.ok()?;

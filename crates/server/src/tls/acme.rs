@@ -15,24 +15,25 @@ use rustls_platform_verifier::Verifier;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::back_off::BackOff;
 use crate::error::TlsError;
 use crate::tls::acme_folder::{AcmeFolder, OrderFolder};
 use crate::tls::certificate::{Certificate, Validity, provider};
-use crate::tls::current::Current;
+use crate::tls::parameters::authorities;
 use crate::tls::settings::AcmeConfig;
-use crate::tls::terms::authorities;
+use crate::tls::state::TlsState;
 
 /// How long an order may take; one that takes longer is given up for a new one. The library itself waits up to 17
 /// minutes for an authority that works on it.
 const ORDER_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
-/// The library's first wait after an order that failed is a second, then always twice as long up to this power of two.
-const LONGEST_BACK_OFF: u32 = 16;
+/// The library's waits after orders that failed.
+const ORDER_BACK_OFF: BackOff = BackOff::new(Duration::from_secs(1), Duration::from_secs(1 << 16));
 
 /// Characters of an authority's answer that go into the log.
 const MAX_REASON: usize = 600;
 
-type State = AcmeState<std::io::Error, std::io::Error>;
+type Orders = AcmeState<std::io::Error, std::io::Error>;
 type OrderingError = EventError<std::io::Error, std::io::Error>;
 
 /// Who orders.
@@ -91,45 +92,43 @@ impl Acme {
     }
 
     /// Orders when it is time. Never ends.
-    pub(crate) async fn keep(&self, current: &Arc<Current>) {
+    pub(crate) async fn keep(&self, state: &Arc<TlsState>) {
         loop {
-            if current.certificate().is_none() {
+            if state.certificate().is_none() {
                 tracing::warn!(
                     directory = self.directory,
                     domains = self.domains.join(" "),
                     "there is no TLS certificate yet: one is ordered, and clients are refused until it is there"
                 );
             }
-            let state = self.state(current);
-            let answer = state.challenge_rustls_config_with_provider(provider());
+            let orders = self.orders(state);
+            let answer = orders.challenge_rustls_config_with_provider(provider());
             self.answer.send_replace(answer);
-            follow(state, current).await;
+            follow(orders, state).await;
             tracing::warn!("an order of a TLS certificate takes too long; another one is begun");
         }
     }
 
-    fn state(&self, current: &Arc<Current>) -> State {
+    fn orders(&self, state: &Arc<TlsState>) -> Orders {
         let client = Arc::clone(&self.client);
         rustls_acme::AcmeConfig::new_with_client_config(&self.domains, client)
             .directory(&self.directory)
             .contact(&self.contact)
             .cache(OrderFolder {
                 folder: self.folder.clone(),
-                current: Arc::clone(current),
+                state: Arc::clone(state),
             })
             .state()
     }
 }
 
 /// Says what comes of orders, until nothing comes for too long.
-async fn follow(mut state: State, current: &Current) {
+async fn follow(mut orders: Orders, state: &TlsState) {
     let mut failures = 0;
     loop {
-        let validity = current
-            .certificate()
-            .map(|certificate| certificate.validity);
+        let validity = state.certificate().map(|certificate| certificate.validity);
         let limit = patience(validity, failures, SystemTime::now());
-        match timeout(limit, state.next()).await {
+        match timeout(limit, orders.next()).await {
             Ok(Some(Ok(event))) => {
                 if matches!(event, EventOk::DeployedNewCert) {
                     failures = 0;
@@ -162,12 +161,10 @@ fn patience(validity: Option<Validity>, failures: u32, now: SystemTime) -> Durat
     rest.unwrap_or_default() + back_off(failures) + ORDER_TIMEOUT
 }
 
-/// How long the library waits after so many orders that failed, one after the other.
+/// The library's wait after so many orders that failed, one after the other.
 fn back_off(failures: u32) -> Duration {
-    match failures.checked_sub(1) {
-        None => Duration::ZERO,
-        Some(power) => Duration::from_secs(1 << power.min(LONGEST_BACK_OFF)),
-    }
+    let before = failures.checked_sub(1);
+    before.map_or(Duration::ZERO, |before| ORDER_BACK_OFF.after(before))
 }
 
 /// What the authority says was wrong, if it says it, and what the library says otherwise.

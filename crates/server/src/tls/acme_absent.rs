@@ -6,8 +6,8 @@ use rustls::server::ClientHello;
 
 use crate::error::TlsError;
 use crate::tls::certificate::Certificate;
-use crate::tls::current::Current;
 use crate::tls::settings::AcmeConfig;
+use crate::tls::state::TlsState;
 
 /// There is none.
 pub(crate) enum Acme {}
@@ -29,7 +29,7 @@ impl Acme {
         match *self {}
     }
 
-    pub(crate) async fn keep(&self, _current: &Arc<Current>) {
+    pub(crate) async fn keep(&self, _current: &Arc<TlsState>) {
         match *self {}
     }
 }

@@ -12,7 +12,7 @@ use rustls_acme::{AccountCache, CertCache};
 
 use crate::error::TlsError;
 use crate::tls::certificate::Certificate;
-use crate::tls::current::Current;
+use crate::tls::state::TlsState;
 
 /// Bytes of a name's digest that make a file's name; others may use the folder, for other names.
 const NAME_BYTES: usize = 16;
@@ -103,7 +103,7 @@ impl AcmeFolder {
 /// The folder as an order sees it. What is stored is in use from then on.
 pub(crate) struct OrderFolder {
     pub(crate) folder: AcmeFolder,
-    pub(crate) current: Arc<Current>,
+    pub(crate) state: Arc<TlsState>,
 }
 
 #[async_trait]
@@ -126,7 +126,7 @@ impl CertCache for OrderFolder {
         match Certificate::parse(text, &path) {
             Ok(certificate) => {
                 let until = certificate.validity.to;
-                self.current.set_certificate(certificate);
+                self.state.set_certificate(certificate);
                 tracing::info!(%until, domains = domains.join(" "), "a new TLS certificate is in use");
             }
             Err(error) => return Err(io::Error::new(ErrorKind::InvalidData, error)),

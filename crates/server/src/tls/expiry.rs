@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep};
 
 use crate::tls::certificate::Validity;
-use crate::tls::current::Current;
+use crate::tls::state::TlsState;
 
 /// A certificate that expires within this time should have been replaced.
 pub(crate) const WARN_BEFORE: Duration = Duration::from_secs(14 * DAY);
@@ -33,11 +33,11 @@ enum Age {
 }
 
 /// Warns while there is reason to. Never ends.
-pub(crate) async fn remind(current: &Current) {
-    let mut changes = current.subscribe();
+pub(crate) async fn remind(state: &TlsState) {
+    let mut changes = state.subscribe();
     let mut said: Option<(Age, Instant)> = None;
     loop {
-        if let Some(certificate) = current.certificate() {
+        if let Some(certificate) = state.certificate() {
             let age = age(certificate.validity, SystemTime::now());
             let is_news =
                 said.is_none_or(|(before, when)| before != age || when.elapsed() >= SAY_EVERY);

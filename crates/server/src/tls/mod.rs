@@ -14,11 +14,11 @@ mod acme;
 #[cfg(feature = "acme")]
 mod acme_folder;
 mod certificate;
-mod current;
 mod expiry;
 mod failures;
+mod parameters;
 mod settings;
-mod terms;
+mod state;
 mod watched;
 
 use std::fmt;
@@ -41,14 +41,31 @@ pub use settings::{
 use crate::error::TlsError;
 use acme::{Acme, is_tls_alpn_challenge};
 use certificate::Certificate;
-use current::Current;
 use failures::{Failures, is_departure};
-use terms::Terms;
+use parameters::TlsParameters;
+use state::TlsState;
 use watched::Stamps;
+
+impl TlsConfig {
+    /// Reads and checks everything as a start does, and writes nothing: a folder of ACME's that is missing is not made,
+    /// and whether it can be written to is only found at the start.
+    ///
+    /// # Errors
+    ///
+    /// As when a server starts.
+    pub fn check(&self) -> Result<(), TlsError> {
+        self.check_interval()?;
+        TlsParameters::read(self)?;
+        match &self.source {
+            TlsSource::Files(files) => Certificate::read(files).map(drop),
+            TlsSource::Acme(order) => Acme::check(order),
+        }
+    }
+}
 
 /// The TLS of a server, for as long as that runs.
 pub struct LiveTls {
-    current: Arc<Current>,
+    state: Arc<TlsState>,
     acme: Option<Acme>,
     loaded: Mutex<Loaded>,
     failures: Failures,
@@ -67,7 +84,7 @@ impl LiveTls {
     pub(crate) fn open(config: &TlsConfig) -> Result<Arc<Self>, TlsError> {
         config.check_interval()?;
         let stamps = Stamps::of(config);
-        let terms = Terms::read(config)?;
+        let parameters = TlsParameters::read(config)?;
         let (certificate, acme) = match &config.source {
             TlsSource::Files(files) => (Some(Certificate::read(files)?), None),
             TlsSource::Acme(order) => {
@@ -76,7 +93,7 @@ impl LiveTls {
             }
         };
         Ok(Arc::new(Self {
-            current: Arc::new(Current::new(certificate, terms)),
+            state: Arc::new(TlsState::new(certificate, parameters)),
             acme,
             loaded: Mutex::new(Loaded {
                 config: config.clone(),
@@ -119,7 +136,7 @@ impl LiveTls {
 
     /// Until when the certificate in use is valid; none while ACME has brought none yet.
     pub fn certificate_expires(&self) -> Option<SystemTime> {
-        Some(self.current.certificate()?.validity.ends())
+        Some(self.state.certificate()?.validity.ends())
     }
 
     /// How many handshakes have failed since the start. Clients that left without a word are not counted.
@@ -129,17 +146,17 @@ impl LiveTls {
 
     /// Looks at the files, orders certificates, and says in the log when one is about to expire. Never ends.
     pub(crate) async fn keep(self: &Arc<Self>) {
-        if let Some(certificate) = self.current.certificate() {
+        if let Some(certificate) = self.state.certificate() {
             let until = certificate.validity.to;
             tracing::info!(%until, "there is a TLS certificate");
         }
         let order = async {
             match &self.acme {
-                Some(acme) => acme.keep(&self.current).await,
+                Some(acme) => acme.keep(&self.state).await,
                 None => std::future::pending().await,
             }
         };
-        tokio::join!(self.watch(), order, expiry::remind(&self.current));
+        tokio::join!(self.watch(), order, expiry::remind(&self.state));
     }
 
     /// Shakes hands with a client within this time. None if that failed, or if it was an authority that has got its
@@ -159,7 +176,7 @@ impl LiveTls {
             return None;
         };
         result.unwrap_or_else(|error| {
-            let ready = self.current.certificate().is_some();
+            let ready = self.state.certificate().is_some();
             self.failures.failed(client, &error, ready);
             None
         })
@@ -181,7 +198,7 @@ impl LiveTls {
             let _ = stream.shutdown().await;
             return Ok(None);
         }
-        hello.into_stream(self.current.offer()).await.map(Some)
+        hello.into_stream(self.state.offer()).await.map(Some)
     }
 
     async fn watch(self: &Arc<Self>) {
@@ -216,19 +233,19 @@ impl LiveTls {
 
     fn load(&self, loaded: &mut Loaded, config: TlsConfig) -> Result<(), TlsError> {
         let stamps = Stamps::of(&config);
-        let terms = Terms::read(&config)?;
+        let parameters = TlsParameters::read(&config)?;
         match &config.source {
             TlsSource::Files(files) => {
                 let certificate = Certificate::read(files)?;
                 let until = certificate.validity.to;
                 let file = files.certificate.display();
-                if self.current.set(certificate, terms) {
+                if self.state.set(certificate, parameters) {
                     tracing::info!(%file, %until, "the TLS certificate was replaced");
                 } else if loaded.problem.is_some() {
                     tracing::info!(%file, %until, "the TLS files can be used again");
                 }
             }
-            TlsSource::Acme(_) => self.current.set_terms(terms),
+            TlsSource::Acme(_) => self.state.set_parameters(parameters),
         }
         *loaded = Loaded {
             config,

@@ -1,12 +1,9 @@
-//! What TLS is told at its start.
+//! The settings of TLS.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::TlsError;
-use crate::tls::acme::Acme;
-use crate::tls::certificate::Certificate;
-use crate::tls::terms::Terms;
 
 /// Let's Encrypt's directory for certificates that browsers trust.
 pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
@@ -28,28 +25,13 @@ pub struct TlsConfig {
 }
 
 impl TlsConfig {
-    /// A certificate from this source for whoever comes, by TLS 1.2 and 1.3.
+    /// A certificate from this source for all clients, by TLS 1.2 and 1.3.
     pub fn new(source: TlsSource) -> Self {
         Self {
             source,
             client_certificates: None,
             minimum_version: TlsVersion::default(),
             watch_interval: WATCH_INTERVAL,
-        }
-    }
-
-    /// Reads and checks everything as a start does, and writes nothing: a folder of ACME's that is missing is not made,
-    /// and whether it can be written to is only found at the start.
-    ///
-    /// # Errors
-    ///
-    /// As when a server starts.
-    pub fn check(&self) -> Result<(), TlsError> {
-        self.check_interval()?;
-        Terms::read(self)?;
-        match &self.source {
-            TlsSource::Files(files) => Certificate::read(files).map(drop),
-            TlsSource::Acme(order) => Acme::check(order),
         }
     }
 

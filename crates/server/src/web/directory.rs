@@ -11,7 +11,7 @@ use tokio::fs;
 use tower::ServiceExt;
 use tower_http::services::ServeFile;
 
-use super::routes::{into_folder, not_found};
+use super::redirect::{into_folder, not_found};
 use crate::error::StartError;
 
 /// The page of a folder.

@@ -5,6 +5,7 @@
 //! returns soon, whatever its clients do.
 
 mod directory;
+mod redirect;
 mod routes;
 
 use std::future::Future;
@@ -13,17 +14,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::accept::{Door, Front, accept_all};
+use crate::accept::{AcceptContext, Listener, accept_all};
 use crate::error::StartError;
 use crate::listen::{listen, reachable, without_brackets};
 use crate::metrics::Metrics;
-use crate::places::Places;
+use crate::permits::ConnectionPermits;
 use crate::tls::{self, LiveTls, TlsFiles};
 use directory::Directory;
+use redirect::encoded;
 use routes::{Content, router};
 
 /// How to run a [`WebServer`].
@@ -98,12 +99,12 @@ impl Default for WebLimits {
 
 /// A web server that listens. Its clients are served by [`run`](Self::run).
 pub struct WebServer {
-    door: Door,
+    listener: Listener,
     address: SocketAddr,
     /// The name that was configured, where it was none of an address.
     name: Option<String>,
     path: String,
-    front: Front,
+    context: AcceptContext,
     limits: WebLimits,
 }
 
@@ -125,14 +126,14 @@ impl WebServer {
         let (listener, address) = listen(&config.host, config.port).await?;
         let host = without_brackets(&config.host);
         let limits = config.limits;
-        let door = Door {
+        let listener = Listener {
             listener,
             router: router(path.clone(), content),
         };
-        let front = Front {
+        let context = AcceptContext {
             tls,
-            // Whoever sees the page may see it as often as they like.
-            gate: None,
+            // A client that may see the page may see it as often as it likes.
+            admission: None,
             metrics: Arc::new(Metrics::new()),
             handshake_timeout: limits.handshake_timeout,
             stall_timeout: limits.stall_timeout,
@@ -140,11 +141,11 @@ impl WebServer {
             abandoned: CancellationToken::new(),
         };
         Ok(Self {
-            door,
+            listener,
             address,
             name: host.parse::<IpAddr>().is_err().then(|| host.to_owned()),
             path,
-            front,
+            context,
             limits,
         })
     }
@@ -157,7 +158,7 @@ impl WebServer {
     /// The address of the content for a browser on this machine, with the name that was configured: a
     /// certificate may be for that only.
     pub fn url(&self) -> String {
-        let scheme = if self.front.tls.is_some() {
+        let scheme = if self.context.tls.is_some() {
             "https"
         } else {
             "http"
@@ -172,28 +173,28 @@ impl WebServer {
     /// Serves until `stop` is ready; then answers that were begun are given a moment.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self {
-            door,
-            front,
+            listener,
+            context,
             limits,
             address,
             ..
         } = self;
-        let places = Arc::new(Places::new(limits.max_connections));
-        tracing::info!(%address, tls = front.tls.is_some(), "serving the page");
+        let permits = Arc::new(ConnectionPermits::new(limits.max_connections));
+        tracing::info!(%address, tls = context.tls.is_some(), "serving the page");
         tokio::select! {
-            () = accept_all(std::slice::from_ref(&door), &places, &front.metrics, || front.clone()) => {}
-            () = tls::keep(front.tls.as_ref()) => {}
+            () = accept_all(std::slice::from_ref(&listener), &permits, &context.metrics, || context.clone()) => {}
+            () = tls::keep(context.tls.as_ref()) => {}
             () = stop => {}
         }
-        drop(door);
-        front.stopping.cancel();
-        if timeout(limits.shutdown_timeout, places.all_free())
+        drop(listener);
+        context.stopping.cancel();
+        if timeout(limits.shutdown_timeout, permits.all_returned())
             .await
             .is_err()
         {
             tracing::debug!("some answers were not taken in time");
         }
-        front.abandoned.cancel();
+        context.abandoned.cancel();
     }
 }
 
@@ -206,19 +207,6 @@ fn prefix(path: &str) -> Result<String, StartError> {
         });
     }
     Ok(parts().flat_map(|part| ["/", part]).collect())
-}
-
-/// What may stand in a path as it is (RFC 3986, 2.3), and what separates its parts.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b'/');
-
-/// A path as it stands in an address.
-fn encoded(path: &str) -> String {
-    utf8_percent_encode(path, PATH).to_string()
 }
 
 #[cfg(test)]
@@ -234,6 +222,5 @@ mod tests {
             let error = prefix(bad).expect_err("no browser asks for it").to_string();
             assert!(error.contains(bad), "{error}");
         }
-        assert_eq!(encoded("/a b/ä?"), "/a%20b/%C3%A4%3F");
     }
 }

@@ -1,36 +1,35 @@
-//! Which address gets what.
+//! The content at each path.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::LOCATION;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 
 use super::directory::Directory;
-use super::encoded;
-use crate::http::{method_not_allowed, only_reads, page_file};
+use super::redirect::{into_folder, not_found, redirect};
+use crate::http::page_answer::{method_not_allowed, only_reads, page_file};
 use crate::page;
 
-/// What there is to see.
+/// What is served.
 pub(super) enum Content {
-    /// The page, and what stands in its place if it is told something.
+    /// The page; `index` stands in the place of its first file.
     Page {
-        told: Option<Vec<u8>>,
+        index: Option<Vec<u8>>,
     },
     Directory(Directory),
 }
 
 impl Content {
     pub(super) fn page(signalling: Option<&str>) -> Self {
-        let told = signalling.map(|address| page::index(Some(address)).into_owned());
-        Self::Page { told }
+        let index = signalling.map(|address| page::index(Some(address)).into_owned());
+        Self::Page { index }
     }
 }
 
-struct Shared {
+struct Site {
     /// Where the content is: empty, or begun by a slash, without one at its end.
     prefix: String,
     content: Content,
@@ -39,17 +38,17 @@ struct Shared {
 pub(super) fn router(prefix: String, content: Content) -> Router {
     Router::new()
         .fallback(answer)
-        .with_state(Arc::new(Shared { prefix, content }))
+        .with_state(Arc::new(Site { prefix, content }))
 }
 
-async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response {
     if !only_reads(request.method()) {
         return method_not_allowed();
     }
     let Ok(path) = percent_decode_str(request.uri().path()).decode_utf8() else {
         return not_found();
     };
-    let prefix = shared.prefix.as_str();
+    let prefix = site.prefix.as_str();
     let below = match path.strip_prefix(prefix) {
         Some(below) if below.starts_with('/') => below[1..].to_owned(),
         Some("") if !prefix.is_empty() => return into_folder(request.uri()),
@@ -57,38 +56,19 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         _ if path == "/" => return redirect(&format!(".{prefix}"), request.uri()),
         _ => return not_found(),
     };
-    match &shared.content {
-        Content::Page { told } => page_answer(told.as_deref(), &below, request.headers()),
+    match &site.content {
+        Content::Page { index } => page_answer(index.as_deref(), &below, request.headers()),
         Content::Directory(directory) => directory.answer(&below, request).await,
     }
 }
 
-fn page_answer(told: Option<&[u8]>, path: &str, request: &HeaderMap) -> Response {
-    match (page::find(path), told) {
+fn page_answer(index: Option<&[u8]>, path: &str, request: &HeaderMap) -> Response {
+    match (page::find(path), index) {
         (None, _) => not_found(),
-        // No entity tag is known of what was told something.
-        (Some(file), Some(told)) if file.path().is_empty() => {
-            (file.headers(), told.to_owned()).into_response()
+        // Its entity tag is not known.
+        (Some(file), Some(index)) if file.path().is_empty() => {
+            (file.headers(), index.to_owned()).into_response()
         }
         (Some(file), _) => page_file(file, request),
     }
-}
-
-pub(super) fn not_found() -> Response {
-    (StatusCode::NOT_FOUND, "nothing is here\n").into_response()
-}
-
-/// Sends a browser from a folder's address without a slash at its end to the one with it, so that what
-/// the folder's page refers to is found.
-pub(super) fn into_folder(uri: &Uri) -> Response {
-    let name = uri.path().rsplit('/').next().unwrap_or_default();
-    let name = percent_decode_str(name).decode_utf8_lossy();
-    redirect(&format!("./{name}"), uri)
-}
-
-/// To a folder, by a path from where the request is, so that no name of a host can come of it.
-fn redirect(folder: &str, uri: &Uri) -> Response {
-    let query = uri.query().map(|query| format!("?{query}"));
-    let location = format!("{}/{}", encoded(folder), query.unwrap_or_default());
-    (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, location)]).into_response()
 }

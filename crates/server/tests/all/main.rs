@@ -9,6 +9,7 @@ mod metrics;
 mod origins;
 mod readiness;
 mod reload;
+mod routes;
 mod running;
 mod text;
 mod tls;

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use wigwag_server::stage::Stage;
+use wigwag_server::in_memory::InMemoryServer;
 use wigwag_server::{Config, Limits};
 
 /// More than any connection of a stranger who has said everything may last.
@@ -30,27 +30,27 @@ pub fn send(bytes: &[u8], piece: usize) {
                 },
                 ..Config::default()
             };
-            let stage = Stage::new(&config).expect("a good configuration");
-            let mut bystander = Bystander::join(&stage).await;
-            let before = stage.remembered();
-            let talk = timeout(DEADLINE, talk(&stage, bytes, piece));
+            let server = InMemoryServer::new(&config).expect("a good configuration");
+            let mut bystander = Bystander::join(&server).await;
+            let before = server.remembered();
+            let talk = timeout(DEADLINE, talk(&server, bytes, piece));
             talk.await.expect("the connection ends");
             bystander.is_well().await;
-            while stage.connections() > 1 {
+            while server.connections() > 1 {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             bystander.is_well().await;
             assert_eq!(
-                stage.remembered(),
+                server.remembered(),
                 before,
                 "something is kept of the stranger"
             );
         });
 }
 
-async fn talk(stage: &Stage, bytes: &[u8], piece: usize) {
-    let (client, server) = duplex(1_024);
-    stage.accept(server).await;
+async fn talk(server: &InMemoryServer, bytes: &[u8], piece: usize) {
+    let (client, stream) = duplex(1_024);
+    server.accept(stream).await;
     let (mut from, mut to) = split(client);
     let say = async {
         for piece in bytes.chunks(piece.max(1)) {
@@ -72,9 +72,9 @@ async fn talk(stage: &Stage, bytes: &[u8], piece: usize) {
 struct Bystander(WebSocketStream<DuplexStream>);
 
 impl Bystander {
-    async fn join(stage: &Stage) -> Self {
-        let (client, server) = duplex(65_536);
-        stage.accept(server).await;
+    async fn join(server: &InMemoryServer) -> Self {
+        let (client, stream) = duplex(65_536);
+        server.accept(stream).await;
         let upgrade = tokio_tungstenite::client_async("ws://fuzz/", client).await;
         let mut bystander = Self(upgrade.expect("an upgrade").0);
         let status = r#"{"type":"setPeerStatus","roles":["listener"]}"#;

@@ -34,6 +34,11 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a server on a free port of the loopback interface.
     pub(crate) fn start(config: Config) -> Self {
+        Self::start_with(config, |server| server)
+    }
+
+    /// The same with what `extend` adds to it.
+    pub(crate) fn start_with(config: Config, extend: impl FnOnce(Server) -> Server) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -47,6 +52,7 @@ impl Running {
         let server = runtime
             .block_on(Server::bind(config.clone()))
             .expect("it starts");
+        let server = extend(server);
         let address = server.address();
         let text_address = server.text_address();
         let admin_address = server.admin_address();
@@ -164,7 +170,7 @@ impl Running {
         self.websocket_by(path, "")
     }
 
-    fn websocket_by(&self, path: &str, head: &str) -> WebSocket<TcpStream> {
+    pub(crate) fn websocket_by(&self, path: &str, head: &str) -> WebSocket<TcpStream> {
         let url = format!("ws://{}{path}", self.address);
         let mut request = url.into_client_request().expect("a request");
         for line in head.lines() {

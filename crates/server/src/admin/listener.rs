@@ -6,37 +6,46 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::access::Access;
-use super::{Admin, AdminConfig, router};
-use crate::accept::{Door, Front, accept_all};
+use super::config::AdminConfig;
+use super::routes::router;
+use crate::accept::{AcceptContext, Listener, accept_all};
+use crate::address_limiter::AddressLimits;
+use crate::admission::{AdmissionControl, AdmissionSettings};
 use crate::error::StartError;
-use crate::gate::Gate;
-use crate::http::Shared;
+use crate::forwarded::ForwardedHeader;
 use crate::listen::{reachable, resolve};
 use crate::metrics::Metrics;
-use crate::places::Places;
+use crate::origin::AllowedOrigin;
+use crate::permits::ConnectionPermits;
+use crate::rate::Rate;
 use crate::sockets::take_or_listen;
+use crate::state::ServerState;
 
 /// Connections at once; more wait in the system's backlog.
 const MAX_CONNECTIONS: usize = 64;
 
-/// Of these, those from one address that is not on this machine; more are closed.
+/// Of these, those from one address that is not on this machine; more are closed without an answer, which would need a
+/// permit.
 const MAX_CONNECTIONS_PER_ADDRESS: usize = 16;
 
-/// For the TLS handshake, and again for the head of each request: short, because who waits has a place.
+/// Addresses that are remembered: more than come between two looks for those that have nothing any more.
+const MAX_ADDRESSES: usize = 8_192;
+
+/// For the TLS handshake, and again for the head of each request: short, because a client that waits has a permit.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A client that takes nothing of an answer for this long is disconnected.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The port, listened on.
-pub(crate) struct AdminDoor {
-    door: Door,
-    front: Front,
-    places: Arc<Places>,
+pub(crate) struct AdminListener {
+    listener: Listener,
+    context: AcceptContext,
+    permits: Arc<ConnectionPermits>,
     address: SocketAddr,
 }
 
-impl AdminDoor {
+impl AdminListener {
     /// Finds out whether it could be opened, without listening.
     pub(crate) async fn check(config: &AdminConfig) -> Result<(), StartError> {
         let mut addresses = resolve(&config.host, config.port).await?;
@@ -47,12 +56,12 @@ impl AdminDoor {
         Ok(())
     }
 
-    /// Listens, unless a socket is handed over that does. `front` is that of the server.
+    /// Listens, unless a socket is handed over that does. `context` is that of the server.
     pub(crate) async fn open(
         config: AdminConfig,
         socket: Option<std::net::TcpListener>,
-        front: &Front,
-        shared: &Shared,
+        context: &AcceptContext,
+        state: &ServerState,
     ) -> Result<Self, StartError> {
         let (listener, address) = take_or_listen(socket, &config.host, config.port).await?;
         let is_local = is_local(&address);
@@ -66,32 +75,30 @@ impl AdminDoor {
             None => Access::Host,
         };
         // What stays on this machine is not read by others, and its certificate is hardly for such an address.
-        let tls = front.tls.clone().filter(|_| !is_local);
+        let tls = context.tls.clone().filter(|_| !is_local);
         if tls.is_none() && !is_local {
             tracing::warn!(%address, "the token of the admin API crosses the network without TLS");
         }
-        let admin = Admin {
-            shared: shared.clone(),
-            access,
-        };
-        let door = Door {
+        let listener = Listener {
             listener,
-            router: router(Arc::new(admin)),
+            router: router(state.clone(), access),
         };
-        let front = Front {
+        // A client that looks at the metrics is not in them.
+        let metrics = Arc::new(Metrics::new());
+        let admission = AdmissionControl::new(admission_settings(), Arc::clone(&metrics));
+        let context = AcceptContext {
             tls,
             // An operator is to get in whatever others do, at the signalling port or here.
-            gate: Some(Arc::new(Gate::of_own(MAX_CONNECTIONS_PER_ADDRESS))),
-            // Who looks at the metrics is not in them.
-            metrics: Arc::new(Metrics::new()),
+            admission: Some(Arc::new(admission)),
+            metrics,
             handshake_timeout: HANDSHAKE_TIMEOUT,
             stall_timeout: STALL_TIMEOUT,
-            ..front.clone()
+            ..context.clone()
         };
         Ok(Self {
-            door,
-            front,
-            places: Arc::new(Places::new(MAX_CONNECTIONS)),
+            listener,
+            context,
+            permits: Arc::new(ConnectionPermits::new(MAX_CONNECTIONS)),
             address,
         })
     }
@@ -101,7 +108,7 @@ impl AdminDoor {
     }
 
     pub(crate) fn url(&self) -> String {
-        let scheme = if self.front.tls.is_some() {
+        let scheme = if self.context.tls.is_some() {
             "https"
         } else {
             "http"
@@ -111,11 +118,28 @@ impl AdminDoor {
 
     /// Serves until it is dropped.
     pub(crate) fn serve(&self) -> impl Future<Output = ()> {
-        tracing::info!(address = %self.address, tls = self.front.tls.is_some(), "serving the admin API");
-        let doors = std::slice::from_ref(&self.door);
-        accept_all(doors, &self.places, &self.front.metrics, || {
-            self.front.clone()
+        tracing::info!(address = %self.address, tls = self.context.tls.is_some(), "serving the admin API");
+        let listeners = std::slice::from_ref(&self.listener);
+        accept_all(listeners, &self.permits, &self.context.metrics, || {
+            self.context.clone()
         })
+    }
+}
+
+fn admission_settings() -> AdmissionSettings {
+    AdmissionSettings {
+        addresses: AddressLimits {
+            max_connections: MAX_CONNECTIONS_PER_ADDRESS,
+            connection_rate: Rate::UNLIMITED,
+            message_rate: Rate::UNLIMITED,
+            max_addresses: MAX_ADDRESSES,
+            exempt_loopback: true,
+        },
+        refusal_timeout: None,
+        allowed_origins: vec![AllowedOrigin::Any],
+        trusted_proxies: Vec::new(),
+        forwarded_header: ForwardedHeader::default(),
+        metrics_from: Vec::new(),
     }
 }
 

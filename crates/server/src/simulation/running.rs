@@ -9,12 +9,12 @@ use tokio::io::DuplexStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Weather;
-use super::chronicle::{Chronicle, Departure};
+use super::conditions::NetworkConditions;
 use super::link::{Link, Quality};
+use super::trace::{Departure, Trace};
 use crate::config::Config;
+use crate::in_memory::InMemoryServer;
 use crate::limits::Limits;
-use crate::stage::Stage;
 
 /// How late anything may be for who reads over a good link, whatever the others do. Pieces take up to 30 ms, and some
 /// wait for others.
@@ -23,10 +23,10 @@ pub(super) const SOON: Duration = Duration::from_secs(2);
 /// How often the queues are looked at.
 const WATCH: Duration = Duration::from_millis(250);
 
-pub(super) struct World {
-    pub(super) weather: Weather,
+pub(super) struct Simulation {
+    pub(super) conditions: NetworkConditions,
     pub(super) limits: Limits,
-    chronicle: Chronicle,
+    trace: Trace,
     start: Instant,
     epoch: AtomicU64,
     over: AtomicBool,
@@ -38,12 +38,12 @@ pub(super) struct World {
 /// One server, from a start to a restart.
 #[derive(Clone)]
 struct Running {
-    stage: Stage,
+    server: InMemoryServer,
     links: Arc<Mutex<Vec<Link>>>,
 }
 
-impl World {
-    pub(super) fn new(weather: Weather) -> Self {
+impl Simulation {
+    pub(super) fn new(conditions: NetworkConditions) -> Self {
         #[allow(clippy::needless_update, reason = "limits may be added")]
         let limits = Limits {
             max_connections: 200,
@@ -61,10 +61,10 @@ impl World {
             ..Limits::default()
         };
         Self {
-            weather,
+            conditions,
             servers: Mutex::new(vec![Running::new(&limits)]),
             limits,
-            chronicle: Chronicle::default(),
+            trace: Trace::default(),
             start: Instant::now(),
             epoch: AtomicU64::new(0),
             over: AtomicBool::new(false),
@@ -108,7 +108,7 @@ impl World {
         let (client, stream, link) = Link::new(quality, random);
         let server = self.servers().last().expect("there always is one").clone();
         server.lock_links().push(link.clone());
-        server.stage.accept(stream).await;
+        server.server.accept(stream).await;
         (client, link)
     }
 
@@ -122,7 +122,7 @@ impl World {
         drop(servers);
         if kindly {
             tokio::spawn(async move {
-                former.stage.stop().await;
+                former.server.stop().await;
                 former.cut_all();
             });
         } else {
@@ -133,7 +133,7 @@ impl World {
     /// Somebody left, or cannot be heard any more from now on; all must hear of it after this time.
     pub(super) fn departed(&self, id: &str, epoch: u64, noticed_within: Duration) {
         let at = self.now();
-        self.chronicle.note(Departure {
+        self.trace.note(Departure {
             id: id.to_owned(),
             epoch,
             at,
@@ -142,7 +142,7 @@ impl World {
     }
 
     pub(super) fn departures(&self, epoch: u64) -> Vec<Departure> {
-        self.chronicle.departures(epoch)
+        self.trace.departures(epoch)
     }
 
     /// How long a peer that is not heard any more can be connected.
@@ -154,7 +154,7 @@ impl World {
     pub(super) async fn watch_queues(&self) {
         while !self.is_over() {
             for server in self.servers().iter() {
-                for queue in server.stage.queues() {
+                for queue in server.server.waiting() {
                     assert!(queue.messages <= self.limits.max_queued_messages);
                     // One message may always wait.
                     let most = self.limits.max_queued_bytes + self.limits.max_message_bytes;
@@ -177,7 +177,7 @@ impl World {
         loop {
             let connected: usize = servers
                 .iter()
-                .map(|server| server.stage.connections())
+                .map(|server| server.server.connections())
                 .sum();
             if connected == 0 {
                 break;
@@ -186,7 +186,7 @@ impl World {
             sleep(WATCH).await;
         }
         for server in &servers {
-            assert_eq!(server.stage.remembered(), 0, "things of peers that left");
+            assert_eq!(server.server.remembered(), 0, "things of peers that left");
         }
     }
 
@@ -207,7 +207,7 @@ impl Running {
             ..Config::default()
         };
         Self {
-            stage: Stage::new(&config).expect("a good configuration"),
+            server: InMemoryServer::new(&config).expect("a good configuration"),
             links: Arc::default(),
         }
     }

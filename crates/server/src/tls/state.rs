@@ -1,4 +1,4 @@
-//! What new handshakes are given. It is replaced in one step; those that have begun keep what they were given.
+//! The certificate and the parameters that new handshakes use, replaced in one step; those that have begun keep theirs.
 
 use std::sync::Arc;
 
@@ -8,19 +8,19 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::sync::watch;
 
 use crate::tls::certificate::Certificate;
-use crate::tls::terms::Terms;
+use crate::tls::parameters::TlsParameters;
 
-/// The certificate in use, the terms in force, and the offer that follows from both.
-pub(crate) struct Current(watch::Sender<InForce>);
+/// The certificate in use, the parameters in use, and the offer that follows from both.
+pub(crate) struct TlsState(watch::Sender<InUse>);
 
-struct InForce {
+struct InUse {
     certificate: Option<Certificate>,
-    terms: Terms,
+    parameters: TlsParameters,
     offer: Arc<ServerConfig>,
 }
 
-impl InForce {
-    fn new(certificate: Option<Certificate>, terms: Terms) -> Self {
+impl InUse {
+    fn new(certificate: Option<Certificate>, parameters: TlsParameters) -> Self {
         let resolver: Arc<dyn ResolvesServerCert> = match &certificate {
             Some(certificate) => {
                 Arc::new(SingleCertAndKey::from(Arc::clone(&certificate.certified)))
@@ -28,19 +28,19 @@ impl InForce {
             None => Arc::new(NoCertificate),
         };
         Self {
-            offer: terms.offer(resolver),
+            offer: parameters.offer(resolver),
             certificate,
-            terms,
+            parameters,
         }
     }
 }
 
-impl Current {
-    pub(crate) fn new(certificate: Option<Certificate>, terms: Terms) -> Self {
-        Self(watch::Sender::new(InForce::new(certificate, terms)))
+impl TlsState {
+    pub(crate) fn new(certificate: Option<Certificate>, parameters: TlsParameters) -> Self {
+        Self(watch::Sender::new(InUse::new(certificate, parameters)))
     }
 
-    /// What the next handshake is given.
+    /// The configuration for the next handshake.
     pub(crate) fn offer(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0.borrow().offer)
     }
@@ -50,29 +50,32 @@ impl Current {
         self.0.borrow().certificate.clone()
     }
 
-    /// Has the certificate in use from now on. True if it is another than before.
+    /// Uses this certificate from now on. True if it is another than before.
     pub(crate) fn set_certificate(&self, certificate: Certificate) -> bool {
         self.replace(Some(certificate), None)
     }
 
-    /// Has the terms in force from now on.
-    pub(crate) fn set_terms(&self, terms: Terms) {
-        self.replace(None, Some(terms));
+    /// Uses these parameters from now on.
+    pub(crate) fn set_parameters(&self, parameters: TlsParameters) {
+        self.replace(None, Some(parameters));
     }
 
     /// Both in one step. True if the certificate is another than before.
-    pub(crate) fn set(&self, certificate: Certificate, terms: Terms) -> bool {
-        self.replace(Some(certificate), Some(terms))
+    pub(crate) fn set(&self, certificate: Certificate, parameters: TlsParameters) -> bool {
+        self.replace(Some(certificate), Some(parameters))
     }
 
-    fn replace(&self, certificate: Option<Certificate>, terms: Option<Terms>) -> bool {
+    fn replace(&self, certificate: Option<Certificate>, parameters: Option<TlsParameters>) -> bool {
         let mut is_other = false;
         self.0.send_modify(|now| {
             if let Some(new) = &certificate {
                 is_other = !now.certificate.as_ref().is_some_and(|old| old.is_same(new));
             }
             let certificate = certificate.or_else(|| now.certificate.clone());
-            *now = InForce::new(certificate, terms.unwrap_or_else(|| now.terms.clone()));
+            *now = InUse::new(
+                certificate,
+                parameters.unwrap_or_else(|| now.parameters.clone()),
+            );
         });
         is_other
     }
@@ -83,8 +86,8 @@ impl Current {
     }
 }
 
-/// Hears of replacements.
-pub(crate) struct Changes(watch::Receiver<InForce>);
+/// The replacements since a moment.
+pub(crate) struct Changes(watch::Receiver<InUse>);
 
 impl Changes {
     /// Waits for the next one.

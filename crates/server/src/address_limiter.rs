@@ -1,9 +1,8 @@
 //! What each address has at the moment, and what it may have: connections, new ones, messages.
 //!
-//! An IPv6 address counts with all of its /64, which one client has to itself (RFC 6177). The addresses
-//! known are as many as have something: one that has no connection, and has not had one for so long that
-//! its buckets are full, is forgotten. Looking is done when a connection comes or goes and by
-//! [`Clients::forget_idle`], never for a message.
+//! An IPv6 address counts with all of its /64, which one client has to itself (RFC 6177). An address is known as long as
+//! it has something: one that has no connection, and has not had one for so long that its buckets are full, is forgotten.
+//! The map is looked through when a connection comes or goes and by [`AddressLimiter::forget_idle`], never for a message.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -12,16 +11,30 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::limits::Limits;
-use crate::rate::{Rate, SharedTokenBucket, TokenBucket};
+use crate::rate::{Rate, TokenBucket};
 use crate::refusal::Refusal;
 
-/// How often a full map is looked through for room, at the most: looking takes a while.
+/// How often a full map is looked through for room, at most: that takes a while.
 const SWEEP_PAUSE: Duration = Duration::from_millis(100);
+
+/// Limits of each address, and of how many there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AddressLimits {
+    /// Connections at once.
+    pub(crate) max_connections: usize,
+    /// New connections.
+    pub(crate) connection_rate: Rate,
+    /// Messages of all its connections.
+    pub(crate) message_rate: Rate,
+    /// Addresses that are known at once.
+    pub(crate) max_addresses: usize,
+    /// Whether the loopback interface is free of all this.
+    pub(crate) exempt_loopback: bool,
+}
 
 /// All addresses.
 #[derive(Debug)]
-pub(crate) struct Clients {
+pub(crate) struct AddressLimiter {
     start: Instant,
     known: Mutex<Known>,
 }
@@ -33,23 +46,23 @@ struct Known {
     swept: Duration,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Address {
     connections: usize,
     arrivals: TokenBucket,
     refusals: TokenBucket,
-    messages: Arc<SharedTokenBucket>,
+    messages: Arc<TokenBucket>,
 }
 
-/// A connection of an address. It counts until this is dropped.
+/// A connection of an address, counted until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Admission {
-    clients: Arc<Clients>,
+pub(crate) struct AddressPermit {
+    limiter: Arc<AddressLimiter>,
     address: IpAddr,
-    messages: Arc<SharedTokenBucket>,
+    messages: Arc<TokenBucket>,
 }
 
-impl Clients {
+impl AddressLimiter {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             start: now,
@@ -61,9 +74,9 @@ impl Clients {
     pub(crate) fn admit(
         self: &Arc<Self>,
         address: IpAddr,
-        limits: &Limits,
+        limits: &AddressLimits,
         now: Instant,
-    ) -> Result<Admission, Refused> {
+    ) -> Result<AddressPermit, Refused> {
         let address = counted_as(address);
         let now = now.saturating_duration_since(self.start);
         let mut known = self.lock();
@@ -78,30 +91,30 @@ impl Clients {
                 }));
             }
         }
-        let known = known.addresses.entry(address).or_insert_with(Address::new);
+        let known = known.addresses.entry(address).or_default();
         known.admit(limits, now).map_err(|refusal| Refused {
-            answered: known.refusals.take(arrival_rate(limits), now).is_ok(),
+            answered: known.refusals.take(limits.connection_rate, now).is_ok(),
             refusal,
         })?;
-        Ok(Admission {
-            clients: Arc::clone(self),
+        Ok(AddressPermit {
+            limiter: Arc::clone(self),
             address,
             messages: Arc::clone(&known.messages),
         })
     }
 
-    /// Forgets who has nothing any more.
+    /// Forgets addresses that have nothing any more.
     pub(crate) fn forget_idle(&self, now: Instant) {
         let now = now.saturating_duration_since(self.start);
         self.lock().forget_idle(now);
     }
 
-    /// How many are known.
+    /// The number of known addresses.
     pub(crate) fn len(&self) -> usize {
         self.lock().addresses.len()
     }
 
-    /// How many connections are counted for any address.
+    /// The number of connections that are counted for any address.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn connections(&self) -> usize {
         let known = self.lock();
@@ -118,7 +131,7 @@ impl Clients {
     }
 }
 
-/// Why somebody does not get in, and whether it is worth an answer: who comes again and again gets none.
+/// Why a connection is refused, and whether it is worth an answer: an address that keeps coming gets none.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
@@ -135,23 +148,14 @@ impl Refused {
 }
 
 impl Address {
-    fn new() -> Self {
-        Self {
-            connections: 0,
-            arrivals: TokenBucket::default(),
-            refusals: TokenBucket::default(),
-            messages: Arc::default(),
-        }
-    }
-
-    fn admit(&mut self, limits: &Limits, now: Duration) -> Result<(), Refusal> {
-        if self.connections >= limits.max_connections_per_address {
+    fn admit(&mut self, limits: &AddressLimits, now: Duration) -> Result<(), Refusal> {
+        if self.connections >= limits.max_connections {
             return Err(Refusal::ConnectionsPerAddress {
-                limit: limits.max_connections_per_address,
+                limit: limits.max_connections,
             });
         }
         self.arrivals
-            .take(arrival_rate(limits), now)
+            .take(limits.connection_rate, now)
             .map_err(|retry_after| Refusal::ArrivalRate { retry_after })?;
         self.connections += 1;
         Ok(())
@@ -165,13 +169,13 @@ impl Address {
     }
 }
 
-impl Admission {
-    /// Counts a message of the address, or says how long it takes until there may be one.
+impl AddressPermit {
+    /// Counts a message of the address, or reports how long it takes until there may be one.
     pub(crate) fn count_message(&self, rate: Rate, now: Instant) -> Result<(), Duration> {
         self.count_messages(rate, 1, now)
     }
 
-    /// Counts something of the address that is worth so many messages, or says how long it takes until there may be
+    /// Counts something of the address that is worth `count` messages, or reports how long it takes until there may be
     /// as many.
     pub(crate) fn count_messages(
         &self,
@@ -179,25 +183,18 @@ impl Admission {
         count: u64,
         now: Instant,
     ) -> Result<(), Duration> {
-        let now = now.saturating_duration_since(self.clients.start);
+        let now = now.saturating_duration_since(self.limiter.start);
         self.messages.take_many(rate, count, now)
     }
 }
 
-impl Drop for Admission {
+impl Drop for AddressPermit {
     fn drop(&mut self) {
-        let mut known = self.clients.lock();
+        let mut known = self.limiter.lock();
         if let Some(known) = known.addresses.get_mut(&self.address) {
             known.connections -= 1;
         }
     }
-}
-
-fn arrival_rate(limits: &Limits) -> Rate {
-    Rate::new(
-        limits.address_connections_per_second,
-        limits.address_connection_burst,
-    )
 }
 
 impl Known {
@@ -229,13 +226,13 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn limits() -> Limits {
-        Limits {
-            max_connections_per_address: 3,
-            address_connections_per_second: 10,
-            address_connection_burst: 5,
+    fn limits() -> AddressLimits {
+        AddressLimits {
+            max_connections: 3,
+            connection_rate: Rate::new(10, 5),
+            message_rate: Rate::new(10, 4),
             max_addresses: 4,
-            ..Limits::default()
+            exempt_loopback: false,
         }
     }
 
@@ -244,30 +241,30 @@ mod tests {
     }
 
     #[test]
-    fn connections_of_an_address_are_bounded_and_others_have_their_own() {
+    fn address_over_its_connections_refused_others_admitted() {
         let now = Instant::now();
-        let clients = Arc::new(Clients::new(now));
+        let limiter = Arc::new(AddressLimiter::new(now));
         let here = address("192.0.2.1");
         let mut held: Vec<_> = (0..3)
-            .map(|_| clients.admit(here, &limits(), now).expect("there is room"))
+            .map(|_| limiter.admit(here, &limits(), now).expect("there is room"))
             .collect();
-        let refused = clients
+        let refused = limiter
             .admit(here, &limits(), now)
             .expect_err("one too many");
         let refusal = Refusal::ConnectionsPerAddress { limit: 3 };
         assert_eq!(refused, Refused::answered(refusal));
-        let there = clients.admit(address("192.0.2.2"), &limits(), now);
+        let there = limiter.admit(address("192.0.2.2"), &limits(), now);
         there.expect("it has its own");
         held.pop();
-        let again = clients.admit(here, &limits(), now);
+        let again = limiter.admit(here, &limits(), now);
         again.expect("there is room again");
     }
 
     #[test]
-    fn all_addresses_of_a_client_of_ipv6_count_together() {
+    fn ipv6_addresses_of_one_64_count_together() {
         let now = Instant::now();
-        let clients = Arc::new(Clients::new(now));
-        let of = |text| clients.admit(address(text), &limits(), now);
+        let limiter = Arc::new(AddressLimiter::new(now));
+        let of = |text| limiter.admit(address(text), &limits(), now);
         let _held = ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:0:8000::1"]
             .map(|text| of(text).expect("there is room"));
         assert!(of("2001:db8::2").is_err());
@@ -275,41 +272,41 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv4_address_is_the_same_however_it_is_written() {
+    fn ipv4_mapped_address_counts_as_ipv4() {
         let now = Instant::now();
-        let clients = Arc::new(Clients::new(now));
-        let of = |text| clients.admit(address(text), &limits(), now);
+        let limiter = Arc::new(AddressLimiter::new(now));
+        let of = |text| limiter.admit(address(text), &limits(), now);
         let _held = ["192.0.2.1", "::ffff:192.0.2.1"].map(|text| of(text).expect("there is room"));
-        assert_eq!(clients.len(), 1);
+        assert_eq!(limiter.len(), 1);
     }
 
     #[test]
-    fn new_connections_are_bounded_and_who_keeps_coming_is_not_answered() {
+    fn rate_limited_address_answered_then_ignored() {
         let now = Instant::now();
-        let clients = Arc::new(Clients::new(now));
+        let limiter = Arc::new(AddressLimiter::new(now));
         let here = address("192.0.2.1");
         for _ in 0..5 {
             drop(
-                clients
+                limiter
                     .admit(here, &limits(), now)
                     .expect("within the burst"),
             );
         }
         let retry_after = SECOND / 10;
         for answered in [true, true, true, true, true, false, false] {
-            let refused = clients.admit(here, &limits(), now).expect_err("too many");
+            let refused = limiter.admit(here, &limits(), now).expect_err("too many");
             let refusal = Refusal::ArrivalRate { retry_after };
             assert_eq!(refused, Refused { refusal, answered });
         }
-        let later = clients.admit(here, &limits(), now + retry_after);
+        let later = limiter.admit(here, &limits(), now + retry_after);
         later.expect("it has waited");
     }
 
     #[test]
-    fn addresses_are_bounded_and_forgotten() {
+    fn addresses_over_their_limit_refused_until_idle_ones_are_forgotten() {
         let now = Instant::now();
-        let clients = Arc::new(Clients::new(now));
-        let of = |last: u8, now| clients.admit([192, 0, 2, last].into(), &limits(), now);
+        let limiter = Arc::new(AddressLimiter::new(now));
+        let of = |last: u8, now| limiter.admit([192, 0, 2, last].into(), &limits(), now);
         let stays = of(0, now).expect("there is room");
         for last in 1..4 {
             drop(of(last, now).expect("there is room"));
@@ -321,19 +318,19 @@ mod tests {
         for last in 10..13 {
             held.push(of(last, now + SECOND).expect("there is room"));
         }
-        assert_eq!(clients.len(), 4);
+        assert_eq!(limiter.len(), 4);
         drop(held);
-        clients.forget_idle(now + 3 * SECOND);
-        assert_eq!(clients.len(), 0);
+        limiter.forget_idle(now + 3 * SECOND);
+        assert_eq!(limiter.len(), 0);
     }
 
     #[test]
-    fn messages_of_all_connections_of_an_address_count_together() {
+    fn messages_of_one_address_counted_across_connections() {
         let now = Instant::now();
-        let clients = Arc::new(Clients::new(now));
+        let limiter = Arc::new(AddressLimiter::new(now));
         let [first, second] =
-            [(); 2].map(|()| clients.admit(address("::9"), &limits(), now).expect("room"));
-        let rate = Rate::new(10, 4);
+            [(); 2].map(|()| limiter.admit(address("::9"), &limits(), now).expect("room"));
+        let rate = limits().message_rate;
         for admission in [&first, &second, &first, &second] {
             admission
                 .count_message(rate, now)
@@ -342,7 +339,7 @@ mod tests {
         assert_eq!(second.count_message(rate, now), Err(SECOND / 10));
         // It is remembered when they are gone: coming again makes no difference.
         drop((first, second));
-        clients.forget_idle(now);
-        assert_eq!(clients.len(), 1);
+        limiter.forget_idle(now);
+        assert_eq!(limiter.len(), 1);
     }
 }

@@ -16,9 +16,9 @@ pub(super) struct Departure {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Chronicle(Mutex<Vec<Departure>>);
+pub(super) struct Trace(Mutex<Vec<Departure>>);
 
-impl Chronicle {
+impl Trace {
     pub(super) fn note(&self, departure: Departure) {
         self.0
             .lock()

@@ -15,7 +15,7 @@ use super::peer_message::{PeerMessage, PeerMessageBody, SessionDescription};
 
 /// A `peer` message as it was read, with what it says still in its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PassedOn<'a> {
+pub struct RelayedMessage<'a> {
     session_id: Cow<'a, str>,
     body: Body<'a>,
     verbatim: bool,
@@ -28,7 +28,7 @@ enum Body<'a> {
     Ice { candidate: Cow<'a, str>, line: u32 },
 }
 
-impl<'a> PassedOn<'a> {
+impl<'a> RelayedMessage<'a> {
     /// Reads the text of a `peer` message. None if it is another message, or has anything odd about it;
     /// [`ClientMessage::from_json`](super::ClientMessage::from_json) reads all messages. Where both read one, it is
     /// the same.
@@ -126,11 +126,11 @@ fn missing<E: de::Error>() -> E {
     E::custom("incomplete")
 }
 
-impl<'de> Deserialize<'de> for PassedOn<'de> {
+impl<'de> Deserialize<'de> for RelayedMessage<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Reader;
         impl<'de> Visitor<'de> for Reader {
-            type Value = PassedOn<'de>;
+            type Value = RelayedMessage<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a peer message")
@@ -139,7 +139,7 @@ impl<'de> Deserialize<'de> for PassedOn<'de> {
             fn visit_map<M: MapAccess<'de>>(
                 self,
                 mut members: M,
-            ) -> Result<PassedOn<'de>, M::Error> {
+            ) -> Result<RelayedMessage<'de>, M::Error> {
                 let (mut kind, mut session, mut ice, mut sdp) = (None, None, None, None);
                 let mut verbatim = true;
                 while let Some(member) = members.next_key()? {
@@ -166,7 +166,7 @@ impl<'de> Deserialize<'de> for PassedOn<'de> {
                     _ => return Err(missing()),
                 };
                 kind.ok_or_else(missing)?;
-                Ok(PassedOn {
+                Ok(RelayedMessage {
                     session_id: session.ok_or_else(missing)?.0,
                     body,
                     verbatim: verbatim && alone,
@@ -255,16 +255,16 @@ mod tests {
     const CANDIDATE: &str =
         r#""candidate":"candidate:1 1 UDP 1 192.0.2.1 9 typ host","sdpMLineIndex":0"#;
 
-    fn both(text: &str) -> Option<PassedOn<'_>> {
-        let passed_on = PassedOn::from_json(text);
-        if let Some(passed_on) = &passed_on {
+    fn both(text: &str) -> Option<RelayedMessage<'_>> {
+        let relayed_message = RelayedMessage::from_json(text);
+        if let Some(relayed_message) = &relayed_message {
             let read = ClientMessage::from_json(text).expect("the other reads it too");
-            let message = passed_on.clone().into_message();
-            assert_eq!(passed_on.session_id(), message.session_id.as_str());
-            assert_eq!(passed_on.is_offer(), message.body.is_offer());
+            let message = relayed_message.clone().into_message();
+            assert_eq!(relayed_message.session_id(), message.session_id.as_str());
+            assert_eq!(relayed_message.is_offer(), message.body.is_offer());
             assert_eq!(read, ClientMessage::Peer(message), "{text}");
         }
-        passed_on
+        relayed_message
     }
 
     #[test]
@@ -282,10 +282,10 @@ mod tests {
     #[test]
     fn a_candidate_is_not_copied() {
         let text = format!(r#"{{"type":"peer","sessionId":"s","ice":{{{CANDIDATE}}}}}"#);
-        let passed_on = both(&text).expect("read");
-        assert!(matches!(passed_on.session_id, Cow::Borrowed("s")));
-        let Body::Ice { candidate, line: 0 } = passed_on.body else {
-            panic!("no candidate in {passed_on:?}");
+        let relayed_message = both(&text).expect("read");
+        assert!(matches!(relayed_message.session_id, Cow::Borrowed("s")));
+        let Body::Ice { candidate, line: 0 } = relayed_message.body else {
+            panic!("no candidate in {relayed_message:?}");
         };
         assert!(matches!(candidate, Cow::Borrowed(_)));
     }

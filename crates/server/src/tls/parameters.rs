@@ -1,4 +1,4 @@
-//! On which terms a handshake is agreed: versions, and whose certificates clients must have.
+//! The parameters of handshakes: versions, and the certificates that clients must have.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use crate::error::TlsError;
 use crate::tls::certificate::{provider, read_certificates};
 use crate::tls::settings::{TlsConfig, TlsVersion};
 
-/// What holds whatever certificate the server has.
+/// All that does not depend on the server's certificate.
 #[derive(Clone, Debug)]
-pub(crate) struct Terms {
+pub(crate) struct TlsParameters {
     clients: Arc<dyn ClientCertVerifier>,
     minimum_version: TlsVersion,
 }
 
-impl Terms {
+impl TlsParameters {
     /// Reads the authorities of clients.
     pub(crate) fn read(config: &TlsConfig) -> Result<Self, TlsError> {
         let clients = match &config.client_certificates {
@@ -43,8 +43,8 @@ impl Terms {
         })
     }
 
-    /// How a server with this certificate shakes hands. It knows no session of another: who was let in on other terms
-    /// is asked again.
+    /// The configuration of a server with this certificate. It resumes no session of another one: a client that was
+    /// let in by other parameters is checked again.
     pub(crate) fn offer(&self, certificate: Arc<dyn ResolvesServerCert>) -> Arc<ServerConfig> {
         let versions: &[_] = match self.minimum_version {
             TlsVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],

@@ -1,0 +1,298 @@
+//! Which connections and requests are served, by the address that they come from and by their origin.
+//!
+//! A TCP connection is looked at when it arrives, and each HTTP request on it again: a trusted proxy
+//! may bring requests of many clients. A client counts for its address while its request is answered, and
+//! if that becomes a WebSocket, until it is closed.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use axum::http::header::{HOST, ORIGIN};
+use tokio::time::Instant;
+
+use crate::address_limiter::{AddressLimiter, AddressLimits, AddressPermit, Refused};
+use crate::forwarded::{ForwardedHeader, client_address, is_forwarded, is_trusted};
+use crate::message_limiter::MessageLimiter;
+use crate::metrics::Metrics;
+use crate::network::Network;
+use crate::origin::{AllowedOrigin, may_connect};
+use crate::rate::{Rate, TokenBucket};
+use crate::refusal::Refusal;
+use crate::reloadable::Reloadable;
+use crate::websocket_request::asks_for_websocket;
+
+/// Warnings of refusals: more are logged as details only, so that a flood does not flood the log.
+const WARNINGS_PER_SECOND: u32 = 1;
+const WARNING_BURST: u32 = 10;
+
+/// What decides whether a client is served.
+#[derive(Clone, Debug)]
+pub(crate) struct AdmissionSettings {
+    pub(crate) addresses: AddressLimits,
+    /// How long a refused connection has to read the reason; none closes it without an answer.
+    pub(crate) refusal_timeout: Option<Duration>,
+    pub(crate) allowed_origins: Vec<AllowedOrigin>,
+    pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) forwarded_header: ForwardedHeader,
+    pub(crate) metrics_from: Vec<Network>,
+}
+
+/// The admission control of one port, or of several that count together.
+#[derive(Debug)]
+pub(crate) struct AdmissionControl {
+    settings: Reloadable<AdmissionSettings>,
+    addresses: Arc<AddressLimiter>,
+    metrics: Arc<Metrics>,
+    start: Instant,
+    warnings: TokenBucket,
+}
+
+/// A TCP connection that is served, if only with the reason of a refusal.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectionInfo {
+    control: Arc<AdmissionControl>,
+    /// The other end of the connection.
+    peer: IpAddr,
+    verdict: Verdict,
+}
+
+#[derive(Clone, Debug)]
+enum Verdict {
+    /// Counts for its own address; exempt without a permit.
+    Client(Option<Arc<AddressPermit>>),
+    /// Brings requests of others.
+    Proxy,
+    Refused(Refusal),
+}
+
+/// The client that makes a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    /// Its own address, also where a trusted proxy stands between.
+    pub(crate) address: IpAddr,
+    settings: Arc<AdmissionSettings>,
+    /// None for a client that is exempt from what is counted by address.
+    permit: Option<Arc<AddressPermit>>,
+    /// Whether a trusted proxy has named this address.
+    named: bool,
+    control: Arc<AdmissionControl>,
+}
+
+impl AdmissionControl {
+    pub(crate) fn new(settings: AdmissionSettings, metrics: Arc<Metrics>) -> Self {
+        let now = Instant::now();
+        Self {
+            settings: Reloadable::new(settings),
+            addresses: Arc::new(AddressLimiter::new(now)),
+            metrics,
+            start: now,
+            warnings: TokenBucket::default(),
+        }
+    }
+
+    /// Replaces the settings, for connections and requests from now on.
+    pub(crate) fn reload(&self, settings: AdmissionSettings) {
+        self.settings.replace(settings);
+    }
+
+    /// The addresses that are known now.
+    pub(crate) fn addresses(&self) -> &AddressLimiter {
+        &self.addresses
+    }
+
+    /// Looks at a new TCP connection. None is to be closed without an answer.
+    pub(crate) fn admit_connection(self: &Arc<Self>, peer: IpAddr) -> Option<ConnectionInfo> {
+        let settings = self.settings.now();
+        let peer = peer.to_canonical();
+        let verdict = if is_trusted(peer, &settings.trusted_proxies) {
+            Verdict::Proxy
+        } else {
+            match self.admit(peer, true, &settings.addresses) {
+                Ok(permit) => Verdict::Client(permit),
+                Err(refused) => {
+                    self.count(peer, refused.refusal);
+                    if !refused.answered || settings.refusal_timeout.is_none() {
+                        self.metrics.unanswered.add(1);
+                        return None;
+                    }
+                    Verdict::Refused(refused.refusal)
+                }
+            }
+        };
+        Some(ConnectionInfo {
+            control: Arc::clone(self),
+            peer,
+            verdict,
+        })
+    }
+
+    /// `is_known` is false where a proxy on this machine may stand for any client: then the machine is not exempt.
+    fn admit(
+        &self,
+        address: IpAddr,
+        is_known: bool,
+        limits: &AddressLimits,
+    ) -> Result<Option<Arc<AddressPermit>>, Refused> {
+        if limits.exempt_loopback && is_known && address.is_loopback() {
+            return Ok(None);
+        }
+        let permit = self.addresses.admit(address, limits, Instant::now())?;
+        Ok(Some(Arc::new(permit)))
+    }
+
+    /// Counts and logs a refusal.
+    fn count(&self, address: IpAddr, refusal: Refusal) {
+        self.metrics.refused.count(refusal.name());
+        let rate = Rate::new(WARNINGS_PER_SECOND, WARNING_BURST);
+        let limit = refusal.name();
+        if self.warnings.take(rate, self.start.elapsed()).is_ok() {
+            tracing::warn!(%address, limit, %refusal, "refused");
+        } else {
+            tracing::debug!(%address, limit, %refusal, "refused");
+        }
+    }
+}
+
+impl ConnectionInfo {
+    /// The time for each step before a WebSocket: less for a connection that only gets the reason of its refusal.
+    pub(crate) fn handshake_timeout(&self, usual: Duration) -> Duration {
+        match self.verdict {
+            Verdict::Refused(_) => {
+                let refusal_timeout = self.control.settings.now().refusal_timeout;
+                usual.min(refusal_timeout.unwrap_or_default())
+            }
+            _ => usual,
+        }
+    }
+
+    /// Whether it only gets the reason of its refusal.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.verdict, Verdict::Refused(_))
+    }
+
+    /// Finds the client that makes a request, and whether it may.
+    pub(crate) fn admit_request(&self, headers: &HeaderMap) -> Result<Client, Refusal> {
+        if let Verdict::Refused(refusal) = self.verdict {
+            // It was counted when the connection came.
+            return Err(refusal);
+        }
+        let settings = self.control.settings.now();
+        let trusted = &settings.trusted_proxies;
+        let named = is_trusted(self.peer, trusted)
+            .then(|| client_address(headers, settings.forwarded_header, trusted))
+            .flatten();
+        let address = named.unwrap_or(self.peer);
+        let is_known = named.is_some() || !is_forwarded(headers);
+        let permit = self.permit(address, is_known, &settings.addresses);
+        let admitted = permit.and_then(|permit| {
+            let client = Client {
+                address,
+                settings,
+                permit,
+                named: named.is_some(),
+                control: Arc::clone(&self.control),
+            };
+            client.check(headers).map(|()| client)
+        });
+        if let Err(refusal) = admitted {
+            self.control.count(address, refusal);
+        }
+        admitted
+    }
+
+    fn permit(
+        &self,
+        address: IpAddr,
+        is_known: bool,
+        limits: &AddressLimits,
+    ) -> Result<Option<Arc<AddressPermit>>, Refusal> {
+        match &self.verdict {
+            Verdict::Client(permit) if address == self.peer => Ok(permit.clone()),
+            _ => self
+                .control
+                .admit(address, is_known, limits)
+                .map_err(|refused| refused.refusal),
+        }
+    }
+}
+
+impl Client {
+    fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        if let Some(permit) = &self.permit {
+            // A request is worth a message.
+            let rate = self.settings.addresses.message_rate;
+            permit
+                .count_message(rate, Instant::now())
+                .map_err(|retry_after| Refusal::MessageRate { retry_after })?;
+        }
+        if let Some(origin) = headers.get(ORIGIN)
+            && asks_for_websocket(headers)
+        {
+            let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+            if !may_connect(&self.settings.allowed_origins, origin.as_bytes(), host) {
+                return Err(Refusal::Origin);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it may see the metrics. Behind a proxy that is not declared, or that does not name its client, every
+    /// client has the proxy's address; where that shows, none may.
+    pub(crate) fn may_see_metrics(&self, headers: &HeaderMap) -> bool {
+        is_trusted(self.address, &self.settings.metrics_from)
+            && (self.named || !is_forwarded(headers))
+    }
+
+    /// Counts and logs a refusal of what it asks for.
+    pub(crate) fn refuse(&self, refusal: Refusal) -> Refusal {
+        self.control.count(self.address, refusal);
+        refusal
+    }
+
+    /// The limiter of the messages of its connection, which may have `peer_rate` itself.
+    pub(crate) fn message_limiter(&self, peer_rate: Rate, now: Instant) -> MessageLimiter {
+        match &self.permit {
+            None => MessageLimiter::exempt(),
+            Some(permit) => {
+                let address_rate = self.settings.addresses.message_rate;
+                MessageLimiter::new(Arc::clone(permit), peer_rate, address_rate, now)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_over_its_connections_closed_unanswered_others_served() {
+        let settings = AdmissionSettings {
+            addresses: AddressLimits {
+                max_connections: 2,
+                connection_rate: Rate::new(1_000_000, 1_000_000),
+                message_rate: Rate::new(1, 1),
+                max_addresses: 2,
+                exempt_loopback: true,
+            },
+            refusal_timeout: None,
+            allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::default(),
+            metrics_from: Vec::new(),
+        };
+        let control = Arc::new(AdmissionControl::new(settings, Arc::new(Metrics::new())));
+        let admit = |address: &str| control.admit_connection(address.parse().expect("an address"));
+        let held = ["192.0.2.1", "192.0.2.1"].map(|address| admit(address).expect("room"));
+        for _ in 0..1_000 {
+            assert!(admit("192.0.2.1").is_none());
+        }
+        let other = admit("192.0.2.2").expect("it has its own");
+        let here: Vec<_> = (0..10).map(|_| admit("127.0.0.1")).collect();
+        assert!(here.iter().all(Option::is_some));
+        drop((held, other));
+        assert!(admit("192.0.2.1").is_some());
+    }
+}

@@ -1,0 +1,75 @@
+//! What is served on the one port: the page, the health checks, the text protocol at `/text`, and the JSON
+//! protocol at every path that nothing else takes; and on the port of the text protocol: that, at every path.
+
+mod health;
+#[cfg(feature = "metrics")]
+mod metrics;
+pub(crate) mod page_answer;
+mod websocket;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_SECURITY_POLICY;
+#[cfg(feature = "text")]
+use axum::http::header::{CONNECTION, UPGRADE};
+use axum::response::{IntoResponse, Response};
+
+use crate::metrics::Protocol;
+use crate::page;
+use crate::state::ServerState;
+use crate::websocket_request::asks_for_websocket;
+#[cfg(all(feature = "admin", feature = "metrics"))]
+pub(crate) use metrics::router as metrics_router;
+use page_answer::{method_not_allowed, only_reads, page_file};
+use websocket::upgrade;
+
+/// The routes of the main port.
+pub(crate) fn router(state: ServerState) -> Router {
+    let routes = health::router();
+    #[cfg(feature = "text")]
+    let routes = routes
+        .route("/text", axum::routing::get(text_protocol))
+        .route("/text/", axum::routing::get(text_protocol));
+    let routes = routes.fallback(page_or_protocol);
+    #[cfg(feature = "metrics")]
+    let routes = routes.merge(metrics::restricted_router());
+    routes.with_state(state)
+}
+
+/// The routes of the port of the text protocol.
+#[cfg(feature = "text")]
+pub(crate) fn text_router(state: ServerState) -> Router {
+    health::router().fallback(text_protocol).with_state(state)
+}
+
+#[cfg(feature = "text")]
+async fn text_protocol(State(state): State<ServerState>, request: Request) -> Response {
+    if !asks_for_websocket(request.headers()) {
+        let head = [(UPGRADE, "websocket"), (CONNECTION, "upgrade")];
+        let hint = "the text protocol is spoken here, over a WebSocket\n";
+        return (StatusCode::UPGRADE_REQUIRED, head, hint).into_response();
+    }
+    upgrade(request, &state, Protocol::Text, Arc::clone(&state.text)).await
+}
+
+async fn page_or_protocol(State(state): State<ServerState>, request: Request) -> Response {
+    if asks_for_websocket(request.headers()) {
+        return upgrade(request, &state, Protocol::Json, Arc::clone(&state.json)).await;
+    }
+    let Some(file) = page::find(request.uri().path()) else {
+        let hint = "nothing is here; WebSocket clients may connect at any path\n";
+        return (StatusCode::NOT_FOUND, hint).into_response();
+    };
+    if !only_reads(request.method()) {
+        return method_not_allowed();
+    }
+    let mut response = page_file(file, request.headers());
+    if let Some(policy) = &state.settings.now().page_policy {
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
+    }
+    response
+}

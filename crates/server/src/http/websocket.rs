@@ -1,0 +1,40 @@
+//! WebSockets of both protocols.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+
+use crate::connection::{self, ConnectionContext};
+use crate::metrics::Protocol;
+use crate::outbound::Outbound;
+use crate::registry::{Registry, SignallingHub};
+use crate::state::ServerState;
+use crate::websocket_upgrade::WebSocketUpgrade;
+
+/// Answers a WebSocket handshake, and serves the connection afterwards. No sub-protocol is ever chosen, as in the
+/// reference.
+pub(super) async fn upgrade<H: SignallingHub>(
+    request: Request,
+    state: &ServerState,
+    protocol: Protocol,
+    registry: Arc<Registry<H>>,
+) -> Response {
+    let upgrade = match WebSocketUpgrade::from_request(request, state).await {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let metrics = Arc::clone(&state.metrics);
+    let limits = Arc::clone(&state.settings.now().limits);
+    upgrade.accept(async move |stream, client| {
+        let outbound = Outbound::new(&limits, Arc::clone(&metrics));
+        let outbound = outbound.to(client.address);
+        let context = ConnectionContext {
+            client,
+            limits,
+            metrics,
+            protocol,
+        };
+        connection::serve(stream, || registry.connect(outbound), context).await;
+    })
+}

@@ -1,0 +1,93 @@
+//! A server without ports, for simulations and for the fuzzer: connections are streams in memory, and time is that of
+//! the runtime. It is part of the library only when one of these is built.
+
+use std::net::Ipv4Addr;
+
+use axum::Router;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::accept::{AcceptContext, RequestContext, serve_stream};
+use crate::backlog::Waiting;
+use crate::config::Config;
+use crate::error::StartError;
+use crate::http::router;
+use crate::server::{self, accept_context};
+use crate::settings::Settings;
+use crate::state::ServerState;
+
+/// All of a server but the listening.
+#[derive(Clone)]
+pub struct InMemoryServer {
+    context: AcceptContext,
+    router: Router,
+    state: ServerState,
+}
+
+impl InMemoryServer {
+    /// A server without clients.
+    ///
+    /// # Errors
+    ///
+    /// The configuration is wrong.
+    pub fn new(config: &Config) -> Result<Self, StartError> {
+        let state = ServerState::new(config, Settings::of(config)?, None);
+        Ok(Self {
+            context: accept_context(&state),
+            router: router(state.clone()),
+            state,
+        })
+    }
+
+    /// Serves a connection by a task of its own, as soon as there is room for it, unless it is closed without an answer.
+    pub async fn accept(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        self.state.permits.available().await;
+        let localhost = Ipv4Addr::LOCALHOST.into();
+        let Some(connection) = self.state.admission.admit_connection(localhost) else {
+            return;
+        };
+        let request_context = RequestContext {
+            permit: self.state.permits.take().await,
+            connection: Some(connection),
+        };
+        let (context, router) = (self.context.clone(), self.router.clone());
+        tokio::spawn(async move {
+            let abandoned = context.abandoned.clone();
+            tokio::select! {
+                () = serve_stream(stream, None, request_context, router, context) => {}
+                () = abandoned.cancelled() => {}
+            }
+        });
+    }
+
+    /// Stops as a server does.
+    pub async fn stop(&self) {
+        server::end(&self.context, &self.state).await;
+    }
+
+    /// The number of connections at the moment, of any kind.
+    pub fn connections(&self) -> usize {
+        self.state.permits.taken()
+    }
+
+    /// The number of things that are kept of peers: none when nobody is connected.
+    pub fn remembered(&self) -> usize {
+        let text = {
+            #[cfg(feature = "text")]
+            {
+                self.state.text.remembered()
+            }
+            #[cfg(not(feature = "text"))]
+            0
+        };
+        self.state.json.remembered() + text + self.state.admission.addresses().connections()
+    }
+
+    /// What waits for each peer at the moment.
+    pub fn waiting(&self) -> Vec<Waiting> {
+        #[allow(unused_mut, reason = "without the text protocol")]
+        let mut waiting = self.state.json.waiting();
+        #[cfg(feature = "text")]
+        waiting.extend(self.state.text.waiting());
+        waiting
+    }
+}

@@ -1,0 +1,149 @@
+//! The settings of a running server, sorted by when a change of them applies.
+
+use std::sync::Arc;
+
+use axum::http::HeaderValue;
+
+use crate::admin::config::AdminConfig;
+use crate::admission::AdmissionSettings;
+use crate::config::Config;
+use crate::error::StartError;
+use crate::limits::Limits;
+use crate::page;
+
+/// The settings that can be changed while a server runs. The policies of the hubs can be, too.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) connections: ConnectionSettings,
+    pub(crate) admission: AdmissionSettings,
+}
+
+/// The settings that a connection reads once, when it comes.
+#[derive(Debug)]
+pub(crate) struct ConnectionSettings {
+    pub(crate) limits: Arc<Limits>,
+    /// The policy of the page, if it is not the usual one.
+    pub(crate) page_policy: Option<HeaderValue>,
+}
+
+impl Settings {
+    /// Checks a configuration, and takes what can be changed from it.
+    pub(crate) fn of(config: &Config) -> Result<Self, StartError> {
+        config.limits.check()?;
+        check_policies(config)?;
+        Ok(Self {
+            connections: ConnectionSettings {
+                limits: Arc::new(config.limits.clone()),
+                page_policy: page::policy_with(&config.frame_ancestors),
+            },
+            admission: AdmissionSettings {
+                addresses: config.limits.of_address(),
+                refusal_timeout: Some(config.limits.close_timeout),
+                allowed_origins: config.allowed_origins.clone(),
+                trusted_proxies: config.trusted_proxies.clone(),
+                forwarded_header: config.forwarded_header,
+                metrics_from: config.metrics_from.clone(),
+            },
+        })
+    }
+}
+
+/// Finds what would keep every client out.
+fn check_policies(config: &Config) -> Result<(), StartError> {
+    let Config {
+        policy,
+        text_policy,
+        ..
+    } = config;
+    let numbers = [
+        ("max_peers", policy.max_peers),
+        ("text_limits.max_peers", text_policy.max_peers),
+        ("text_limits.max_id_bytes", text_policy.max_id_bytes),
+    ];
+    match numbers.iter().find(|(_, number)| *number == 0) {
+        Some((name, _)) => Err(StartError::Limit { name }),
+        None => Ok(()),
+    }
+}
+
+/// The restart-only settings: where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListenSettings {
+    host: String,
+    port: u16,
+    text_port: Option<u16>,
+    admin: Option<AdminConfig>,
+}
+
+impl ListenSettings {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            host: config.host.clone(),
+            port: config.port,
+            text_port: config.text_port,
+            admin: config.admin.clone(),
+        }
+    }
+
+    /// The fields of a configuration that differ from these.
+    pub(crate) fn which_differ(&self, config: &Config) -> Vec<&'static str> {
+        let wanted = Self::of(config);
+        [
+            ("host", self.host != wanted.host),
+            ("port", self.port != wanted.port),
+            ("text_port", self.text_port != wanted.text_port),
+            ("admin", self.admin != wanted.admin),
+        ]
+        .into_iter()
+        .filter_map(|(name, differs)| differs.then_some(name))
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policy_that_keeps_every_client_out_refused() {
+        let refused = |change: fn(&mut Config)| {
+            let mut config = Config::default();
+            change(&mut config);
+            let error = Settings::of(&config).expect_err("nobody could connect");
+            error.to_string()
+        };
+        for (change, name) in [
+            (
+                (|config| config.policy.max_peers = 0) as fn(&mut Config),
+                "max_peers",
+            ),
+            (
+                |config| config.text_policy.max_peers = 0,
+                "text_limits.max_peers",
+            ),
+            (
+                |config| config.text_policy.max_id_bytes = 0,
+                "text_limits.max_id_bytes",
+            ),
+        ] {
+            let expected = format!("the limit {name} must be more than 0");
+            assert_eq!(refused(change), expected);
+        }
+    }
+
+    #[test]
+    fn changed_restart_only_settings_named() {
+        let config = Config::default();
+        let listens = ListenSettings::of(&config);
+        assert!(listens.which_differ(&config).is_empty());
+        let other = Config {
+            host: "localhost".to_owned(),
+            port: 1,
+            text_port: Some(2),
+            admin: Some(AdminConfig::default()),
+            ..Config::default()
+        };
+        let named = listens.which_differ(&other);
+        assert_eq!(named, ["host", "port", "text_port", "admin"]);
+    }
+}

@@ -1,0 +1,153 @@
+//! The hub of the text protocol in a [`Registry`](crate::registry::Registry).
+
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use wigwag_hub::text::{Activity, ConnectionId, Hub, Incoming, Outbox, Policy, ServerMessage};
+
+use crate::close_reason::CloseReason;
+use crate::metrics::TextSnapshot;
+use crate::outbound::Outbound;
+use crate::registry::{Queues, Received, SignallingHub};
+
+/// The hub of the text protocol.
+#[derive(Debug)]
+pub(crate) struct TextHub(Hub);
+
+impl TextHub {
+    pub(crate) fn new(policy: Policy) -> Self {
+        Self(Hub::new(policy))
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.0
+    }
+
+    /// Ends the session that a connection started, as if both members had left. Returns whether there was one.
+    pub(crate) fn end_session(
+        &mut self,
+        caller: ConnectionId,
+        queues: &Queues<ConnectionId>,
+    ) -> bool {
+        let view = self.0.connection(caller);
+        let Some(Activity::Session { called: true, .. }) = view.map(|view| view.activity) else {
+            return false;
+        };
+        self.disconnect(&caller, queues);
+        if let Some(queue) = queues.get(&caller) {
+            queue.finish(CloseReason::PartnerLeft);
+        }
+        true
+    }
+}
+
+impl SignallingHub for TextHub {
+    type Key = ConnectionId;
+    type Incoming<'a> = Incoming<'a>;
+    type Policy = Policy;
+    type Snapshot = TextSnapshot;
+
+    const NEEDS_REGISTRATION: bool = true;
+
+    fn connect(&mut self, _: &Outbound) -> Result<ConnectionId, CloseReason> {
+        Ok(self.0.connect()?)
+    }
+
+    fn read<'a>(_: &ConnectionId, message: &'a Message) -> Incoming<'a> {
+        match message {
+            Message::Text(text) => Incoming::Text(text),
+            _ => Incoming::Binary,
+        }
+    }
+
+    fn handle(
+        &mut self,
+        from: &ConnectionId,
+        message: &Message,
+        incoming: Incoming<'_>,
+        queues: &Queues<ConnectionId>,
+    ) -> Result<Received, CloseReason> {
+        let mut delivery = Delivery {
+            queues,
+            relayed: Some(message),
+            received: Received::Understood,
+        };
+        self.0.handle(*from, incoming, &mut delivery)?;
+        Ok(delivery.received)
+    }
+
+    fn registered_name(&self, connection: &ConnectionId) -> Option<String> {
+        let id = self.0.peer_id(*connection)?;
+        Some(format!("{id:?}"))
+    }
+
+    fn disconnect(&mut self, connection: &ConnectionId, queues: &Queues<ConnectionId>) {
+        let mut delivery = Delivery {
+            queues,
+            relayed: None,
+            received: Received::Understood,
+        };
+        self.0.disconnect(*connection, &mut delivery);
+    }
+
+    fn set_policy(&mut self, policy: Policy) {
+        self.0.set_policy(policy);
+    }
+
+    fn is_full(&self) -> bool {
+        self.0.is_full()
+    }
+
+    fn snapshot(&self) -> TextSnapshot {
+        TextSnapshot {
+            peers: self.0.peer_count(),
+            sessions: self.0.session_count(),
+            rooms: self.0.room_count(),
+        }
+    }
+
+    #[cfg(any(test, fuzzing))]
+    fn remembered(&self) -> usize {
+        self.0.peer_count() + self.0.room_count()
+    }
+}
+
+/// Puts the hub's messages into the queues.
+struct Delivery<'a> {
+    queues: &'a Queues<ConnectionId>,
+    /// The message that is being handled, if there is one.
+    relayed: Option<&'a Message>,
+    received: Received,
+}
+
+impl Outbox for Delivery<'_> {
+    fn send(&mut self, to: ConnectionId, message: ServerMessage<'_>) {
+        if let ServerMessage::Error(_) = message {
+            self.received = Received::Malformed;
+        }
+        if let Some(queue) = self.queues.get(&to) {
+            queue.push(Message::text(message.to_string()));
+        }
+    }
+
+    fn broadcast(&mut self, to: impl Iterator<Item = ConnectionId>, message: ServerMessage<'_>) {
+        let mut to = to.peekable();
+        if to.peek().is_none() {
+            return;
+        }
+        let text = Utf8Bytes::from(message.to_string());
+        for queue in to.filter_map(|to| self.queues.get(&to)) {
+            queue.push(Message::Text(text.clone()));
+        }
+    }
+
+    fn relay(&mut self, to: ConnectionId) {
+        if let (Some(queue), Some(message)) = (self.queues.get(&to), self.relayed) {
+            queue.push(message.clone());
+        }
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        if let Some(queue) = self.queues.get(&connection) {
+            queue.finish(CloseReason::PartnerLeft);
+        }
+    }
+}
