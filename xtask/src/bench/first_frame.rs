@@ -5,7 +5,7 @@ use std::process::{ExitCode, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::table::{Row, print};
+use super::table::{Row, Target, print};
 use crate::commands::{command, say, shown};
 use crate::install::Speed;
 use crate::record::Record;
@@ -51,11 +51,12 @@ pub(crate) fn run() -> Result<ExitCode> {
         let each = joins.0.iter().map(|join| format!("{join:.0}"));
         println!("{name:<28} {}", each.collect::<Vec<_>>().join(" "));
     }
-    let row = |what, ours: f64, reference: f64, target| Row {
-        what,
+    let row = |what: &str, ours: f64, reference: f64, target| Row {
+        what: what.to_owned(),
         unit: "ms",
         reference: Some(reference),
         ours,
+        median_ratio: None,
         target,
     };
     let (p50, worst) = (reference.p50(), reference.worst());
@@ -65,14 +66,14 @@ pub(crate) fn run() -> Result<ExitCode> {
             "encoder running: worst of ten",
             running.worst(),
             worst,
-            Some(WORST),
+            Some(Target::Absolute(WORST)),
         ),
         row("encoder not running: p50", idle.p50(), p50, None),
         row(
             "encoder not running: worst of ten",
             idle.worst(),
             worst,
-            Some(WORST),
+            Some(Target::Absolute(WORST)),
         ),
     ]);
     Ok(ExitCode::SUCCESS)

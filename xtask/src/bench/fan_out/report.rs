@@ -10,7 +10,7 @@ use super::joins::Joins;
 use super::misbehaviour::Misbehaviour;
 use super::plot::{Across, Line, Plot};
 use super::viewers::{Cost, Costs};
-use crate::bench::table::{AtLeast, Row, markdown, print, rewrite};
+use crate::bench::table::{AtLeast, Row, Target, markdown, print, rewrite};
 
 const PER_PACKET: f64 = 8.0;
 const KIB_PER_VIEWER: f64 = 300.0;
@@ -193,18 +193,19 @@ impl Report {
 const BEGIN: &str = "<!-- results -->";
 
 fn row(
-    what: &'static str,
+    what: &str,
     unit: &'static str,
     reference: Option<f64>,
     ours: f64,
     target: Option<f64>,
 ) -> Row {
     Row {
-        what,
+        what: what.to_owned(),
         unit,
         reference,
         ours,
-        target,
+        median_ratio: None,
+        target: target.map(Target::Absolute),
     }
 }
 

@@ -10,13 +10,18 @@ use anyhow::Result;
 use super::case::{BURST, LISTENERS, Measured};
 use super::stalled::{self, Stalled};
 use crate::bench::fan_out::plot::{Across, Line, Plot};
-use crate::bench::table::{Row, markdown, print, rewrite};
+use crate::bench::table::{Row, Target, markdown, print, rewrite};
 
-const PER_RELAYED: f64 = 8.0;
-const PER_NOTICE: f64 = 1.5;
-const KIB_PER_IDLE: f64 = 10.0;
-const SESSION: f64 = 200.0;
-const GROWTH: f64 = 64.0;
+const PER_RELAYED: Target = Target::Ratio(0.55);
+const PER_NOTICE: Target = Target::Ratio(0.8);
+const PER_NOTICE_IN_BURST: Target = Target::Ratio(0.6);
+const KIB_PER_IDLE: Target = Target::Absolute(10.0);
+const RELAY_P50: Target = Target::Ratio(0.8);
+const RELAY_P99: Target = Target::Ratio(1.0);
+/// Milliseconds.
+const SESSION: Target = Target::Absolute(200.0);
+/// Mebibytes.
+const GROWTH: Target = Target::Absolute(64.0);
 
 pub(super) struct Report {
     pub(super) cases: Vec<Case>,
@@ -100,11 +105,12 @@ impl Case {
     }
 
     fn rows(&self) -> Vec<Row> {
-        let row = |what, unit, target: Option<f64>, of: fn(&Measured) -> f64| Row {
-            what,
+        let row = |what: &str, unit, target: Option<Target>, of: fn(&Measured) -> f64| Row {
+            what: what.to_owned(),
             unit,
             reference: Some(of(&self.reference)),
             ours: of(&self.ours),
+            median_ratio: None,
             // They are of plain connections.
             target: target.filter(|_| !self.tls),
         };
@@ -116,7 +122,7 @@ impl Case {
                 |measured| microseconds(measured.per_relayed),
             ),
             row(
-                "processor time per listener told",
+                "processor time per notice",
                 "us",
                 Some(PER_NOTICE),
                 |measured| microseconds(measured.per_notice),
@@ -124,7 +130,7 @@ impl Case {
             row(
                 "the same, 20 changes at once",
                 "us",
-                Some(PER_NOTICE),
+                Some(PER_NOTICE_IN_BURST),
                 |measured| microseconds(measured.per_notice_in_burst),
             ),
             row("processor time per connect", "us", None, |measured| {
@@ -136,10 +142,10 @@ impl Case {
                 Some(KIB_PER_IDLE),
                 |measured| measured.memory_per_idle / 1024.0,
             ),
-            row("relay time, p50", "us", None, |measured| {
+            row("relay time, p50", "us", Some(RELAY_P50), |measured| {
                 microseconds(measured.relay_p50)
             }),
-            row("relay time, p99", "us", None, |measured| {
+            row("relay time, p99", "us", Some(RELAY_P99), |measured| {
                 microseconds(measured.relay_p99)
             }),
         ]
@@ -151,18 +157,20 @@ fn stalled_rows(reference: &Stalled, ours: &Stalled) -> Vec<Row> {
     let mebibytes = |bytes: u64| bytes as f64 / 1024.0 / 1024.0;
     vec![
         Row {
-            what: "a new session, at worst",
+            what: "a new session, at worst".to_owned(),
             unit: "ms",
             reference: reference.worst_session.map(milliseconds),
             // A session that was never made counts as the whole deadline.
             ours: milliseconds(ours.worst_session.unwrap_or(stalled::DEADLINE)),
+            median_ratio: None,
             target: Some(SESSION),
         },
         Row {
-            what: "the server grows by",
+            what: "the server grows by".to_owned(),
             unit: "MiB",
             reference: Some(mebibytes(reference.grown)),
             ours: mebibytes(ours.grown),
+            median_ratio: None,
             target: Some(GROWTH),
         },
     ]
