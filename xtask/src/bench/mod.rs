@@ -52,7 +52,7 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
         #[cfg(feature = "signalling")]
         Bench::Signalling(arguments) => signalling::run(arguments),
         #[cfg(feature = "signalling")]
-        Bench::SignallingLoad(load) => signalling::make_load(load.clone()),
+        Bench::SignallingLoad(load) => signalling::make_load(load),
         // Only to be built: what measures is built with all features.
         #[cfg(not(feature = "signalling"))]
         Bench::Signalling(_) | Bench::SignallingLoad(_) => run_optimised(),

@@ -1,16 +1,13 @@
 //! One server with so many peers, from its start to its end.
 
-use std::env;
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use super::candidate::Candidate;
 use super::certificate::Certificate;
-use super::crowd::{Done, Task};
-use crate::bench::server_process::ServerProcess;
+use super::crowd::Task;
+use super::load_process::LoadProcess;
 
 /// What the first connections make the server set up is not theirs.
 const FIRST: usize = 50;
@@ -23,13 +20,6 @@ pub(super) const BURST: usize = 20;
 
 const RELAYED: usize = 100_000;
 const RELAYED_PER_SECOND: usize = 10_000;
-
-/// A server and how it is started.
-#[derive(Clone, Copy)]
-pub(super) struct Candidate<'a> {
-    pub(super) program: &'a Path,
-    pub(super) arguments: &'a [&'a str],
-}
 
 /// What one run showed. Times are of the server's processor.
 #[derive(Clone, Debug)]
@@ -50,24 +40,24 @@ pub(super) fn measure(
     tls: Option<&Certificate>,
 ) -> Result<Measured> {
     let server = candidate.start(tls)?;
-    let mut crowd = Crowd::start(&server, tls)?;
-    crowd.act(Task::Connect(FIRST))?;
+    let mut load = LoadProcess::start(&server, tls)?;
+    load.act(Task::Connect(FIRST))?;
     let memory = server.memory()?;
     let before = server.processor_time()?;
-    crowd.act(Task::Connect(peers))?;
+    load.act(Task::Connect(peers))?;
     let per_connect = (server.processor_time()? - before) / peers as u32;
     let memory = server.memory()?.saturating_sub(memory);
 
-    crowd.act(Task::Pair)?;
+    load.act(Task::Pair)?;
     let sessions = (peers + FIRST) / 2;
     let talk = Task::Talk {
         messages: RELAYED / sessions,
         pace: (sessions * 1_000_000 / RELAYED_PER_SECOND) as u64,
     };
-    let (per_relayed, relayed) = crowd.cost(&server, talk)?;
+    let (per_relayed, relayed) = load.cost(&server, talk)?;
     let (relay_p50, relay_p99) = relayed.delays.context("no delays")?;
 
-    crowd.act(Task::Listen {
+    load.act(Task::Listen {
         listeners: LISTENERS,
         producers: BURST,
     })?;
@@ -76,7 +66,7 @@ pub(super) fn measure(
             changes: CHANGES,
             at_once,
         };
-        crowd.cost(&server, change).map(|(cost, _)| cost)
+        load.cost(&server, change).map(|(cost, _)| cost)
     };
     Ok(Measured {
         per_connect,
@@ -87,66 +77,4 @@ pub(super) fn measure(
         per_notice: notice(1)?,
         per_notice_in_burst: notice(BURST)?,
     })
-}
-
-impl Candidate<'_> {
-    pub(super) fn start(self, tls: Option<&Certificate>) -> Result<ServerProcess> {
-        let mut arguments = self.arguments.to_vec();
-        let paths =
-            tls.map(|files| [&files.certificate, &files.key].map(|file| file.to_string_lossy()));
-        if let Some([certificate, key]) = &paths {
-            arguments.extend(["--cert", certificate, "--key", key]);
-        }
-        ServerProcess::start(self.program, &arguments)
-    }
-}
-
-/// The process of the load.
-struct Crowd {
-    child: Child,
-    tell: ChildStdin,
-    told: BufReader<ChildStdout>,
-}
-
-impl Crowd {
-    fn start(server: &ServerProcess, tls: Option<&Certificate>) -> Result<Self> {
-        let mut command = Command::new(env::current_exe()?);
-        command.args(["bench", "signalling-load", &server.address.to_string()]);
-        if let Some(files) = tls {
-            command.arg("--certificate").arg(&files.certificate);
-        }
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start the load")?;
-        let tell = child.stdin.take().context("piped")?;
-        let told = BufReader::new(child.stdout.take().context("piped")?);
-        Ok(Self { child, tell, told })
-    }
-
-    /// Waits until it is done.
-    fn act(&mut self, task: Task) -> Result<Done> {
-        writeln!(self.tell, "{}", serde_json::to_string(&task)?)?;
-        let mut line = String::new();
-        if self.told.read_line(&mut line)? == 0 {
-            bail!("the load ended at {task:?}");
-        }
-        Ok(serde_json::from_str(&line)?)
-    }
-
-    /// What each message of a task costs the server.
-    fn cost(&mut self, server: &ServerProcess, task: Task) -> Result<(Duration, Done)> {
-        let before = server.processor_time()?;
-        let done = self.act(task)?;
-        let spent = server.processor_time()? - before;
-        Ok((spent / done.messages as u32, done))
-    }
-}
-
-impl Drop for Crowd {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

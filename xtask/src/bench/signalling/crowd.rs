@@ -1,5 +1,5 @@
-//! The process that makes the load: a crowd of peers, and what they are told to do on the standard input, a line
-//! each. Each line is answered by one.
+//! The process that makes the load: a crowd of peers, and orders to them on the standard input, a line each. Each is
+//! answered by a line.
 
 use std::io::{BufRead, stdin};
 use std::process::ExitCode;
@@ -10,19 +10,18 @@ use futures_util::future::try_join_all;
 use futures_util::{SinkExt, StreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval, timeout};
-use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::SignallingLoad;
 use super::certificate::connector;
+use super::dialer::Dialer;
 use crate::bench::load::Peer;
 
 /// How long nothing may come where something must.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// What the crowd is told to do.
+/// What the crowd is to do.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(super) enum Task {
     /// So many more connect.
@@ -40,15 +39,14 @@ pub(super) enum Task {
 /// What came of it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(super) struct Done {
-    /// How many messages reached somebody.
+    /// How many messages reached a peer.
     pub(super) messages: usize,
     /// How long they took: the median, and what one of a hundred took longer than.
     pub(super) delays: Option<(Duration, Duration)>,
 }
 
 struct Crowd {
-    load: SignallingLoad,
-    tls: Option<TlsConnector>,
+    dialer: Dialer,
     idle: Vec<Peer>,
     sessions: Vec<Session>,
     listeners: Vec<Peer>,
@@ -61,12 +59,14 @@ struct Session {
     consumer: Peer,
 }
 
-pub(crate) fn run(load: SignallingLoad) -> Result<ExitCode> {
+pub(crate) fn run(load: &SignallingLoad) -> Result<ExitCode> {
     rlimit::increase_nofile_limit(rlimit::INFINITY)?;
     let tls = load.certificate.as_deref().map(connector).transpose()?;
     let mut crowd = Crowd {
-        load,
-        tls,
+        dialer: Dialer {
+            address: load.address,
+            tls,
+        },
         idle: Vec::new(),
         sessions: Vec::new(),
         listeners: Vec::new(),
@@ -87,7 +87,7 @@ impl Crowd {
     async fn act(&mut self, task: Task) -> Result<Done> {
         match task {
             Task::Connect(count) => {
-                let more = self.connect(count).await?;
+                let more = self.dialer.connect(count).await?;
                 self.idle.extend(more);
                 Ok(Done::default())
             }
@@ -99,27 +99,6 @@ impl Crowd {
             } => self.listen(listeners, producers).await,
             Task::Change { changes, at_once } => self.change(changes, at_once).await,
         }
-    }
-
-    /// Some at a time.
-    async fn connect(&self, count: usize) -> Result<Vec<Peer>> {
-        let mut peers = Vec::with_capacity(count);
-        while peers.len() < count {
-            let some = (0..16.min(count - peers.len())).map(|_| self.connect_one());
-            peers.extend(try_join_all(some).await?);
-        }
-        Ok(peers)
-    }
-
-    async fn connect_one(&self) -> Result<Peer> {
-        let address = self.load.address;
-        let Some(tls) = &self.tls else {
-            return Peer::connect(address).await;
-        };
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let stream = tls.connect(address.ip().into(), stream).await?;
-        Peer::over(Box::new(stream), format!("wss://{address}/")).await
     }
 
     async fn pair(&mut self) -> Result<Done> {
@@ -172,7 +151,7 @@ impl Crowd {
         for listener in &mut self.listeners {
             listener.set_roles("\"listener\"").await?;
         }
-        self.producers = self.connect(producers).await?;
+        self.producers = self.dialer.connect(producers).await?;
         for listener in &mut self.listeners {
             listener.sync().await?;
         }

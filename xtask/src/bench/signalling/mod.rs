@@ -4,11 +4,17 @@
 //! servers are measured in turn, round by round.
 
 #[cfg(feature = "signalling")]
+mod candidate;
+#[cfg(feature = "signalling")]
 mod case;
 #[cfg(feature = "signalling")]
 mod certificate;
 #[cfg(feature = "signalling")]
 mod crowd;
+#[cfg(feature = "signalling")]
+mod dialer;
+#[cfg(feature = "signalling")]
+mod load_process;
 #[cfg(feature = "signalling")]
 mod report;
 #[cfg(feature = "signalling")]
@@ -51,7 +57,7 @@ pub(crate) struct Signalling {
     plain: bool,
 }
 
-/// Makes the load of the signalling benchmark, as told on the standard input
+/// Makes the load of the signalling benchmark, as ordered on the standard input
 #[derive(Args, Clone)]
 pub(crate) struct SignallingLoad {
     /// The server

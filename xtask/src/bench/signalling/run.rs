@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Signalling;
-use super::case::{Candidate, Measured, measure};
+use super::candidate::Candidate;
+use super::case::{Measured, measure};
 use super::certificate::Certificate;
 use super::report::{Case, Report};
 use super::stalled;

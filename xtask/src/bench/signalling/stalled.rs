@@ -1,4 +1,4 @@
-//! Listeners that stop reading, and what everybody else notices of it.
+//! Listeners that stop reading, and what the other peers notice of it.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use super::case::Candidate;
+use super::candidate::Candidate;
 use crate::bench::load::Peer;
 use crate::bench::server_process::ServerProcess;
 
