@@ -1,6 +1,11 @@
 //! `cargo xtask bench …`: ours and the published peer in the same run, as ratios, against the targets
 //! of ARCHITECTURE.md.
 
+#[cfg_attr(
+    not(feature = "signalling"),
+    allow(dead_code, reason = "a part is for that")
+)]
+mod busy;
 pub(crate) mod fan_out;
 mod first_frame;
 mod latency;
@@ -10,6 +15,11 @@ mod latency;
 )]
 mod load;
 mod packet_path;
+#[cfg_attr(
+    not(feature = "signalling"),
+    allow(dead_code, reason = "a part is for that")
+)]
+mod process;
 #[cfg_attr(
     not(feature = "signalling"),
     allow(dead_code, reason = "a part is for that")
@@ -34,6 +44,9 @@ pub(crate) enum Bench {
     Signalling(signalling::Signalling),
     #[command(hide = true)]
     SignallingLoad(signalling::SignallingLoad),
+    /// Keeps a processor busy until the standard input ends
+    #[command(hide = true)]
+    BusyLoop,
     /// The sink: from a join to the first frame that Chromium presents
     FirstFrame,
     Latency(latency::Latency),
@@ -48,6 +61,7 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
         Bench::FirstFrame => first_frame::run(),
         Bench::Latency(arguments) => latency::run(arguments),
         Bench::PacketPath => packet_path::run(),
+        Bench::BusyLoop => Ok(busy::spin()),
         _ if cfg!(debug_assertions) => run_optimised(),
         #[cfg(feature = "signalling")]
         Bench::Signalling(arguments) => signalling::run(arguments),

@@ -1,6 +1,5 @@
 //! A server under measurement: a process of its own.
 
-use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -8,6 +7,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+
+use super::process::{ProcessorTime, status_bytes};
 
 pub(crate) struct ServerProcess {
     child: Child,
@@ -40,35 +41,19 @@ impl ServerProcess {
         Ok(server)
     }
 
-    /// Time on a processor of all threads so far, the kernel's work for them included.
-    pub(crate) fn processor_time(&self) -> Result<Duration> {
-        let mut nanoseconds = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let text = fs::read_to_string(task?.path().join("schedstat"))?;
-            let first = text.split_whitespace().next().context("schedstat")?;
-            nanoseconds += first.parse::<u64>()?;
-        }
-        Ok(Duration::from_nanos(nanoseconds))
+    /// Time on a processor so far.
+    pub(crate) fn processor_time(&self) -> Result<ProcessorTime> {
+        ProcessorTime::of(self.child.id())
     }
 
     /// Resident memory now, in bytes.
     pub(crate) fn memory(&self) -> Result<u64> {
-        self.status_kib("VmRSS:")
+        status_bytes(self.child.id(), "VmRSS:")
     }
 
     /// The largest resident memory so far, in bytes.
     pub(crate) fn peak_memory(&self) -> Result<u64> {
-        self.status_kib("VmHWM:")
-    }
-
-    fn status_kib(&self, name: &str) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let value = status
-            .lines()
-            .find_map(|line| line.strip_prefix(name))
-            .and_then(|value| value.split_whitespace().next())
-            .context("the process is gone")?;
-        Ok(value.parse::<u64>()? * 1024)
+        status_bytes(self.child.id(), "VmHWM:")
     }
 }
 

@@ -1,13 +1,15 @@
 //! One server with so many peers, from its start to its end.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
 
+use super::Part;
 use super::candidate::Candidate;
 use super::certificate::Certificate;
 use super::crowd::Task;
 use super::load_process::LoadProcess;
+use super::plan::Plan;
+use super::quantity::{Operation, Quantity};
+use super::rounds::{Measured, microseconds};
 
 /// What the first connections make the server set up is not theirs.
 const FIRST: usize = 50;
@@ -21,60 +23,64 @@ pub(super) const BURST: usize = 20;
 const RELAYED: usize = 100_000;
 const RELAYED_PER_SECOND: usize = 10_000;
 
-/// What one run showed. Times are of the server's processor.
-#[derive(Clone, Debug)]
-pub(super) struct Measured {
-    pub(super) per_connect: Duration,
-    /// Bytes.
-    pub(super) memory_per_idle: f64,
-    pub(super) per_relayed: Duration,
-    pub(super) relay_p50: Duration,
-    pub(super) relay_p99: Duration,
-    pub(super) per_notice: Duration,
-    pub(super) per_notice_in_burst: Duration,
-}
-
 pub(super) fn measure(
     candidate: Candidate<'_>,
     peers: usize,
     tls: Option<&Certificate>,
+    plan: &Plan,
 ) -> Result<Measured> {
     let server = candidate.start(tls)?;
     let mut load = LoadProcess::start(&server, tls)?;
+    let mut measured = Measured::default();
     load.act(Task::Connect(FIRST))?;
     let memory = server.memory()?;
-    let before = server.processor_time()?;
-    load.act(Task::Connect(peers))?;
-    let per_connect = (server.processor_time()? - before) / peers as u32;
+    // All parts need the peers.
+    let conditions = plan.conditions();
+    let (cost, _) = load.cost(&server, conditions, Task::Connect(peers))?;
     let memory = server.memory()?.saturating_sub(memory);
-
+    if plan.includes(Part::Connect) {
+        measured.insert_cost(Operation::Connect, conditions, cost);
+        let each = memory as f64 / peers as f64 / 1024.0;
+        measured.insert(Quantity::IdleMemory, each);
+    }
+    if !plan.includes(Part::Relay) && !plan.includes(Part::Notices) {
+        return Ok(measured);
+    }
+    // Also for notices, which are then of the same peers whether or not anything was relayed.
     load.act(Task::Pair)?;
-    let sessions = (peers + FIRST) / 2;
-    let talk = Task::Talk {
-        messages: RELAYED / sessions,
-        pace: (sessions * 1_000_000 / RELAYED_PER_SECOND) as u64,
-    };
-    let (per_relayed, relayed) = load.cost(&server, talk)?;
-    let (relay_p50, relay_p99) = relayed.delays.context("no delays")?;
 
-    load.act(Task::Listen {
-        listeners: LISTENERS,
-        producers: BURST,
-    })?;
-    let mut notice = |at_once| {
-        let change = Task::Change {
-            changes: CHANGES,
-            at_once,
+    if plan.includes(Part::Relay) {
+        let sessions = (peers + FIRST) / 2;
+        let talk = Task::Talk {
+            messages: (RELAYED / sessions).max(1),
+            pace: (sessions * 1_000_000 / RELAYED_PER_SECOND) as u64,
         };
-        load.cost(&server, change).map(|(cost, _)| cost)
-    };
-    Ok(Measured {
-        per_connect,
-        memory_per_idle: memory as f64 / peers as f64,
-        per_relayed,
-        relay_p50,
-        relay_p99,
-        per_notice: notice(1)?,
-        per_notice_in_burst: notice(BURST)?,
-    })
+        for conditions in plan.relay_conditions() {
+            let (cost, done) = load.cost(&server, conditions, talk)?;
+            measured.insert_cost(Operation::Relay, conditions, cost);
+            let (p50, p99) = done.delays.context("no delays")?;
+            measured.insert(Quantity::RelayDelayP50(conditions), microseconds(p50));
+            measured.insert(Quantity::RelayDelayP99(conditions), microseconds(p99));
+        }
+    }
+
+    if plan.includes(Part::Notices) {
+        load.act(Task::Listen {
+            listeners: LISTENERS,
+            producers: BURST,
+        })?;
+        for conditions in plan.notice_conditions() {
+            load.act(Task::Refresh)?;
+            for (operation, at_once) in [(Operation::Notice, 1), (Operation::NoticeInBurst, BURST)]
+            {
+                let change = Task::Change {
+                    changes: CHANGES,
+                    at_once,
+                };
+                let (cost, _) = load.cost(&server, conditions, change)?;
+                measured.insert_cost(operation, conditions, cost);
+            }
+        }
+    }
+    Ok(measured)
 }

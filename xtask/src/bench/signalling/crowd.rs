@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use futures_util::future::try_join_all;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -21,7 +22,20 @@ use crate::bench::load::Peer;
 /// How long nothing may come where something must.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// What the crowd is to do.
+/// The longest an order may take.
+const LONGEST: Duration = Duration::from_secs(10 * 60);
+
+/// Peers that are asked at the same time whether they are still there.
+const REFRESHED_AT_ONCE: usize = 64;
+
+/// What the crowd is to do, and how.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(super) struct Order {
+    pub(super) task: Task,
+    /// This process never sleeps meanwhile.
+    pub(super) awake: bool,
+}
+
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(super) enum Task {
     /// So many more connect.
@@ -30,17 +44,19 @@ pub(super) enum Task {
     Pair,
     /// In each session, so many candidates are sent, one each so many microseconds.
     Talk { messages: usize, pace: u64 },
-    /// So many of those in sessions become listeners, and so many producers come.
+    /// So many become listeners, of those in sessions first, and so many producers come.
     Listen { listeners: usize, producers: usize },
     /// Of so many changes, so many are at the same moment.
     Change { changes: usize, at_once: usize },
+    /// All peers send something, as a server closes connections that are silent for a minute.
+    Refresh,
 }
 
 /// What came of it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(super) struct Done {
-    /// How many messages reached a peer.
-    pub(super) messages: usize,
+    /// How many messages reached a peer, or how many peers connected.
+    pub(super) count: usize,
     /// How long they took: the median, and what one of a hundred took longer than.
     pub(super) delays: Option<(Duration, Duration)>,
 }
@@ -76,8 +92,12 @@ pub(crate) fn run(load: &SignallingLoad) -> Result<ExitCode> {
         .enable_all()
         .build()?;
     for line in stdin().lock().lines() {
-        let task = serde_json::from_str(&line?)?;
-        let done = runtime.block_on(crowd.act(task))?;
+        let Order { task, awake } = serde_json::from_str(&line?)?;
+        let done = runtime.block_on(async {
+            let _awake = awake.then(KeptAwake::start);
+            let done = timeout(LONGEST, crowd.act(task)).await;
+            done.context("it took too long")?
+        })?;
         println!("{}", serde_json::to_string(&done)?);
     }
     Ok(ExitCode::SUCCESS)
@@ -87,9 +107,8 @@ impl Crowd {
     async fn act(&mut self, task: Task) -> Result<Done> {
         match task {
             Task::Connect(count) => {
-                let more = self.dialer.connect(count).await?;
-                self.idle.extend(more);
-                Ok(Done::default())
+                self.idle.extend(self.dialer.connect(count).await?);
+                Ok(Done::of(count))
             }
             Task::Pair => self.pair().await,
             Task::Talk { messages, pace } => self.talk(messages, Duration::from_micros(pace)).await,
@@ -98,6 +117,7 @@ impl Crowd {
                 producers,
             } => self.listen(listeners, producers).await,
             Task::Change { changes, at_once } => self.change(changes, at_once).await,
+            Task::Refresh => self.refresh().await,
         }
     }
 
@@ -134,7 +154,7 @@ impl Crowd {
         delays.sort_unstable();
         let quantile = |part: f64| delays[((delays.len() - 1) as f64 * part) as usize];
         Ok(Done {
-            messages: delays.len(),
+            count: delays.len(),
             delays: Some((quantile(0.5), quantile(0.99))),
         })
     }
@@ -147,6 +167,11 @@ impl Crowd {
                 self.idle.push(session.consumer);
             }
             self.idle.push(session.producer);
+        }
+        while self.listeners.len() < listeners
+            && let Some(peer) = self.idle.pop()
+        {
+            self.listeners.push(peer);
         }
         for listener in &mut self.listeners {
             listener.set_roles("\"listener\"").await?;
@@ -171,10 +196,47 @@ impl Crowd {
                 }
             }
         }
-        Ok(Done {
-            messages: changes * self.listeners.len(),
+        Ok(Done::of(changes * self.listeners.len()))
+    }
+
+    async fn refresh(&mut self) -> Result<Done> {
+        let in_sessions = self.sessions.iter_mut();
+        let in_sessions =
+            in_sessions.flat_map(|session| [&mut session.producer, &mut session.consumer]);
+        let peers = [&mut self.idle, &mut self.listeners, &mut self.producers];
+        let peers = peers.into_iter().flatten().chain(in_sessions);
+        stream::iter(peers.map(anyhow::Ok))
+            .try_for_each_concurrent(REFRESHED_AT_ONCE, Peer::sync)
+            .await?;
+        Ok(Done::default())
+    }
+}
+
+impl Done {
+    fn of(count: usize) -> Self {
+        Self {
+            count,
             delays: None,
-        })
+        }
+    }
+}
+
+/// A task that never lets its runtime sleep, until this is dropped.
+struct KeptAwake(JoinHandle<()>);
+
+impl KeptAwake {
+    fn start() -> Self {
+        Self(tokio::spawn(async {
+            loop {
+                yield_now().await;
+            }
+        }))
+    }
+}
+
+impl Drop for KeptAwake {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -7,44 +7,43 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::case::{BURST, LISTENERS, Measured};
+use super::case::LISTENERS;
+use super::quantity::{Conditions, Operation, Quantity};
+use super::rounds::Rounds;
+use super::split::{self, Split};
 use super::stalled::{self, Stalled};
 use crate::bench::fan_out::plot::{Across, Line, Plot};
 use crate::bench::table::{Row, Target, markdown, print, rewrite};
 
-const PER_RELAYED: Target = Target::Ratio(0.55);
-const PER_NOTICE: Target = Target::Ratio(0.8);
-const PER_NOTICE_IN_BURST: Target = Target::Ratio(0.6);
-const KIB_PER_IDLE: Target = Target::Absolute(10.0);
-const RELAY_P50: Target = Target::Ratio(0.8);
-const RELAY_P99: Target = Target::Ratio(1.0);
 /// Milliseconds.
-const SESSION: Target = Target::Absolute(200.0);
+const SESSION: f64 = 200.0;
 /// Mebibytes.
-const GROWTH: Target = Target::Absolute(64.0);
+const GROWTH: f64 = 64.0;
 
 pub(super) struct Report {
     pub(super) cases: Vec<Case>,
     /// The reference, and ours.
     pub(super) stalled: Option<(Stalled, Stalled)>,
+    /// The reference is the published server, so that ratios have targets.
+    pub(super) published: bool,
 }
 
 /// So many peers of one kind.
 pub(super) struct Case {
     pub(super) peers: usize,
     pub(super) tls: bool,
-    pub(super) reference: Measured,
-    pub(super) ours: Measured,
+    pub(super) rounds: Rounds,
 }
 
 impl Report {
     pub(super) fn print(&self) {
-        for case in &self.cases {
-            println!("\n{}:", case.title());
-            print(&case.rows());
+        for (title, rows, splits) in self.sections() {
+            println!("\n{title}:");
+            print(&rows);
+            split::print(&splits);
         }
         if let Some((reference, ours)) = &self.stalled {
-            println!("\nThree listeners that stop reading:");
+            println!("\n{STALLED}:");
             print(&stalled_rows(reference, ours));
         }
     }
@@ -53,12 +52,13 @@ impl Report {
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         let page = folder.join("benchmarks-signalling.md");
         let mut text = String::new();
-        for case in &self.cases {
-            let _ = write!(text, "\n{}:\n\n{}", case.title(), table(&case.rows()));
+        for (title, rows, splits) in self.sections() {
+            let (rows, splits) = (table(&rows), split::markdown(&splits));
+            let _ = write!(text, "\n{title}:\n\n{rows}\n{splits}");
         }
         if let Some((reference, ours)) = &self.stalled {
             let rows = table(&stalled_rows(reference, ours));
-            let _ = write!(text, "\nThree listeners that stop reading:\n\n{rows}");
+            let _ = write!(text, "\n{STALLED}:\n\n{rows}");
         }
         rewrite(&page, BEGIN, &text)?;
         let pictures = folder.join("pictures");
@@ -67,20 +67,33 @@ impl Report {
         Ok(())
     }
 
+    /// What has been measured in rounds.
+    fn sections(&self) -> Vec<(String, Vec<Row>, Vec<Split>)> {
+        let section = |title, rounds, plain| {
+            let rows = rows(rounds, plain, self.published);
+            (title, rows, Split::of(rounds))
+        };
+        let cases = self.cases.iter();
+        cases
+            .map(|case| section(case.title(), &case.rounds, !case.tls))
+            .collect()
+    }
+
     fn plot(&self) -> Plot {
-        let line = |name, tls, of: fn(&Case) -> &Measured| {
+        let relayed = Quantity::ProcessorTime(Operation::Relay, Conditions::default());
+        let line = |name, tls, of: fn(&Rounds, Quantity) -> Option<f64>| {
             let cases = self.cases.iter().filter(|case| case.tls == tls);
-            let point = |case| (Case::peers(case), microseconds(of(case).per_relayed));
+            let point = |case: &Case| Some((case.peers as f64, of(&case.rounds, relayed)?));
             Line {
                 name,
-                points: cases.map(point).collect(),
+                points: cases.filter_map(point).collect(),
             }
         };
         let mut lines = vec![
-            line("reference", false, |case| &case.reference),
-            line("reference, TLS", true, |case| &case.reference),
-            line("wigwag", false, |case| &case.ours),
-            line("wigwag, TLS", true, |case| &case.ours),
+            line("reference", false, Rounds::reference),
+            line("reference, TLS", true, Rounds::reference),
+            line("wigwag", false, Rounds::ours),
+            line("wigwag, TLS", true, Rounds::ours),
         ];
         lines.retain(|line| !line.points.is_empty());
         Plot {
@@ -94,62 +107,39 @@ impl Report {
 /// Where the results begin in the page.
 const BEGIN: &str = "<!-- results, written by cargo xtask bench signalling --write -->";
 
+const STALLED: &str = "Three listeners that stop reading";
+
 impl Case {
     fn title(&self) -> String {
         let kind = if self.tls { "TLS" } else { "plain" };
         format!("{} peers, {kind}", self.peers)
     }
+}
 
-    fn peers(&self) -> f64 {
-        self.peers as f64
-    }
-
-    fn rows(&self) -> Vec<Row> {
-        let row = |what: &str, unit, target: Option<Target>, of: fn(&Measured) -> f64| Row {
-            what: what.to_owned(),
-            unit,
-            reference: Some(of(&self.reference)),
-            ours: of(&self.ours),
-            median_ratio: None,
-            // They are of plain connections.
-            target: target.filter(|_| !self.tls),
+fn rows(rounds: &Rounds, plain: bool, published: bool) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for quantity in rounds.quantities() {
+        // These have a table of their own.
+        if let Quantity::UserTime(..) | Quantity::SystemTime(..) | Quantity::LoadSleeps(..) =
+            quantity
+        {
+            continue;
+        }
+        let Some(ours) = rounds.ours(quantity) else {
+            continue;
         };
-        vec![
-            row(
-                "processor time per relayed message",
-                "us",
-                Some(PER_RELAYED),
-                |measured| microseconds(measured.per_relayed),
-            ),
-            row(
-                "processor time per notice",
-                "us",
-                Some(PER_NOTICE),
-                |measured| microseconds(measured.per_notice),
-            ),
-            row(
-                "the same, 20 changes at once",
-                "us",
-                Some(PER_NOTICE_IN_BURST),
-                |measured| microseconds(measured.per_notice_in_burst),
-            ),
-            row("processor time per connect", "us", None, |measured| {
-                microseconds(measured.per_connect)
-            }),
-            row(
-                "memory per idle connection",
-                "KiB",
-                Some(KIB_PER_IDLE),
-                |measured| measured.memory_per_idle / 1024.0,
-            ),
-            row("relay time, p50", "us", Some(RELAY_P50), |measured| {
-                microseconds(measured.relay_p50)
-            }),
-            row("relay time, p99", "us", Some(RELAY_P99), |measured| {
-                microseconds(measured.relay_p99)
-            }),
-        ]
+        let judged = |target: &Target| published || matches!(target, Target::Absolute(_));
+        rows.push(Row {
+            what: quantity.to_string(),
+            unit: quantity.unit(),
+            reference: rounds.reference(quantity),
+            ours,
+            median_ratio: rounds.ratio(quantity),
+            // They are of plain connections.
+            target: quantity.target().filter(judged).filter(|_| plain),
+        });
     }
+    rows
 }
 
 fn stalled_rows(reference: &Stalled, ours: &Stalled) -> Vec<Row> {
@@ -163,7 +153,7 @@ fn stalled_rows(reference: &Stalled, ours: &Stalled) -> Vec<Row> {
             // A session that was never made counts as the whole deadline.
             ours: milliseconds(ours.worst_session.unwrap_or(stalled::DEADLINE)),
             median_ratio: None,
-            target: Some(SESSION),
+            target: Some(Target::Absolute(SESSION)),
         },
         Row {
             what: "the server grows by".to_owned(),
@@ -171,7 +161,7 @@ fn stalled_rows(reference: &Stalled, ours: &Stalled) -> Vec<Row> {
             reference: Some(mebibytes(reference.grown)),
             ours: mebibytes(ours.grown),
             median_ratio: None,
-            target: Some(GROWTH),
+            target: Some(Target::Absolute(GROWTH)),
         },
     ]
 }
@@ -180,9 +170,33 @@ fn table(rows: &[Row]) -> String {
     markdown(rows, "reference", "never")
 }
 
-fn microseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e6
-}
-
-const _: () = assert!(BURST == 20, "the row says so");
 const _: () = assert!(LISTENERS == 500, "the page says so");
+
+#[cfg(test)]
+mod tests {
+    use super::super::rounds::Measured;
+    use super::*;
+
+    #[test]
+    fn targets_of_rows_are_of_plain_connections_beside_the_published_server() {
+        let measured = || {
+            let relayed = Quantity::ProcessorTime(Operation::Relay, Conditions::default());
+            let mut measured = Measured::default();
+            for quantity in [relayed, Quantity::IdleMemory] {
+                measured.insert(quantity, 1.0);
+            }
+            measured
+        };
+        let mut rounds = Rounds::default();
+        rounds.push([measured(), measured()]);
+        let targets = |plain, published| {
+            let rows = rows(&rounds, plain, published);
+            let targets = rows.iter().map(|row| row.target);
+            targets.collect::<Vec<_>>()
+        };
+        let (ratio, absolute) = (Some(Target::Ratio(0.55)), Some(Target::Absolute(10.0)));
+        assert_eq!(targets(true, true), [ratio, absolute]);
+        assert_eq!(targets(true, false), [None, absolute]);
+        assert_eq!(targets(false, true), [None, None]);
+    }
+}

@@ -1,16 +1,15 @@
 //! All measurements, one after the other.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use super::Signalling;
 use super::candidate::Candidate;
-use super::case::{Measured, measure};
 use super::certificate::Certificate;
+use super::plan::Plan;
 use super::report::{Case, Report};
-use super::stalled;
+use super::rounds::{Measured, Rounds};
+use super::{Part, Signalling, case, stalled};
 use crate::commands::say;
 use crate::install::Speed;
 use crate::record::Record;
@@ -28,7 +27,7 @@ pub(crate) fn run(arguments: &Signalling) -> Result<ExitCode> {
         program: &ours,
         arguments: OURS,
     };
-    let reference = match &arguments.before {
+    let reference = match arguments.before.as_ref().or(arguments.reference.as_ref()) {
         Some(program) => program.clone(),
         None => peers::reference_server(&mut Record::live(), Speed::Released)?,
     };
@@ -40,43 +39,41 @@ pub(crate) fn run(arguments: &Signalling) -> Result<ExitCode> {
             &[]
         },
     };
+    let candidates = [reference, ours];
+    let plan = Plan::of(arguments);
     let certificate = Certificate::make()?;
     let mut cases = Vec::new();
     for tls in [None, Some(&certificate)] {
-        if tls.is_some() && arguments.plain {
+        if !plan.includes_peers() || (tls.is_some() && !plan.tls()) {
             break;
         }
         for peers in arguments.peers.iter().copied() {
             let kind = if tls.is_some() { "TLS" } else { "plain" };
-            let mut measured = [Vec::new(), Vec::new()];
-            for round in 1..=arguments.rounds {
-                say(&format!("{peers} peers, {kind}, round {round}"));
-                for (candidate, measured) in [reference, ours].into_iter().zip(&mut measured) {
-                    let one = measure(candidate, peers, tls)?;
-                    println!("{one:?}");
-                    measured.push(one);
-                }
-            }
-            let [reference, ours] = measured.map(|rounds| median(&rounds));
-            cases.push(Case {
-                peers,
-                tls: tls.is_some(),
-                reference,
-                ours,
-            });
+            let rounds = in_turns(
+                candidates,
+                arguments.rounds,
+                &format!("{peers} peers, {kind}"),
+                |candidate| case::measure(candidate, peers, tls, &plan),
+            )?;
+            let tls = tls.is_some();
+            cases.push(Case { peers, tls, rounds });
         }
     }
-    let stalled = if arguments.plain {
-        None
-    } else {
+    let stalled = if plan.includes(Part::Stalled) {
         say("Three listeners stop reading while 2,500 status changes of 16 KiB pass");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let stalled = |candidate| runtime.block_on(stalled::measure(candidate));
         Some((stalled(reference)?, stalled(ours)?))
+    } else {
+        None
     };
-    let report = Report { cases, stalled };
+    let report = Report {
+        cases,
+        stalled,
+        published: arguments.before.is_none(),
+    };
     report.print();
     if arguments.write {
         report.write(&places::root().join("docs"))?;
@@ -84,22 +81,25 @@ pub(crate) fn run(arguments: &Signalling) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Of each quantity for itself.
-fn median(rounds: &[Measured]) -> Measured {
-    let time = |of: fn(&Measured) -> Duration| {
-        let mut times: Vec<_> = rounds.iter().map(of).collect();
-        times.sort_unstable();
-        times[times.len() / 2]
-    };
-    let mut memory: Vec<_> = rounds.iter().map(|round| round.memory_per_idle).collect();
-    memory.sort_unstable_by(f64::total_cmp);
-    Measured {
-        per_connect: time(|round| round.per_connect),
-        memory_per_idle: memory[memory.len() / 2],
-        per_relayed: time(|round| round.per_relayed),
-        relay_p50: time(|round| round.relay_p50),
-        relay_p99: time(|round| round.relay_p99),
-        per_notice: time(|round| round.per_notice),
-        per_notice_in_burst: time(|round| round.per_notice_in_burst),
+/// In each round the reference and then ours.
+fn in_turns(
+    candidates: [Candidate<'_>; 2],
+    rounds: u32,
+    what: &str,
+    measure: impl Fn(Candidate<'_>) -> Result<Measured>,
+) -> Result<Rounds> {
+    let mut measured = Rounds::default();
+    for round in 1..=rounds {
+        say(&format!("{what}, round {round}"));
+        let [reference, ours] = candidates;
+        let measure = |name, candidate: Candidate<'_>| {
+            let one = measure(candidate)
+                .with_context(|| format!("of {name} ({})", candidate.program.display()))?;
+            one.print(name);
+            anyhow::Ok(one)
+        };
+        let round = [measure("reference", reference)?, measure("wigwag", ours)?];
+        measured.push(round);
     }
+    Ok(measured)
 }
