@@ -16,11 +16,12 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::SignallingLoad;
 use super::certificate::connector;
+use super::crowd_churn::{churn, count_late_notices};
 use super::dialer::Dialer;
 use crate::bench::load::Peer;
 
 /// How long nothing may come where something must.
-const SILENCE: Duration = Duration::from_secs(60);
+pub(super) const SILENCE: Duration = Duration::from_secs(60);
 
 /// The longest an order may take.
 const LONGEST: Duration = Duration::from_secs(10 * 60);
@@ -48,6 +49,10 @@ pub(super) enum Task {
     Listen { listeners: usize, producers: usize },
     /// Of so many changes, so many are at the same moment.
     Change { changes: usize, at_once: usize },
+    /// So many producers connect, set their status and leave, all at once.
+    Churn { producers: usize },
+    /// Notices that come after the last leave are counted.
+    CountLateNotices,
     /// All peers send something, as a server closes connections that are silent for a minute.
     Refresh,
 }
@@ -117,6 +122,14 @@ impl Crowd {
                 producers,
             } => self.listen(listeners, producers).await,
             Task::Change { changes, at_once } => self.change(changes, at_once).await,
+            Task::Churn { producers } => {
+                let count = churn(&self.dialer, &mut self.listeners, producers).await?;
+                Ok(Done::of(count))
+            }
+            Task::CountLateNotices => {
+                let count = count_late_notices(&mut self.listeners).await?;
+                Ok(Done::of(count))
+            }
             Task::Refresh => self.refresh().await,
         }
     }

@@ -10,7 +10,11 @@ mod case;
 #[cfg(feature = "signalling")]
 mod certificate;
 #[cfg(feature = "signalling")]
+mod churn;
+#[cfg(feature = "signalling")]
 mod crowd;
+#[cfg(feature = "signalling")]
+mod crowd_churn;
 #[cfg(feature = "signalling")]
 mod dialer;
 #[cfg(feature = "signalling")]
@@ -88,6 +92,8 @@ enum Part {
     Relay,
     /// Notices of changed peers
     Notices,
+    /// Notices of producers that come and leave
+    Churn,
     /// Listeners that stop reading
     Stalled,
 }

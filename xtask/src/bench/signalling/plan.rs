@@ -85,14 +85,14 @@ mod tests {
     #[test]
     fn plan_without_names_has_all_parts() {
         let plan = plan(&[], false, false);
-        assert!(plan.includes(Part::Notices) && plan.includes(Part::Stalled));
+        assert!(plan.includes(Part::Churn) && plan.includes(Part::Stalled));
         assert!(plan.includes_peers() && plan.tls());
     }
 
     #[test]
     fn plan_of_one_part_has_no_other() {
-        let plan = plan(&[Part::Stalled], false, true);
-        assert!(plan.includes(Part::Stalled) && !plan.includes(Part::Relay));
+        let plan = plan(&[Part::Churn], false, true);
+        assert!(plan.includes(Part::Churn) && !plan.includes(Part::Relay));
         assert!(!plan.includes_peers() && !plan.tls());
     }
 

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::case::BURST;
+use super::churn::{IDLE, PRODUCERS};
 use crate::bench::table::Target;
 
 /// One quantity; in the order of the tables.
@@ -16,6 +17,12 @@ pub(super) enum Quantity {
     SystemTime(Operation, Conditions),
     /// How often the process of the load went to sleep for each message or connection.
     LoadSleeps(Operation, Conditions),
+    /// Of the server, in microseconds for each producer that comes and leaves, however many notices of it were
+    /// delivered.
+    ChurnTime(Operation, Conditions),
+    /// How many of the notices of arrivals and leaves were delivered, in percent. A server may leave out an arrival of
+    /// which a listener has not read before the leave.
+    ChurnDelivered(Operation, Conditions),
     /// In KiB.
     IdleMemory,
     /// From sender to receiver, in microseconds.
@@ -29,6 +36,8 @@ pub(super) enum Operation {
     Relay,
     Notice,
     NoticeInBurst,
+    ChurnNotice,
+    ChurnNoticeBesideIdle,
     Connect,
 }
 
@@ -46,7 +55,9 @@ impl Quantity {
         match self {
             Self::ProcessorTime(..) | Self::UserTime(..) | Self::SystemTime(..) => "us",
             Self::RelayDelayP50(_) | Self::RelayDelayP99(_) => "us",
+            Self::ChurnTime(..) => "us",
             Self::LoadSleeps(..) => "sleeps",
+            Self::ChurnDelivered(..) => "%",
             Self::IdleMemory => "KiB",
         }
     }
@@ -69,6 +80,16 @@ impl Quantity {
     }
 }
 
+impl Operation {
+    /// What else there is, as a part of a name.
+    fn beside(self) -> String {
+        match self {
+            Self::ChurnNoticeBesideIdle => format!(", {IDLE} idle peers"),
+            _ => String::new(),
+        }
+    }
+}
+
 impl Display for Quantity {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         match self {
@@ -84,6 +105,20 @@ impl Display for Quantity {
             Self::LoadSleeps(operation, conditions) => {
                 write!(formatter, "sleeps of the load per {operation}{conditions}")
             }
+            Self::ChurnTime(operation, conditions) => {
+                write!(
+                    formatter,
+                    "processor time per producer{}{conditions}",
+                    operation.beside()
+                )
+            }
+            Self::ChurnDelivered(operation, conditions) => {
+                write!(
+                    formatter,
+                    "notices delivered{}{conditions}",
+                    operation.beside()
+                )
+            }
             Self::IdleMemory => formatter.write_str("memory per idle connection"),
             Self::RelayDelayP50(conditions) => write!(formatter, "relay delay, p50{conditions}"),
             Self::RelayDelayP99(conditions) => write!(formatter, "relay delay, p99{conditions}"),
@@ -97,6 +132,13 @@ impl Display for Operation {
             Self::Relay => formatter.write_str("relayed message"),
             Self::Notice => formatter.write_str("notice"),
             Self::NoticeInBurst => write!(formatter, "notice, {BURST} changes at once"),
+            Self::ChurnNotice => write!(formatter, "notice, {PRODUCERS} producers"),
+            Self::ChurnNoticeBesideIdle => {
+                write!(
+                    formatter,
+                    "notice, {PRODUCERS} producers, {IDLE} idle peers"
+                )
+            }
             Self::Connect => formatter.write_str("connect"),
         }
     }

@@ -22,6 +22,7 @@ const GROWTH: f64 = 64.0;
 
 pub(super) struct Report {
     pub(super) cases: Vec<Case>,
+    pub(super) churn: Option<Rounds>,
     /// The reference, and ours.
     pub(super) stalled: Option<(Stalled, Stalled)>,
     /// The reference is the published server, so that ratios have targets.
@@ -74,9 +75,14 @@ impl Report {
             (title, rows, Split::of(rounds))
         };
         let cases = self.cases.iter();
-        cases
+        let mut sections: Vec<_> = cases
             .map(|case| section(case.title(), &case.rounds, !case.tls))
-            .collect()
+            .collect();
+        if let Some(rounds) = &self.churn {
+            let title = format!("{LISTENERS} listeners while producers come and leave, plain");
+            sections.push(section(title, rounds, true));
+        }
+        sections
     }
 
     fn plot(&self) -> Plot {

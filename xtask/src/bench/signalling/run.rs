@@ -9,7 +9,7 @@ use super::certificate::Certificate;
 use super::plan::Plan;
 use super::report::{Case, Report};
 use super::rounds::{Measured, Rounds};
-use super::{Part, Signalling, case, stalled};
+use super::{Part, Signalling, case, churn, stalled};
 use crate::commands::say;
 use crate::install::Speed;
 use crate::record::Record;
@@ -59,6 +59,16 @@ pub(crate) fn run(arguments: &Signalling) -> Result<ExitCode> {
             cases.push(Case { peers, tls, rounds });
         }
     }
+    let churn = if plan.includes(Part::Churn) {
+        Some(in_turns(
+            candidates,
+            arguments.rounds,
+            "Producers come and leave",
+            |candidate| churn::measure(candidate, &plan),
+        )?)
+    } else {
+        None
+    };
     let stalled = if plan.includes(Part::Stalled) {
         say("Three listeners stop reading while 2,500 status changes of 16 KiB pass");
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -71,6 +81,7 @@ pub(crate) fn run(arguments: &Signalling) -> Result<ExitCode> {
     };
     let report = Report {
         cases,
+        churn,
         stalled,
         published: arguments.before.is_none(),
     };
