@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::case::LISTENERS;
+use super::case::{BURST, LISTENERS};
+use super::churn::{IDLE, PRODUCERS};
 use super::quantity::{Conditions, Operation, Quantity};
 use super::rounds::Rounds;
 use super::split::{self, Split};
@@ -176,7 +177,8 @@ fn table(rows: &[Row]) -> String {
     markdown(rows, "reference", "never")
 }
 
-const _: () = assert!(LISTENERS == 500, "the page says so");
+const _: () = assert!(LISTENERS == 500 && BURST == 20, "the page says so");
+const _: () = assert!(PRODUCERS == 300 && IDLE == 2_000, "the page says so");
 
 #[cfg(test)]
 mod tests {
