@@ -7,6 +7,7 @@ use wigwag_protocol::text::{
     ServerMessage,
 };
 
+use super::connection_id::ConnectionId;
 use super::limits::{Full, Policy, Violation};
 use super::outbox::Outbox;
 use super::rooms::{Member, Place, Rooms};
@@ -20,30 +21,6 @@ pub struct Hub {
     ids: HashMap<PeerId, ConnectionId>,
     pub(super) rooms: Rooms,
     sessions: usize,
-}
-
-/// A connection, registered or not. Never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnectionId(u64);
-
-impl ConnectionId {
-    /// Its place in the order of connecting.
-    pub fn number(self) -> u64 {
-        self.0
-    }
-}
-
-/// The connection of a number, which may be none or gone.
-impl From<u64> for ConnectionId {
-    fn from(number: u64) -> Self {
-        Self(number)
-    }
-}
-
-impl std::fmt::Display for ConnectionId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "#{}", self.0)
-    }
 }
 
 /// A message of a client.
@@ -134,7 +111,7 @@ impl Hub {
                 limit: self.policy.max_peers,
             });
         }
-        let connection = ConnectionId(self.next_connection);
+        let connection = ConnectionId::from(self.next_connection);
         self.next_connection += 1;
         self.connections.insert(connection, Status::Unregistered);
         Ok(connection)

@@ -25,13 +25,15 @@
 //! caller sends. A room exists while it has members. Whoever enters is told who is there, and everyone there
 //! that somebody entered, so that by the convention of newcomers offering no two members offer to each other.
 
+mod connection_id;
 mod hub;
 mod limits;
 mod outbox;
 mod rooms;
 mod view;
 
-pub use hub::{ConnectionId, Hub, Incoming};
+pub use connection_id::ConnectionId;
+pub use hub::{Hub, Incoming};
 pub use limits::{Full, Policy, Violation};
 pub use outbox::Outbox;
 pub use view::{Activity, ConnectionView, RoomView};

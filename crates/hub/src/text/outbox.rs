@@ -2,7 +2,7 @@
 
 use wigwag_protocol::text::ServerMessage;
 
-use super::hub::ConnectionId;
+use super::connection_id::ConnectionId;
 
 /// Takes what a [`Hub`](super::Hub) has for its connections; the module's page says in which order it must
 /// arrive.

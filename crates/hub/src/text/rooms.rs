@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use wigwag_protocol::text::{PeerId, RoomName};
 
-use super::hub::ConnectionId;
+use super::connection_id::ConnectionId;
 use super::limits::{Full, Policy};
 
 /// A member's place in its room. Never used twice.

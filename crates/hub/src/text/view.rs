@@ -4,7 +4,8 @@ use std::ops::Bound;
 
 use wigwag_protocol::text::{PeerId, RoomName};
 
-use super::hub::{ConnectionId, Hub, Status};
+use super::connection_id::ConnectionId;
+use super::hub::{Hub, Status};
 
 /// A connection as it is at this moment. Texts are shared with the hub, not copied.
 #[derive(Clone, Debug)]
