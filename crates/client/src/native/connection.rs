@@ -16,10 +16,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use super::connect::{Deadline, Socket};
+use super::context::Context as Signalling;
 use super::conversation::{Conversation, Output, REGISTRATION_PING};
+use super::event_reporter::EventReporter;
 use super::liveness::{Due, Liveness};
 use super::outgoing::Next;
-use super::{Context as Signalling, Tell};
 use crate::error::SignallerError;
 use crate::signaller::SignallerEvent;
 
@@ -52,7 +53,7 @@ enum Event {
 pub(crate) async fn talk(
     mut socket: Socket,
     signalling: &Signalling,
-    tell: &Tell<'_>,
+    reporter: &EventReporter<'_>,
     deadline: Deadline,
     registered_at: &mut Option<Instant>,
 ) -> Ended {
@@ -67,7 +68,7 @@ pub(crate) async fn talk(
         unflushed: false,
         registered_at,
     };
-    let ended = connection.run(tell, deadline).await;
+    let ended = connection.run(reporter, deadline).await;
     signalling.outgoing.shut();
     if let Some(frame) = farewell(&ended) {
         let _ = timeout(limits.stop_timeout, close(&mut socket, frame)).await;
@@ -76,7 +77,7 @@ pub(crate) async fn talk(
 }
 
 impl Connection<'_> {
-    async fn run(mut self, tell: &Tell<'_>, registration: Deadline) -> Ended {
+    async fn run(mut self, reporter: &EventReporter<'_>, registration: Deadline) -> Ended {
         let limits = &self.signalling.limits;
         let mut liveness = Liveness::new(limits.ping_interval, limits.pong_timeout, Instant::now());
         let mut timer = pin!(sleep_until(registration.at.min(liveness.deadline().into())));
@@ -98,7 +99,7 @@ impl Connection<'_> {
                         Message::Binary(_) | Message::Ping(_) | Message::Frame(_) => {}
                     }
                     for output in outputs.drain(..) {
-                        if let Err(error) = self.follow(output, tell) {
+                        if let Err(error) = self.follow(output, reporter) {
                             return Ended::Lost(error);
                         }
                     }
@@ -130,7 +131,11 @@ impl Connection<'_> {
         }
     }
 
-    fn follow(&mut self, output: Output, tell: &Tell<'_>) -> Result<(), SignallerError> {
+    fn follow(
+        &mut self,
+        output: Output,
+        reporter: &EventReporter<'_>,
+    ) -> Result<(), SignallerError> {
         match output {
             Output::Send(message) => self.reply(Message::Text(message.to_json().into())),
             Output::AskWhetherRegistered => {
@@ -142,7 +147,7 @@ impl Connection<'_> {
                     tracing::info!(server = %self.signalling.target, %peer_id, "registered");
                     *self.registered_at = Some(Instant::now());
                 }
-                tell.event(event);
+                reporter.report(event);
                 Ok(())
             }
         }

@@ -8,8 +8,10 @@ mod back_off;
 mod config;
 mod connect;
 mod connection;
+mod context;
 mod conversation;
 mod credentials;
+mod event_reporter;
 mod liveness;
 mod outgoing;
 mod registration;
@@ -22,7 +24,6 @@ use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use wigwag_protocol::json::PeerStatus;
 
 use crate::error::SignallerError;
 use crate::signaller::{Candidate, Description, SessionId, Signaller, SignallerEvent};
@@ -30,8 +31,10 @@ use back_off::BackOff;
 pub use config::{NativeConfig, NativeLimits, Role};
 use connect::{Deadline, connect};
 use connection::{Ended, talk};
+use context::Context;
 use conversation::Command;
 pub use credentials::{basic_authorization, without_credentials};
+use event_reporter::EventReporter;
 use outgoing::Outgoing;
 use target::Target;
 
@@ -39,15 +42,6 @@ use target::Target;
 /// [stops](Signaller::stop) it.
 pub struct NativeSignaller {
     context: Arc<Context>,
-}
-
-/// What the task shares with its owner.
-struct Context {
-    target: Target,
-    status: PeerStatus,
-    limits: NativeLimits,
-    outgoing: Outgoing,
-    stopping: CancellationToken,
 }
 
 impl NativeSignaller {
@@ -121,26 +115,12 @@ impl fmt::Debug for NativeSignaller {
     }
 }
 
-/// Tells the owner what happens, until it wants to hear no more.
-struct Tell<'a> {
-    events: &'a (dyn Fn(SignallerEvent) + Send + Sync),
-    stopping: &'a CancellationToken,
-}
-
-impl Tell<'_> {
-    fn event(&self, event: SignallerEvent) {
-        if !self.stopping.is_cancelled() {
-            (self.events)(event);
-        }
-    }
-}
-
 async fn run(context: &Context, events: &(dyn Fn(SignallerEvent) + Send + Sync)) {
-    let tell = Tell {
+    let reporter = EventReporter {
         events,
         stopping: &context.stopping,
     };
-    match connect_for_ever(context, &tell).await {
+    match connect_for_ever(context, &reporter).await {
         Ended::Stopped => {
             tracing::info!(server = %context.target, "stopped");
             events(SignallerEvent::Stopped);
@@ -154,13 +134,13 @@ async fn run(context: &Context, events: &(dyn Fn(SignallerEvent) + Send + Sync))
 }
 
 /// Until the signaller is stopped, or the first connection cannot be made.
-async fn connect_for_ever(context: &Context, tell: &Tell<'_>) -> Ended {
+async fn connect_for_ever(context: &Context, reporter: &EventReporter<'_>) -> Ended {
     let limits = &context.limits;
     let mut back_off = BackOff::new(limits.back_off_min, limits.back_off_max);
     let mut ever_registered = false;
     loop {
         let mut registered_at = None;
-        let ended = connect_once(context, tell, &mut registered_at).await;
+        let ended = connect_once(context, reporter, &mut registered_at).await;
         let Ended::Lost(error) = ended else {
             return ended;
         };
@@ -177,7 +157,7 @@ async fn connect_for_ever(context: &Context, tell: &Tell<'_>) -> Ended {
         }
         let retry_in = back_off.wait(rand::random());
         tracing::warn!(server = %context.target, %error, ?retry_in, "not connected");
-        tell.event(SignallerEvent::Disconnected {
+        reporter.report(SignallerEvent::Disconnected {
             reason: error.to_string(),
             retry_in,
         });
@@ -193,7 +173,7 @@ async fn connect_for_ever(context: &Context, tell: &Tell<'_>) -> Ended {
 /// One connection, from the attempt to its end. `registered_at` says from when on it was of use.
 async fn connect_once(
     context: &Context,
-    tell: &Tell<'_>,
+    reporter: &EventReporter<'_>,
     registered_at: &mut Option<Instant>,
 ) -> Ended {
     let deadline = Deadline::after(context.limits.connect_timeout);
@@ -210,7 +190,7 @@ async fn connect_once(
         sleep(context.limits.stop_timeout).await;
     };
     tokio::select! {
-        ended = talk(socket, context, tell, deadline, registered_at) => ended,
+        ended = talk(socket, context, reporter, deadline, registered_at) => ended,
         () = out_of_time => {
             tracing::debug!(server = %context.target, "dropped the connection");
             Ended::Stopped
