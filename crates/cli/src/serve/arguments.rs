@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
+use super::flags::FLAGS;
 use super::settings::{Settings, find};
 use super::sources::{FromFlag, Sources};
 use super::value::Given;
@@ -101,33 +102,6 @@ const TLS: &str = "TLS";
 const CLIENTS: &str = "Clients";
 const OPERATION: &str = "Operation";
 const INSTEAD: &str = "Instead of serving";
-
-/// Which flag is for which setting: (key, flag).
-const FLAGS: [(&str, &str); 14] = [
-    ("host", "host"),
-    ("port", "port"),
-    ("text_port", "text-port"),
-    ("admin.port", "admin-port"),
-    ("tls.certificate", "cert"),
-    ("tls.key", "key"),
-    ("tls.acme.domains", "acme-domain"),
-    ("tls.client_certificates.authority", "client-ca"),
-    ("limits.ping_interval", "keepalive-timeout"),
-    ("allowed_origins", "allowed-origin"),
-    ("page.frame_ancestors", "frame-ancestor"),
-    ("trusted_proxies", "trusted-proxy"),
-    (
-        "only_producers_call_consumers",
-        "only-producers-call-consumers",
-    ),
-    ("log_format", "log-format"),
-];
-
-/// The flag for a setting, if it has one.
-pub(super) fn flag_of(key: &str) -> Option<&'static str> {
-    let (_, flag) = FLAGS.iter().find(|(of, _)| *of == key)?;
-    Some(flag)
-}
 
 impl ServeArguments {
     /// Where the settings are to be read from, now and at each reload.

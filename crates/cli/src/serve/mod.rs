@@ -6,6 +6,7 @@
 mod arguments;
 mod check;
 mod file;
+mod flags;
 mod health;
 mod mistake;
 mod quantity;

@@ -10,6 +10,7 @@ use strsim::damerau_levenshtein;
 use wigwag_server::Config;
 
 use super::file;
+use super::flags::flag_of;
 use super::mistake::Mistake;
 use super::settings::{SETTINGS, Setting, Settings, Unfit, find, is_section, variable_of};
 use super::value::Given;
@@ -260,7 +261,7 @@ impl Reading {
         let origin = self.origins.get(given).unwrap_or(&Origin::Default);
         let name = |key: &str| match origin {
             Origin::Flag { .. } => {
-                let flag = super::arguments::flag_of(key);
+                let flag = flag_of(key);
                 flag.map_or_else(|| key.to_owned(), |flag| format!("--{flag}"))
             }
             Origin::Environment { .. } => variable_of(key),
