@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use wigwag_server::{AdminConfig, Secret};
 
-use super::Unfit;
+use super::unfit::Unfit;
 use crate::bounded_file::{MAX_TOKEN_FILE_BYTES, read_at_most};
 
 /// The section `admin`.

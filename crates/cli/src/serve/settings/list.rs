@@ -6,7 +6,7 @@ use super::super::quantity::{Bytes, Count, Delay, Time};
 use super::super::value::{
     File, Format, Kind, List, LogFilter, Optional, Parsed, Port, Switch, Text, Version,
 };
-use super::Setting;
+use super::setting::Setting;
 
 macro_rules! setting {
     ($key:literal, $kind:ty, $($field:ident).+, $about:literal $(, example: $example:literal)?) => {

@@ -1,7 +1,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
+use wigwag_server::Config;
+
 use super::super::file;
+use super::super::value::Given;
 use super::*;
 
 /// The names of the fields of a value, by way of its own output.

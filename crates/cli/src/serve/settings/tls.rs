@@ -8,7 +8,7 @@ use wigwag_server::{
     WATCH_INTERVAL,
 };
 
-use super::Unfit;
+use super::unfit::Unfit;
 
 /// The unit's and the container's own folder; nobody else may write there.
 const ACME_FOLDER: &str = "/var/lib/wigwag/acme";
