@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::Sender;
 
-use super::outlet::Kind;
+use super::kind::Kind;
 
 /// Something happened.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use gstreamer as gst;
 
-use super::outlet::Kind;
+use super::kind::Kind;
 
 /// The most of a group that is kept, in bytes and in frames.
 const MAX_BYTES: usize = 4 << 20;

@@ -23,6 +23,7 @@ mod event;
 mod group;
 mod input;
 mod jpeg;
+mod kind;
 mod latest;
 mod loss;
 mod missing;

@@ -18,6 +18,7 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 
 use super::group::FrameGroup;
+use super::kind::Kind;
 use super::latest::Latest;
 
 /// How long before it is due a file's first picture is sent on its way.
@@ -28,13 +29,6 @@ const LIVE_TOLERANCE: i64 = 2_000_000_000;
 
 /// A picture without a duration.
 const USUAL_DURATION: i64 = 33_000_000;
-
-/// Pictures or sound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    Video,
-    Audio,
-}
 
 /// The clock that all pipelines of the command share, and when it began.
 #[derive(Clone, Debug)]
@@ -100,19 +94,6 @@ impl Silence {
     /// Whether anything ever came.
     pub(crate) fn is_known(self) -> bool {
         self.picture.is_some() || self.sound.is_some()
-    }
-}
-
-impl Kind {
-    /// The kind of a media type; none if it is neither.
-    pub(crate) fn of(media_type: &str) -> Option<Self> {
-        if media_type.starts_with("video/") || media_type.starts_with("image/") {
-            Some(Self::Video)
-        } else if media_type.starts_with("audio/") {
-            Some(Self::Audio)
-        } else {
-            None
-        }
     }
 }
 

@@ -11,7 +11,8 @@ use gstwigwag::WebRtcSink;
 
 use super::arguments::{Latency, Transcode};
 use super::event::{OutputEvent, OutputReporter};
-use super::outlet::{Kind, Outlet, SharedClock};
+use super::kind::Kind;
+use super::outlet::{Outlet, SharedClock};
 
 /// How much may be on its way: enough for a file to begin again meanwhile.
 const MAX_WAITING_TIME: gst::ClockTime = gst::ClockTime::from_mseconds(700);

@@ -14,7 +14,7 @@ use gstreamer_app as gst_app;
 use super::arrival::Arrival;
 use super::description::{is_live, is_raw, name_of, rotation};
 use super::event::Failure;
-use super::outlet::Kind;
+use super::kind::Kind;
 use super::source::make;
 use super::tracks::Shared;
 

@@ -9,8 +9,9 @@ use gstreamer as gst;
 
 use super::description::{data_of_rtp, media_type};
 use super::event::{Failure, SourceEvent, SourceReporter};
+use super::kind::Kind;
 use super::missing;
-use super::outlet::{Feed, Kind};
+use super::outlet::Feed;
 use super::source::make;
 use super::track::{Track, add, broken};
 
