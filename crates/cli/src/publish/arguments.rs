@@ -1,20 +1,19 @@
 //! What `wigwag publish` is told.
 
 use std::net::Ipv6Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::cameras::Camera;
-use super::channel::SourceSettings;
+use super::bitrate::bitrate;
+use super::camera::{Camera, Named};
 use super::input::{Input, InputError};
+use super::input_file::{InputFileError, first_line};
 use super::network::{NetworkSettings, RtspTransport};
-use super::output::OutputSettings;
+use super::output_settings::{Latency, OutputSettings, Transcode};
+use super::source_settings::SourceSettings;
 use crate::header::{Headers, headers};
-
-/// After so long, a live source of which nothing comes is called again.
-pub(crate) const SOURCE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The published server's port.
 const PORT: u16 = 8443;
@@ -142,35 +141,6 @@ pub struct PublishArguments {
     pub(crate) transcode: Transcode,
 }
 
-/// Whether what comes encoded is transcoded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Transcode {
-    /// For viewers that need it.
-    #[default]
-    WhenNeeded,
-    /// Everybody gets it as it comes, or not at all.
-    Never,
-}
-
-/// What viewers of a live source get.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Latency {
-    /// Pictures as soon as they come.
-    #[default]
-    Low,
-    /// Pictures held back a little.
-    Smooth,
-}
-
-/// An input and the name it is published under.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Named {
-    pub(crate) name: String,
-    pub(crate) input: Input,
-}
-
 /// What is wrong with the command line.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ArgumentError {
@@ -178,8 +148,8 @@ pub(crate) enum ArgumentError {
     MoreNamesThanInputs { names: usize, inputs: usize },
     #[error(transparent)]
     Input(#[from] InputError),
-    #[error("no input in {}: {reason}", path.display())]
-    InputFile { path: PathBuf, reason: String },
+    #[error(transparent)]
+    InputFile(#[from] InputFileError),
 }
 
 impl PublishArguments {
@@ -254,20 +224,6 @@ impl PublishArguments {
     }
 }
 
-/// The first line of a file, which is an input.
-pub(crate) fn first_line(path: &Path) -> Result<String, ArgumentError> {
-    let failed = |reason: &str| ArgumentError::InputFile {
-        path: path.to_owned(),
-        reason: reason.to_owned(),
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| failed(&error.to_string()))?;
-    let line = text.lines().next().unwrap_or_default().trim();
-    match line.is_empty() {
-        true => Err(failed("its first line is empty")),
-        false => Ok(line.to_owned()),
-    }
-}
-
 /// The name, with a number if another input has it.
 fn unused(named: &[Named], name: &str) -> String {
     let is_used = |candidate: &str| named.iter().any(|other| other.name == candidate);
@@ -318,26 +274,6 @@ fn is_host_and_port(text: &str) -> bool {
         None => rest.is_empty(),
     };
     host_is_fine && port_is_fine
-}
-
-pub(crate) fn bitrate(text: &str) -> Result<u32, &'static str> {
-    const WRONG: &str = "write it like 800k, 2.5M or 800000";
-    let (number, unit) = match text.strip_suffix(['k', 'K', 'M']) {
-        Some(number) if text.ends_with('M') => (number, 1e6),
-        Some(number) => (number, 1e3),
-        None => (text, 1.0),
-    };
-    let number: f64 = number.parse().map_err(|_| WRONG)?;
-    let rate = number * unit;
-    if !(1_000.0..=f64::from(u32::MAX)).contains(&rate) {
-        return Err("between 1k and 4G bit/s");
-    }
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the range was checked"
-    )]
-    Ok(rate as u32)
 }
 
 #[cfg(test)]
@@ -422,14 +358,5 @@ mod tests {
         assert!(server("wss:///path").is_err());
         assert!(stun_server("stun:example.org").is_ok());
         assert!(stun_server("stun://example.org:3478/").is_err());
-    }
-
-    #[test]
-    fn rates_are_read_with_their_units() {
-        assert_eq!(bitrate("800k"), Ok(800_000));
-        assert_eq!(bitrate("2.5M"), Ok(2_500_000));
-        assert_eq!(bitrate("1000000"), Ok(1_000_000));
-        assert!(bitrate("NaN").is_err());
-        assert!(bitrate("-5M").is_err());
     }
 }

@@ -6,10 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 
-use super::arguments::{Latency, Named, Transcode, bitrate, first_line};
-use super::channel::SourceSettings;
+use super::bitrate::bitrate;
+use super::camera::{Camera, Named};
 use super::input::Input;
+use super::input_file::first_line;
 use super::network::{NetworkSettings, RtspTransport};
+use super::output_settings::{Latency, Transcode};
+use super::source_settings::{SOURCE_TIMEOUT, SourceSettings};
 use crate::bounded_file::read_at_most;
 
 /// Cameras in a file.
@@ -19,16 +22,6 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// How often the file is looked at.
 pub(crate) const LOOK_INTERVAL: Duration = Duration::from_secs(2);
-
-/// One camera, as the file has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Camera {
-    pub(crate) named: Named,
-    pub(crate) sources: SourceSettings,
-    pub(crate) latency: Latency,
-    pub(crate) transcode: Transcode,
-    pub(crate) max_bitrate: Option<u32>,
-}
 
 /// What is wrong with a file of cameras; one line, for the user.
 #[derive(Debug, thiserror::Error)]
@@ -154,7 +147,7 @@ impl Entry {
         }
         let timeout = match &self.source_timeout {
             Some(text) => humantime::parse_duration(text).map_err(|error| error.to_string())?,
-            None => super::arguments::SOURCE_TIMEOUT,
+            None => SOURCE_TIMEOUT,
         };
         let max_bitrate = self.max_bitrate.as_deref().map(bitrate).transpose()?;
         Ok(Camera {

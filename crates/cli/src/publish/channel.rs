@@ -8,17 +8,19 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use super::arguments::Named;
 use super::back_off::BackOff;
+use super::camera::Named;
 use super::event::{Event, Failure, OutputEvent, OutputReporter, SourceEvent, SourceReporter};
 use super::input::Input;
 use super::kind::Kind;
-use super::network::{NetworkSettings, RtspTransport};
+use super::network::RtspTransport;
 use super::outlet::{Feed, Outlet, SharedClock};
-use super::output::{Output, OutputSettings};
+use super::output::Output;
+use super::output_settings::OutputSettings;
 use super::progress::{Awaited, Progress};
 use super::snapshots::SnapshotRegistration;
 use super::source::Source;
+use super::source_settings::SourceSettings;
 use super::status::Status;
 use super::tracks::Before;
 
@@ -59,22 +61,6 @@ pub(crate) enum Fate {
     Ended,
     /// The text is for the user.
     Failed(String),
-}
-
-/// What is done with sources.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SourceSettings {
-    /// Begins again at the end of a file.
-    pub(crate) repeat: bool,
-    /// A live source of which nothing comes for so long has failed; none: it is waited for.
-    pub(crate) timeout: Option<Duration>,
-    /// How often in a row a source that fails is called again; none: for ever.
-    pub(crate) retry: Option<u32>,
-    /// Called only while somebody watches, once it is known what it has.
-    pub(crate) on_demand: bool,
-    /// Others are published beside it, which must not end with it: it is called again whatever is wrong.
-    pub(crate) is_one_of_many: bool,
-    pub(crate) network: NetworkSettings,
 }
 
 /// An input that is published.

@@ -5,11 +5,12 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Instant;
 
-use super::cameras::Camera;
+use super::camera::Camera;
 use super::channel::{Channel, Fate};
 use super::event::Event;
 use super::outlet::SharedClock;
-use super::output::{OutputSettings, STOP_TIMEOUT};
+use super::output::STOP_TIMEOUT;
+use super::output_settings::OutputSettings;
 use super::snapshots::Snapshots;
 use super::status::Status;
 

@@ -1,6 +1,5 @@
 //! A `webrtcsink` in a pipeline of its own, which lives as long as its input is published.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use gst::glib;
@@ -9,27 +8,14 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstwigwag::WebRtcSink;
 
-use super::arguments::{Latency, Transcode};
 use super::event::{OutputEvent, OutputReporter};
 use super::kind::Kind;
 use super::outlet::{Outlet, SharedClock};
+use super::output_settings::{Latency, OutputSettings, Transcode};
 
 /// How much may be on its way: enough for a file to begin again meanwhile.
 const MAX_WAITING_TIME: gst::ClockTime = gst::ClockTime::from_mseconds(700);
 const MAX_WAITING_BYTES: u64 = 96 << 20;
-
-/// What an output is told.
-#[derive(Clone, Debug)]
-pub(crate) struct OutputSettings {
-    pub(crate) server: String,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) cafile: Option<PathBuf>,
-    pub(crate) insecure_tls: bool,
-    pub(crate) stun_server: Option<String>,
-    pub(crate) max_bitrate: Option<u32>,
-    pub(crate) latency: Latency,
-    pub(crate) transcode: Transcode,
-}
 
 /// A sink and its pipeline.
 pub(crate) struct Output {

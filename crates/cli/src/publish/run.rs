@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 use wigwag_server::{Config, Server};
 
 use super::arguments::{ArgumentError, PublishArguments};
-use super::cameras::{Camera, CamerasFile, LOOK_INTERVAL};
+use super::camera::Camera;
+use super::cameras::{CamerasFile, LOOK_INTERVAL};
 use super::channels::Channels;
 use super::event::Event;
 use super::outlet::SharedClock;
