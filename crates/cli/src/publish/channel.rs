@@ -21,8 +21,8 @@ use super::progress::{Awaited, Progress};
 use super::snapshots::SnapshotRegistration;
 use super::source::Source;
 use super::source_settings::SourceSettings;
+use super::source_state::Before;
 use super::status::Status;
-use super::tracks::Before;
 
 /// How long tracks that are ready wait for those that are not.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);

@@ -17,6 +17,7 @@ use gst::prelude::*;
 use gstreamer as gst;
 
 use super::address::Address;
+use super::elements::{broken, make};
 use super::event::{Failure, SourceReporter};
 use super::input::Input;
 use super::kind::Kind;
@@ -24,10 +25,10 @@ use super::loss::Losses;
 use super::missing;
 use super::network::NetworkSettings;
 use super::outlet::{Feed, SharedClock, Silence};
+use super::source_state::{Before, SourceState};
 use super::tcp::Listener;
 use super::test_pattern;
-use super::track::broken;
-use super::tracks::{Before, Shared};
+use super::tracks::{attach, parse};
 
 /// How much of RTSP is kept to put packets in order, in ms.
 const RTSP_LATENCY: u32 = 200;
@@ -38,7 +39,7 @@ const UDP_TIMEOUT: u64 = 3_000_000;
 /// A source that runs.
 pub(crate) struct Source {
     pipeline: gst::Pipeline,
-    shared: Arc<Shared>,
+    shared: Arc<SourceState>,
     losses: OnceLock<Arc<Losses>>,
     /// Where senders call over TCP.
     listener: OnceLock<Listener>,
@@ -65,7 +66,7 @@ impl Source {
     ) -> Result<Self, Failure> {
         let pipeline = gst::Pipeline::new();
         clock.apply(&pipeline);
-        let shared = Shared::watch(&pipeline, feed, before, reporter);
+        let shared = SourceState::watch(&pipeline, feed, before, reporter);
         let source = Self {
             pipeline,
             shared,
@@ -241,7 +242,7 @@ impl Source {
     fn network(&self, source: &gst::Element) -> Result<(), Failure> {
         let shared = Arc::clone(&self.shared);
         source.connect_pad_added(move |_, pad| {
-            if let Err(failure) = shared.parse(pad) {
+            if let Err(failure) = parse(&shared, pad) {
                 shared.fail(failure);
             }
         });
@@ -270,7 +271,7 @@ impl Source {
             })?;
             self.pipeline.add(&bin).map_err(|_| broken())?;
             let pad = bin.static_pad("src").ok_or_else(broken)?;
-            self.shared.attach(kind, &pad);
+            attach(&self.shared, kind, &pad);
         }
         if !has_clock {
             self.shared.lacks(format!(
@@ -296,7 +297,7 @@ impl Source {
         let decoder = make("decodebin")?;
         let shared = Arc::clone(&self.shared);
         decoder.connect_pad_added(move |_, pad| {
-            shared.attach(Kind::Video, pad);
+            attach(&shared, Kind::Video, pad);
             shared.all_pads_are_there();
         });
         let chain = [source, filter, decoder];
@@ -310,26 +311,13 @@ impl Source {
 /// Reads what an element gives as it comes, whatever it is.
 fn bytes(
     pipeline: &gst::Pipeline,
-    shared: &Arc<Shared>,
+    shared: &Arc<SourceState>,
     source: &gst::Element,
 ) -> Result<(), Failure> {
     source.set_property("do-timestamp", true);
     pipeline.add(source).map_err(|_| broken())?;
     let pad = source.static_pad("src").ok_or_else(broken)?;
-    shared.parse(&pad)?;
+    parse(shared, &pad)?;
     shared.all_pads_are_there();
     source.sync_state_with_parent().map_err(|_| broken())
-}
-
-/// Makes an element; an error names the package that has it.
-pub(super) fn make(name: &str) -> Result<gst::Element, Failure> {
-    gst::ElementFactory::make(name)
-        .build()
-        .map_err(|_| Failure {
-            text: format!(
-                "GStreamer lacks an element: {name}; install {}",
-                missing::element_package(name)
-            ),
-            lasting: true,
-        })
 }

@@ -13,10 +13,10 @@ use gstreamer_app as gst_app;
 
 use super::arrival::Arrival;
 use super::description::{is_live, is_raw, name_of, rotation};
+use super::elements::{add, broken, make};
 use super::event::Failure;
 use super::kind::Kind;
-use super::source::make;
-use super::tracks::Shared;
+use super::source_state::SourceState;
 
 /// How much of what comes encoded may wait in front of a decoder or viewer: more than tracks of one file are
 /// apart.
@@ -29,7 +29,7 @@ const MAX_DECODER_BYTES: u64 = 4 << 20;
 /// A track and what becomes of it.
 pub(super) struct Track {
     kind: Kind,
-    shared: Arc<Shared>,
+    shared: Arc<SourceState>,
     origin: glib::WeakRef<gst::Pad>,
     /// How `videoflip` has to turn it; empty if it is upright.
     rotation: OnceLock<&'static str>,
@@ -55,7 +55,11 @@ enum Verdict {
 
 impl Track {
     /// Attaches a track to a pad of the source's pipeline.
-    pub(super) fn attach(shared: &Arc<Shared>, kind: Kind, pad: &gst::Pad) -> Result<(), Failure> {
+    pub(super) fn attach(
+        shared: &Arc<SourceState>,
+        kind: Kind,
+        pad: &gst::Pad,
+    ) -> Result<(), Failure> {
         let pipeline = shared.pipeline()?;
         let track = Arc::new(Self {
             kind,
@@ -265,24 +269,4 @@ fn app_sink(
         .build();
     sink.set_caps(caps);
     sink
-}
-
-/// Adds elements to a pipeline, linked in a row, in its state.
-pub(super) fn add(pipeline: &gst::Pipeline, chain: &[gst::Element]) -> Result<(), Failure> {
-    let added = pipeline
-        .add_many(chain)
-        .and_then(|()| gst::Element::link_many(chain));
-    added.map_err(|_: glib::BoolError| broken())?;
-    for element in chain.iter().rev() {
-        element.sync_state_with_parent().map_err(|_| broken())?;
-    }
-    Ok(())
-}
-
-/// What ought not to happen: it is said and the command ends, but nothing panics.
-pub(super) fn broken() -> Failure {
-    Failure {
-        text: "its pipeline could not be built".to_owned(),
-        lasting: true,
-    }
 }
