@@ -148,7 +148,7 @@ mod tests {
             assert!(backlog.waiting().messages <= COALESCE_FROM + 2);
             assert!(backlog.places.len() <= 3 * COALESCE_FROM, "few places");
         }
-        // What was numbered anew is found again.
+        // A status with a new number is found again.
         status(&mut backlog, "calm", "calmer");
         assert_eq!(backlog.waiting().messages, COALESCE_FROM + 2);
         for _ in 0..COALESCE_FROM {

@@ -31,8 +31,12 @@ use crate::registry::{Peer, Received, SignallingHub};
 /// together there, and the WebSocket gives nothing of that back.
 const READ_BUFFER_BYTES: usize = 2 * 1024;
 
-/// What is written at once at the most, if many short messages wait.
+/// The most that is written at once, if many short messages wait.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+
+/// The most messages that are read before what waits is sent: answers to messages that came together share a send, and
+/// a peer that never stops sending still gets its own.
+const MAX_READ_BEFORE_FLUSH: usize = 16;
 
 type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
 
@@ -71,6 +75,8 @@ pub(crate) async fn serve<H: SignallingHub>(
                 outbound: &outbound,
                 limits,
                 metrics,
+                unflushed: false,
+                read_since_flush: 0,
             };
             let ended = connection.run(&mut peer, limiter).await;
             let name = peer.to_string();
@@ -123,6 +129,10 @@ struct Connection<'a> {
     outbound: &'a Outbound,
     limits: &'a Limits,
     metrics: &'a ProtocolMetrics,
+    /// Whether the socket holds messages that were not sent yet.
+    unflushed: bool,
+    /// Messages that were read meanwhile.
+    read_since_flush: usize,
 }
 
 impl Connection<'_> {
@@ -136,9 +146,8 @@ impl Connection<'_> {
         let mut liveness = Liveness::new(limits.ping_interval, limits.pong_timeout, start);
         let mut hello_due = peer.must_register().then(|| start + limits.hello_timeout);
         let mut timer = pin!(sleep_until(next_deadline(&liveness, hello_due)));
-        let mut unflushed = false;
         loop {
-            match poll_fn(|cx| self.poll_event(cx, timer.as_mut(), &mut unflushed)).await {
+            match poll_fn(|cx| self.poll_event(cx, timer.as_mut())).await {
                 Event::Received(Message::Close(_)) => return Ended::ByPeer,
                 Event::Received(message) => {
                     let now = Instant::now();
@@ -168,7 +177,7 @@ impl Connection<'_> {
                             if let Err(error) = self.socket.start_send_unpin(ping) {
                                 return why_broken(&error, self.limits);
                             }
-                            unflushed = true;
+                            self.unflushed = true;
                         }
                         Due::GiveUp => {
                             return Ended::ByUs(CloseReason::NoPong(limits.pong_timeout));
@@ -198,30 +207,36 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Writes what waits and reads what came. Writing goes first, so that a peer has heard what happened
-    /// before its ping is answered.
-    fn poll_event(
-        &mut self,
-        cx: &mut Context<'_>,
-        timer: Pin<&mut Sleep>,
-        unflushed: &mut bool,
-    ) -> Poll<Event> {
-        if let Poll::Ready(ended) = self.poll_write(cx, unflushed) {
+    /// Reads what has come, and sends what waits when there is nothing more to read. What waits is taken before each
+    /// message is read, so that a peer is notified of all that happened before its ping is answered.
+    fn poll_event(&mut self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Poll<Event> {
+        if let Poll::Ready(ended) = self.poll_take(cx) {
+            return Poll::Ready(Event::Ended(ended));
+        }
+        if self.read_since_flush >= MAX_READ_BEFORE_FLUSH
+            && let Poll::Ready(ended) = self.poll_flush(cx)
+        {
             return Poll::Ready(Event::Ended(ended));
         }
         match self.socket.poll_next_unpin(cx) {
-            Poll::Ready(Some(Ok(message))) => return Poll::Ready(Event::Received(message)),
+            Poll::Ready(Some(Ok(message))) => {
+                self.read_since_flush += 1;
+                return Poll::Ready(Event::Received(message));
+            }
             Poll::Ready(Some(Err(error))) => {
                 return Poll::Ready(Event::Ended(why_broken(&error, self.limits)));
             }
             Poll::Ready(None) => return Poll::Ready(Event::Ended(Ended::ByPeer)),
             Poll::Pending => {}
         }
+        if let Poll::Ready(ended) = self.poll_flush(cx) {
+            return Poll::Ready(Event::Ended(ended));
+        }
         timer.poll(cx).map(|()| Event::Deadline)
     }
 
-    /// Moves messages from the queue to the socket as far as it takes them. Ready only at an end.
-    fn poll_write(&mut self, cx: &mut Context<'_>, unflushed: &mut bool) -> Poll<Ended> {
+    /// Moves messages from the queue to the socket, as far as it takes them. Ready only at an end.
+    fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         loop {
             let writable = match self.socket.poll_ready_unpin(cx) {
                 Poll::Ready(Ok(())) => true,
@@ -237,14 +252,19 @@ impl Connection<'_> {
                     if let Err(error) = self.socket.start_send_unpin(message) {
                         return Poll::Ready(why_broken(&error, self.limits));
                     }
-                    *unflushed = true;
+                    self.unflushed = true;
                 }
-                Poll::Pending => break,
+                Poll::Pending => return Poll::Pending,
             }
         }
-        if *unflushed {
+    }
+
+    /// Sends what the socket holds. Ready only at an end.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        self.read_since_flush = 0;
+        if self.unflushed {
             match self.socket.poll_flush_unpin(cx) {
-                Poll::Ready(Ok(())) => *unflushed = false,
+                Poll::Ready(Ok(())) => self.unflushed = false,
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(why_broken(&error, self.limits));
                 }
@@ -260,7 +280,7 @@ fn next_deadline(liveness: &Liveness, hello_due: Option<Instant>) -> Instant {
     hello_due.map_or(liveness, |due| due.min(liveness))
 }
 
-/// A message that is too large is worth a reason, and so is a peer that takes nothing, though it cannot be told;
+/// A message that is too large is worth a reason, and so is a peer that takes nothing, though the reason cannot reach it;
 /// anything else that cannot be read or written is an end.
 fn why_broken(error: &Error, limits: &Limits) -> Ended {
     match error {
@@ -297,9 +317,12 @@ async fn close(socket: &mut WebSocket, reason: Option<CloseReason>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
+    use tokio::io::DuplexStream;
     use tokio_tungstenite::client_async;
+    use tokio_util::io::InspectWriter;
 
     use super::*;
     use crate::config::Config;
@@ -329,5 +352,48 @@ mod tests {
             assert!(last.elapsed() <= ping_interval + Duration::from_secs(1));
             last = Instant::now();
         }
+    }
+
+    /// A client of a server that was welcomed, and the number of times that the server writes to it.
+    async fn counted_client() -> (WebSocketStream<DuplexStream>, Arc<AtomicUsize>) {
+        let server = InMemoryServer::new(&Config::default()).expect("a good configuration");
+        let (client, stream) = io::duplex(64 * 1024);
+        let writes = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&writes);
+        let count = move |_: &[u8]| {
+            counted.fetch_add(1, Ordering::Relaxed);
+        };
+        server.accept(InspectWriter::new(stream, count)).await;
+        let upgrade = client_async("ws://simulated/", client).await;
+        let (mut client, _) = upgrade.expect("an upgrade");
+        client.next().await.expect("up").expect("a welcome");
+        writes.store(0, Ordering::Relaxed);
+        (client, writes)
+    }
+
+    /// Sends so many requests in one write, and reads as many answers.
+    async fn ask_at_once(client: &mut WebSocketStream<DuplexStream>, count: usize) {
+        for _ in 0..count {
+            let list = Message::text(r#"{"type":"list"}"#);
+            client.feed(list).await.expect("taken");
+        }
+        client.flush().await.expect("sent");
+        for _ in 0..count {
+            client.next().await.expect("up").expect("an answer");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_to_messages_that_came_together_sent_at_once() {
+        let (mut client, writes) = counted_client().await;
+        ask_at_once(&mut client, MAX_READ_BEFORE_FLUSH - 1).await;
+        assert_eq!(writes.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_sent_while_more_messages_wait_to_be_read() {
+        let (mut client, writes) = counted_client().await;
+        ask_at_once(&mut client, 4 * MAX_READ_BEFORE_FLUSH).await;
+        assert!(writes.load(Ordering::Relaxed) >= 4);
     }
 }

@@ -156,7 +156,7 @@ pub enum TlsError {
         "this program was built without ACME; build it with the feature `acme`, or name a certificate and its key"
     )]
     AcmeIsAbsent,
-    /// ACME was told no domain.
+    /// ACME has no domain.
     #[error("ACME needs a domain at least")]
     NoDomain,
     /// This is no name that can be certified by an answer on port 443.

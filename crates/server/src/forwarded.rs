@@ -1,7 +1,7 @@
-//! Who is behind a proxy: the client's address, as proxies that are trusted pass it on.
+//! The address of the client behind a proxy, as trusted proxies pass it on.
 //!
 //! Each proxy appends the address of whom it was connected to. So the list is true from its right end to
-//! where the first stranger stands: that is the client. What stands further left is what the client said.
+//! to the first address that is not a trusted proxy's: that is the client. What stands further left is what the client said.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

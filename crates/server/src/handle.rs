@@ -57,7 +57,7 @@ impl Handle {
         if !tls::reconfigure(self.state.tls.as_ref(), config.tls.as_ref())? {
             needs_restart.push("tls");
         }
-        self.state.reload(settings, &config);
+        self.state.reload(settings, config);
         tracing::info!("took new settings");
         Ok(Reloaded { needs_restart })
     }

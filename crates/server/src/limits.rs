@@ -52,7 +52,7 @@ pub struct Limits {
     pub pong_timeout: Duration,
     /// How long a peer has to read the reason why it is closed.
     pub close_timeout: Duration,
-    /// How long a server that is told to stop goes on as if it were not, but for `/readyz`: so that load
+    /// How long a server that is to stop goes on serving, but for `/readyz`: so that load
     /// balancers notice before clients do.
     pub shutdown_delay: Duration,
     /// How long a server that stops waits for its connections.

@@ -2,8 +2,8 @@
 //!
 //! The files are built from `web/app` and checked in, so that building this crate needs no Node. This
 //! server serves them at `/`; another that does must send the headers of [`PageFile::headers`] along.
-//! The page looks for the signalling server at its own host and port unless [`index`] tells it another
-//! address.
+//! The page looks for the signalling server at its own host and port unless [`index`] puts another
+//! address into it.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use axum::http::HeaderValue;
 
 use crate::frame_ancestor::FrameAncestor;
 
-/// The page runs its own script only, and connects wherever it is told to signal: an address in its
+/// The page runs its own script only, and connects to any signalling server: an address in its
 /// `signalling` query may name any server.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      connect-src 'self' ws: wss:; img-src 'self' data:; media-src 'self' blob:; base-uri 'none'; \
@@ -77,7 +77,7 @@ impl PageFile {
             ("content-security-policy", CONTENT_SECURITY_POLICY),
             ("x-content-type-options", "nosniff"),
             ("referrer-policy", "no-referrer"),
-            // Kept, but asked for anew each time: the names stay when the content changes.
+            // Kept, but validated each time: the names stay when the content changes.
             ("cache-control", "no-cache"),
         ]
     }
@@ -118,17 +118,17 @@ pub fn find(path: &str) -> Option<&'static PageFile> {
     FILES.iter().find(|file| file.path == path)
 }
 
-/// The page itself, told where the signalling server is: an address (`wss://example.org:8443`) or,
+/// The page itself with the address of the signalling server: an address (`wss://example.org:8443`) or,
 /// where the host is the one that the page came from, a port with or without a scheme (`ws://:8443`,
-/// `:8443`). `None` stands for the page's own host and port. Once told, it is no longer what the
+/// `:8443`). `None` stands for the page's own host and port. With another address it is no longer what the
 /// entity tag of its file names.
 pub fn index(signalling: Option<&str>) -> Cow<'static, [u8]> {
     let content = FILES[0].content;
     let (Some(address), Ok(text)) = (signalling, str::from_utf8(content)) else {
         return Cow::Borrowed(content);
     };
-    let told = format!("{SIGNALLING_PLACE}{}", escaped(address));
-    Cow::Owned(text.replacen(SIGNALLING_PLACE, &told, 1).into_bytes())
+    let meta = format!("{SIGNALLING_PLACE}{}", escaped(address));
+    Cow::Owned(text.replacen(SIGNALLING_PLACE, &meta, 1).into_bytes())
 }
 
 fn escaped(text: &str) -> String {
@@ -187,8 +187,8 @@ mod tests {
 
     #[test]
     fn the_page_is_told_the_signalling_address_as_text() {
-        let told = index(Some("ws://:8443/?a=\"><script>&b"));
-        let text = str::from_utf8(&told).expect("text");
+        let page = index(Some("ws://:8443/?a=\"><script>&b"));
+        let text = str::from_utf8(&page).expect("text");
         let expected =
             r#"<meta name="wigwag-signalling" content="ws://:8443/?a=&quot;>&lt;script>&amp;b" />"#;
         assert!(text.contains(expected), "{text}");

@@ -23,7 +23,7 @@ pub(crate) enum Refusal {
     Metrics,
 }
 
-/// How long to wait, where nobody can tell.
+/// How long to wait, where that is not known.
 const A_WHILE: Duration = Duration::from_secs(10);
 
 impl Refusal {
@@ -91,8 +91,8 @@ mod tests {
         ] {
             let response = refusal.into_response();
             assert_eq!(response.status(), status);
-            let told = response.headers().get(RETRY_AFTER);
-            assert_eq!(told.map(|value| value.to_str().expect("text")), wait);
+            let retry_after = response.headers().get(RETRY_AFTER);
+            assert_eq!(retry_after.map(|value| value.to_str().expect("text")), wait);
         }
     }
 }

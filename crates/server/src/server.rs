@@ -113,9 +113,9 @@ impl Server {
         })
     }
 
-    /// Adds routes to those of the main port. They are behind the same limits, and may find out who asks with
+    /// Adds routes to those of the main port. They are behind the same limits, and may find out the client with
     /// [`ClientAddress`](crate::ClientAddress); what they do not take goes to the page and the protocol. A route may
-    /// upgrade its requests to WebSockets, for which [`Handle::stopping`] tells when to close them.
+    /// upgrade its requests to WebSockets, which they close when [`Handle::stopping`] is ready.
     ///
     /// # Panics
     ///

@@ -1,6 +1,6 @@
 //! Sockets that listen before the server is there.
 //!
-//! Whoever holds them, such as a service manager, keeps them over a restart: clients that connect meanwhile wait in
+//! Their owner, such as a service manager, keeps them over a restart: clients that connect meanwhile wait in
 //! their backlog instead of being refused.
 
 use std::io;
@@ -23,7 +23,7 @@ pub struct Sockets {
     pub admin: Option<StdTcpListener>,
 }
 
-/// Takes over a socket, or listens anew, and says where.
+/// Takes over a socket, or listens, and returns the address.
 pub(crate) async fn take_or_listen(
     socket: Option<StdTcpListener>,
     host: &str,

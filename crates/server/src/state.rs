@@ -57,13 +57,13 @@ impl ServerState {
     }
 
     /// Replaces what can be changed while the server runs. Policies and the number of connections apply at once.
-    pub(crate) fn reload(&self, settings: Settings, config: &Config) {
+    pub(crate) fn reload(&self, settings: Settings, config: Config) {
         self.permits.set_limit(config.limits.max_connections);
         self.settings.replace(settings.connections);
         self.admission.reload(settings.admission);
-        self.json.set_policy(config.policy.clone());
+        self.json.set_policy(config.policy);
         #[cfg(feature = "text")]
-        self.text.set_policy(config.text_policy.clone());
+        self.text.set_policy(config.text_policy);
     }
 
     /// Closes every WebSocket of both protocols, and all that come later.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::parts::{CONTAINER, Made, browsers_long, build, end_to_end_long, npm, published, soak};
+use super::parts::{
+    CONTAINER, Made, browsers_long, build, end_to_end_long, npm, published, server_features, soak,
+};
 use super::platforms::{self, PLATFORMS};
 use super::programs::{self, END_TO_END};
 use super::schedule::{Lane, Part};
@@ -59,6 +61,7 @@ pub(super) fn before_closing(made: &Made) -> Vec<Part<'_>> {
     }));
     parts.extend([
         Part::new("container", Lane::Alone, &["packages"], container),
+        Part::new("features", Lane::Alone, &["packages"], server_features),
         Part::new("fuzz", Lane::Alone, &["packages"], |record| {
             fuzz::build(record)?;
             fuzz::every_target(record, FUZZ_TIME)

@@ -216,6 +216,32 @@ fn lints(record: &mut Record) -> Result<()> {
     third_party.save(record)
 }
 
+/// The features of the server that can be left out.
+const SERVER_FEATURES: [&str; 4] = ["acme", "admin", "metrics", "text"];
+
+/// The server builds without warnings with each set of its features.
+pub(super) fn server_features(record: &mut Record) -> Result<()> {
+    for set in 0..1_usize << SERVER_FEATURES.len() {
+        let features = SERVER_FEATURES.iter().enumerate();
+        let features = features.filter(|(index, _)| set & (1 << index) != 0);
+        let features: Vec<_> = features.map(|(_, feature)| *feature).collect();
+        let mut clippy = cargo(&[
+            "clippy",
+            "--package",
+            "wigwag-server",
+            "--no-default-features",
+            "--features",
+            &features.join(","),
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ]);
+        record.check(clippy.env("CARGO_TARGET_DIR", checked()))?;
+    }
+    Ok(())
+}
+
 /// Where what is only looked at is built: its third-party crates are kept apart from those that run.
 fn checked() -> PathBuf {
     places::target().join("checked")

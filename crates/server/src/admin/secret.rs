@@ -1,4 +1,4 @@
-//! What only whoever may use the admin API knows.
+//! The token of the admin API.
 
 use std::fmt;
 
@@ -10,11 +10,11 @@ const MIN_BYTES: usize = 16;
 /// Longer ones do not fit into a header.
 const MAX_BYTES: usize = 512;
 
-/// A token. It is never shown, and how long a comparison takes tells nothing about it but its length.
+/// A token. It is never shown, and how long a comparison takes depends on nothing but its length.
 #[derive(Clone)]
 pub struct Secret(String);
 
-/// A text that cannot be a [`Secret`]. Whoever chose it is to choose another.
+/// A text that cannot be a [`Secret`]. Another one must be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSecret {

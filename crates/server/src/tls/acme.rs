@@ -151,7 +151,7 @@ fn say_of_the_folder(error: &OrderingError) {
     tracing::error!(%error, "cannot keep what an order of a TLS certificate brought, or find it again");
 }
 
-/// How long nothing may be heard of an order.
+/// How long an order may have no news.
 fn patience(validity: Option<Validity>, failures: u32, now: SystemTime) -> Duration {
     let due = validity.map(|validity| {
         let life = validity.ends().duration_since(validity.begins());

@@ -43,7 +43,7 @@ impl AcmeFolder {
         fs::remove_file(probe).map_err(failed)
     }
 
-    /// Finds out whether it could be opened, as far as that shows without writing. Whoever asks may be another than the
+    /// Finds out whether it could be opened, as far as that shows without writing. The caller may be another than the
     /// user that the server runs as: what is made here would be in its way, and what cannot be seen may be in order.
     pub(crate) fn check(&self) -> Result<(), TlsError> {
         for path in self.0.ancestors() {
@@ -185,7 +185,7 @@ fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// In one step: whoever reads, even after a crash, finds all of the old or all of the new.
+/// In one step: a reader, even after a crash, finds all of the old or all of the new.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let new = path.with_extension(format!("{}.new", std::process::id()));
     write_secret(&new, text)?;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
-/// So many failures are said at level info in [`NOTICE_PERIOD`]; the others at level debug. Strangers make as many as
-/// they like.
+/// Failures that are logged at level info in [`NOTICE_PERIOD`]; the others are at level debug. Any client can make as
+/// many as it likes.
 const MAX_NOTICES: u32 = 20;
 
 /// The time that [`MAX_NOTICES`] is for.
@@ -27,7 +27,7 @@ impl Failures {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// A handshake has ended in an error. `ready` tells whether the server had a certificate.
+    /// A handshake has ended in an error. `ready` is whether the server had a certificate.
     pub(crate) fn failed(&self, client: Option<SocketAddr>, error: &io::Error, ready: bool) {
         self.count.fetch_add(1, Ordering::Relaxed);
         match reason(error, ready) {
@@ -65,7 +65,7 @@ pub(crate) fn is_departure(error: &io::Error) -> bool {
     )
 }
 
-/// What somebody can mend; none for what strangers send of their own accord.
+/// The reason, where the operator or the client's owner can fix it; none for noise of unknown clients.
 fn reason(error: &io::Error, ready: bool) -> Option<String> {
     let error = error.get_ref()?.downcast_ref::<Error>()?;
     let reason = match error {

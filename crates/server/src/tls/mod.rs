@@ -1,7 +1,7 @@
 //! TLS of a server that goes on while its certificate is replaced.
 //!
 //! [`LiveTls::open`] reads and checks everything and is the only place where a defect keeps a server from starting.
-//! From then on whoever serves polls [`LiveTls::keep`], which looks at the files or orders certificates, and calls
+//! From then on the server polls [`LiveTls::keep`], which looks at the files or orders certificates, and calls
 //! [`LiveTls::accept`] for each connection. A handshake is given what is in force when it begins; connections that
 //! exist are never touched. What cannot be used is said in the log and tried again, and what was in force stays so. There
 //! is no way from here to plain text: without a certificate handshakes fail.

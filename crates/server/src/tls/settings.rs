@@ -61,7 +61,7 @@ impl From<AcmeConfig> for TlsConfig {
 pub enum TlsSource {
     /// From files, which somebody else replaces in time.
     Files(TlsFiles),
-    /// From an authority that gives one to whoever answers at its name (ACME, RFC 8555).
+    /// From an authority, ordered by an answer at the name that it is for (ACME, RFC 8555).
     Acme(AcmeConfig),
 }
 

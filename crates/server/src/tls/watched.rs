@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::tls::settings::{TlsConfig, TlsSource};
 
-/// What tells one content of a file from the next, at the end of all symbolic links; none while there is no file.
+/// What distinguishes one content of a file from the next, at the end of all symbolic links; none while there is no file.
 /// A file that is replaced has another number, and one that is written to has another time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {

@@ -90,7 +90,7 @@ async fn serve(file: PathBuf, request: Request) -> Response {
     let mut answer = answer.map(Body::new);
     let headers = answer.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // Kept, but asked for anew each time, by the time of the last change.
+    // Kept, but validated each time, by the time of the last change.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     answer
 }

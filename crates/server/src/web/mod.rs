@@ -1,7 +1,7 @@
 //! A web server for the page alone, or for a directory: what `webrtcsink run-web-server=true` runs.
 //!
-//! It has nothing to do with signalling; the page is told where that is. [`WebServer::bind`] finds all
-//! that is wrong with the configuration, [`WebServer::run`] serves until it is told to stop and then
+//! It has nothing to do with signalling; the page gets the address of that. [`WebServer::bind`] finds all
+//! that is wrong with the configuration, [`WebServer::run`] serves until it is to stop and then
 //! returns soon, whatever its clients do.
 
 mod directory;
@@ -64,7 +64,7 @@ impl Default for WebConfig {
 pub enum WebContent {
     /// The [`page`](crate::page) that is part of this library.
     Page {
-        /// The signalling address that it is told, in the forms that [`index`](crate::page::index) takes.
+        /// The signalling address that it gets, in the forms that [`index`](crate::page::index) takes.
         signalling: Option<String>,
     },
     /// The files in a directory and below, `index.html` where an address names a folder. What a symbolic
@@ -114,7 +114,7 @@ impl WebServer {
     /// # Errors
     ///
     /// Anything that is wrong with the configuration; the server never starts in a lesser way than it
-    /// was told to, and never in plain text when it was given a certificate.
+    /// was configured, and never in plain text when it was given a certificate.
     pub async fn bind(config: WebConfig) -> Result<Self, StartError> {
         let tls = config.tls.map(|files| LiveTls::open(&files.into()));
         let tls = tls.transpose()?;
