@@ -179,8 +179,8 @@ fn camera_whose_packets_are_lost_is_asked_over_tcp() -> Result<()> {
     let mut published = publish(&server, &[&camera.uri(), "--name", "Gate"])?;
     camera.wait_until_asked()?;
     published.wait_for_line("published as \"Gate\"")?;
+    // The camera shares its media between those who ask: it may not notice another.
     published.wait_for_line("% of packets are lost over UDP; asking over TCP")?;
-    camera.wait_until_asked()?;
     let mut viewer = PictureViewer::watch(&server, "Gate", ENOUGH)?;
     viewer.wait_for_more(ENOUGH)?;
     Ok(())
