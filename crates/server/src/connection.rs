@@ -6,12 +6,13 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{self, AsyncWriteExt};
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
@@ -37,6 +38,9 @@ const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 /// The most messages that are read before what waits is sent: answers to messages that came together share a send, and
 /// a peer that never stops sending still gets its own.
 const MAX_READ_BEFORE_FLUSH: usize = 16;
+
+/// The most messages that are read before other connections have their turn.
+const MAX_READ_AT_ONCE: usize = 8 * MAX_READ_BEFORE_FLUSH;
 
 type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
 
@@ -76,9 +80,13 @@ pub(crate) async fn serve<H: SignallingHub>(
                 limits,
                 metrics,
                 unflushed: false,
+                blocked: false,
+                pong_waits: false,
                 read_since_flush: 0,
+                read_at_once: 0,
             };
-            let ended = connection.run(&mut peer, limiter).await;
+            // It bounds its work itself; a socket that only seems to take no more would let pongs overtake answers.
+            let ended = unconstrained(connection.run(&mut peer, limiter)).await;
             let name = peer.to_string();
             // Before the close is answered: who sees the answer can rely on the others knowing.
             drop(peer);
@@ -131,8 +139,14 @@ struct Connection<'a> {
     metrics: &'a ProtocolMetrics,
     /// Whether the socket holds messages that were not sent yet.
     unflushed: bool,
-    /// Messages that were read meanwhile.
+    /// Whether the socket took no more the last time.
+    blocked: bool,
+    /// Whether a ping was read while it took no more. Nothing is read then until its pong is sent, so that pongs take no
+    /// memory without a bound.
+    pong_waits: bool,
+    /// Messages that were read since the last flush, and since other connections had their turn.
     read_since_flush: usize,
+    read_at_once: usize,
 }
 
 impl Connection<'_> {
@@ -168,6 +182,10 @@ impl Connection<'_> {
                     hello_due = hello_due.filter(|_| peer.must_register());
                     if hello_due.is_some_and(|due| due <= now) {
                         return Ended::ByUs(CloseReason::NoHello(limits.hello_timeout));
+                    }
+                    if self.pong_waits {
+                        // It is not read from meanwhile; one that takes nothing is cut off by the socket.
+                        liveness.on_received(now);
                     }
                     match liveness.on_deadline(now) {
                         Due::Nothing => {}
@@ -208,8 +226,9 @@ impl Connection<'_> {
     }
 
     /// Reads what has come, and sends what waits when there is nothing more to read. What waits is taken before each
-    /// message is read, so that a peer is notified of all that happened before its ping is answered.
-    fn poll_event(&mut self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Poll<Event> {
+    /// message is read, so that a peer is notified of all that happened before its ping is answered, as long as its
+    /// socket takes it.
+    fn poll_event(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Event> {
         if let Poll::Ready(ended) = self.poll_take(cx) {
             return Poll::Ready(Event::Ended(ended));
         }
@@ -218,21 +237,36 @@ impl Connection<'_> {
         {
             return Poll::Ready(Event::Ended(ended));
         }
-        match self.socket.poll_next_unpin(cx) {
-            Poll::Ready(Some(Ok(message))) => {
-                self.read_since_flush += 1;
-                return Poll::Ready(Event::Received(message));
-            }
-            Poll::Ready(Some(Err(error))) => {
-                return Poll::Ready(Event::Ended(why_broken(&error, self.limits)));
-            }
-            Poll::Ready(None) => return Poll::Ready(Event::Ended(Ended::ByPeer)),
-            Poll::Pending => {}
+        self.pong_waits &= self.blocked;
+        if self.read_at_once >= MAX_READ_AT_ONCE {
+            cx.waker().wake_by_ref();
+        } else if !self.pong_waits
+            && let Poll::Ready(event) = self.poll_read(cx)
+        {
+            return Poll::Ready(event);
         }
+        self.read_at_once = 0;
         if let Poll::Ready(ended) = self.poll_flush(cx) {
             return Poll::Ready(Event::Ended(ended));
         }
-        timer.poll(cx).map(|()| Event::Deadline)
+        timer.as_mut().poll(cx).map(|()| Event::Deadline)
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        let message = match ready!(self.socket.poll_next_unpin(cx)) {
+            Some(Ok(message)) => message,
+            Some(Err(error)) => {
+                return Poll::Ready(Event::Ended(why_broken(&error, self.limits)));
+            }
+            None => return Poll::Ready(Event::Ended(Ended::ByPeer)),
+        };
+        self.read_since_flush += 1;
+        self.read_at_once += 1;
+        if message.is_ping() {
+            self.unflushed = true;
+            self.pong_waits = self.blocked;
+        }
+        Poll::Ready(Event::Received(message))
     }
 
     /// Moves messages from the queue to the socket, as far as it takes them. Ready only at an end.
@@ -243,7 +277,10 @@ impl Connection<'_> {
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(why_broken(&error, self.limits));
                 }
-                Poll::Pending => false,
+                Poll::Pending => {
+                    self.blocked = true;
+                    false
+                }
             };
             match self.outbound.poll_next(cx, writable) {
                 Poll::Ready(Next::Close(reason)) => return Poll::Ready(Ended::ByUs(reason)),
@@ -262,13 +299,16 @@ impl Connection<'_> {
     /// Sends what the socket holds. Ready only at an end.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         self.read_since_flush = 0;
-        if self.unflushed {
+        if self.unflushed || self.blocked {
             match self.socket.poll_flush_unpin(cx) {
-                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Ok(())) => {
+                    self.unflushed = false;
+                    self.blocked = false;
+                }
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(why_broken(&error, self.limits));
                 }
-                Poll::Pending => {}
+                Poll::Pending => self.blocked = true,
             }
         }
         Poll::Pending
@@ -395,5 +435,39 @@ mod tests {
         let (mut client, writes) = counted_client().await;
         ask_at_once(&mut client, 4 * MAX_READ_BEFORE_FLUSH).await;
         assert!(writes.load(Ordering::Relaxed) >= 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pong_comes_after_answers_to_what_was_sent_before_its_ping() {
+        const PAIRS: usize = 2_000;
+        let server = InMemoryServer::new(&Config::default()).expect("a good configuration");
+        let (client, stream) = io::duplex(1024 * 1024);
+        server.accept(stream).await;
+        let upgrade = client_async("ws://simulated/", client).await;
+        let (mut client, _) = upgrade.expect("an upgrade");
+        client.next().await.expect("up").expect("a welcome");
+        for number in 0..PAIRS {
+            let list = Message::text(r#"{"type":"list"}"#);
+            client.feed(list).await.expect("taken");
+            let ping = Message::Ping(number.to_string().into());
+            client.feed(ping).await.expect("taken");
+        }
+        client.flush().await.expect("sent");
+        let mut answers = 0;
+        loop {
+            match client.next().await.expect("up").expect("an answer") {
+                Message::Pong(number) => {
+                    let number: usize = str::from_utf8(&number)
+                        .expect("a text")
+                        .parse()
+                        .expect("a number");
+                    assert!(answers > number, "{answers} answers before pong {number}");
+                    if number + 1 == PAIRS {
+                        return;
+                    }
+                }
+                _ => answers += 1,
+            }
+        }
     }
 }

@@ -119,12 +119,14 @@ impl SignallingHub for JsonHub {
             Incoming::Message(message) => hub.handle(from, message, &mut delivery)?,
             Incoming::Malformed => return Ok(Received::Malformed),
         }
+        lists.expire(hub.generation());
         Ok(Received::Understood)
     }
 
     fn disconnect(&mut self, key: &PeerId, queues: &Queues<PeerId>) {
         let Self { hub, lists } = self;
         hub.disconnect(key, &mut Delivery { queues, lists });
+        lists.expire(hub.generation());
     }
 
     fn set_policy(&mut self, policy: Policy) {
@@ -198,18 +200,23 @@ impl Outbox for Delivery<'_> {
 }
 
 impl Lists {
-    fn get(
-        &mut self,
-        role: Role,
-        generation: u64,
-        message: impl FnOnce() -> ServerMessage,
-    ) -> Utf8Bytes {
+    /// Drops lists that are out of date: they may be long.
+    fn expire(&mut self, generation: u64) {
         if self.generation != generation {
             *self = Self {
                 generation,
                 ..Self::default()
             };
         }
+    }
+
+    fn get(
+        &mut self,
+        role: Role,
+        generation: u64,
+        message: impl FnOnce() -> ServerMessage,
+    ) -> Utf8Bytes {
+        self.expire(generation);
         let kept = match role {
             Role::Consumer => &mut self.consumers,
             Role::Producer | Role::Listener => &mut self.producers,
@@ -278,6 +285,7 @@ mod tests {
         assert_eq!(Some(&same), seen.last());
         assert_eq!(Some(same.as_ptr()), seen.last().map(|text| text.as_ptr()));
         drop(camera);
+        registry.look(|hub, _| assert_eq!(hub.lists.producers, None, "out of date"));
         assert_eq!(list(), r#"{"type":"list","producers":[]}"#);
     }
 

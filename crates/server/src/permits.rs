@@ -1,18 +1,21 @@
 //! The number of connections that may be open at once: each holds a permit of a semaphore, and the next one waits in
 //! the system's backlog while there is none.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 /// More permits than any system has descriptors; the semaphore bounds them, too.
-const MAX_PERMITS: usize = u32::MAX as usize;
+const MAX_PERMITS: usize = 1 << 24;
 
 /// The permits of one port. Their number can change while they are held.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermits {
-    semaphore: Arc<Semaphore>,
+    semaphore: Semaphore,
     count: Mutex<Count>,
+    /// Notified of each permit that comes back.
+    returned: Notify,
 }
 
 #[derive(Debug)]
@@ -27,36 +30,51 @@ struct Count {
 pub(crate) struct ConnectionPermit(#[expect(dead_code, reason = "held, not read")] Arc<Held>);
 
 #[derive(Debug)]
-struct Held {
-    permits: Arc<ConnectionPermits>,
-    permit: Option<OwnedSemaphorePermit>,
-}
+struct Held(Arc<ConnectionPermits>);
 
 impl ConnectionPermits {
     pub(crate) fn new(limit: usize) -> Self {
         let limit = limit.min(MAX_PERMITS);
         Self {
-            semaphore: Arc::new(Semaphore::new(limit)),
+            semaphore: Semaphore::new(limit),
             count: Mutex::new(Count {
                 limit,
                 existing: limit,
             }),
+            returned: Notify::new(),
         }
     }
 
     /// Waits until there is a permit, without taking it.
     pub(crate) async fn available(&self) {
-        // It is never closed.
-        drop(self.semaphore.acquire().await);
+        self.acquire().await;
+        self.give_back();
     }
 
     /// Takes a permit, once there is one.
     pub(crate) async fn take(self: &Arc<Self>) -> ConnectionPermit {
-        let permit = Arc::clone(&self.semaphore).acquire_owned().await;
-        ConnectionPermit(Arc::new(Held {
-            permits: Arc::clone(self),
-            permit: permit.ok(),
-        }))
+        self.acquire().await;
+        ConnectionPermit(Arc::new(Held(Arc::clone(self))))
+    }
+
+    async fn acquire(&self) {
+        // The semaphore is never closed.
+        if let Ok(permit) = self.semaphore.acquire().await {
+            SemaphorePermit::forget(permit);
+        }
+    }
+
+    /// Gives an acquired permit back, unless there are more than the limit.
+    fn give_back(&self) {
+        {
+            let mut count = self.lock();
+            if count.existing > count.limit {
+                count.existing -= 1;
+            } else {
+                self.semaphore.add_permits(1);
+            }
+        }
+        self.returned.notify_waiters();
     }
 
     /// Whether the next connection has to wait.
@@ -87,13 +105,13 @@ impl ConnectionPermits {
     /// Waits until none is held, once nothing takes them any more.
     pub(crate) async fn all_returned(&self) {
         loop {
-            let existing = self.lock().existing;
-            let all = u32::try_from(existing).unwrap_or(u32::MAX);
-            drop(self.semaphore.acquire_many(all).await);
-            // Another limit may have come meanwhile.
+            let mut returned = pin!(self.returned.notified());
+            // From here on, none that comes back is missed.
+            returned.as_mut().enable();
             if self.taken() == 0 {
                 return;
             }
+            returned.await;
         }
     }
 
@@ -105,16 +123,7 @@ impl ConnectionPermits {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let Some(permit) = self.permit.take() else {
-            return;
-        };
-        let mut count = self.permits.lock();
-        if count.existing > count.limit {
-            count.existing -= 1;
-            permit.forget();
-        } else {
-            drop(permit);
-        }
+        self.0.give_back();
     }
 }
 
@@ -171,6 +180,18 @@ mod tests {
         let held = [(); 3].map(|()| take(&permits));
         assert!(permits.are_taken());
         drop(held);
+        assert_eq!(permits.taken(), 0);
+    }
+
+    #[test]
+    fn all_returned_after_limit_was_lowered_below_what_is_held() {
+        let permits = Arc::new(ConnectionPermits::new(3));
+        let held = [(); 3].map(|()| take(&permits));
+        permits.set_limit(1);
+        let mut all = pin!(permits.all_returned());
+        assert!(poll(all.as_mut()).is_pending());
+        drop(held);
+        assert!(poll(all.as_mut()).is_ready());
         assert_eq!(permits.taken(), 0);
     }
 

@@ -195,4 +195,26 @@ mod tests {
         is_cut_off(client, r#"{"type":"endSession","sessionId":"none"}"#).await;
         assert_eq!(server.connections(), 0);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn peer_that_pings_and_never_reads_not_read_from_and_cut_off() {
+        let server = server();
+        let mut client = client(&server, "/", 1024).await;
+        let start = Instant::now();
+        let mut taken = 0;
+        let pings = async {
+            while client
+                .send(Message::Ping(vec![0; 125].into()))
+                .await
+                .is_ok()
+            {
+                taken += 1;
+            }
+        };
+        timeout(SOON, pings).await.expect("it is cut off");
+        assert!(start.elapsed() > 8 * SECOND);
+        // What both windows and the server's own buffers hold.
+        assert!(taken < 200, "{taken} pings were read");
+        assert_eq!(server.connections(), 0);
+    }
 }
