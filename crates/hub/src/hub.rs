@@ -16,6 +16,17 @@ use crate::peer::Peer;
 use crate::registry::Registry;
 use crate::sessions::{Session, Sessions, Side};
 
+/// Where a message between the members of a session goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relay<'a> {
+    /// The other member.
+    pub to: &'a PeerId,
+    /// The number of the session, see [`SessionView::number`](crate::SessionView::number).
+    pub session: u64,
+    /// Whether the other member started the session.
+    pub is_answer: bool,
+}
+
 /// Who is connected, and who talks to whom. The crate's page has the contract.
 #[derive(Debug)]
 pub struct Hub {
@@ -116,17 +127,34 @@ impl Hub {
         Ok(id)
     }
 
-    /// Takes a message from a peer.
+    /// Takes a message from a peer. One for which the hub is too full is answered with an error.
     ///
     /// # Errors
     ///
-    /// The peer passed a limit and is to be disconnected.
+    /// The peer exceeded a limit of its own and is to be disconnected.
     pub fn handle<O: Outbox>(
         &mut self,
         from: &PeerId,
         message: ClientMessage,
         out: &mut O,
     ) -> Result<(), Violation> {
+        match self.follow(from, message, out) {
+            Ok(()) => Ok(()),
+            Err(Objection::Full(full)) => {
+                let details = full.to_string();
+                out.send(from, ServerMessage::Error { details });
+                Ok(())
+            }
+            Err(Objection::Violation(violation)) => Err(violation),
+        }
+    }
+
+    fn follow<O: Outbox>(
+        &mut self,
+        from: &PeerId,
+        message: ClientMessage,
+        out: &mut O,
+    ) -> Result<(), Objection> {
         let Some(sender) = self.peers.get_mut(from) else {
             return Ok(());
         };
@@ -171,18 +199,31 @@ impl Hub {
         Ok(())
     }
 
-    /// Takes a `peer` message whose text can be passed on as it is: returns to whom. The same as [`handle`](Self::handle)
-    /// of it, but that the owner passes it on. None if nobody is to get it; then the sender has been told, if
-    /// it is told anything.
+    /// Takes a `peer` message whose text can be passed on as it is, and returns where to. The same as
+    /// [`handle`](Self::handle) of it, but that the owner passes it on. None if it is for no peer; then the sender has
+    /// been sent an error, unless it could not know.
     pub fn relay<O: Outbox>(
         &mut self,
         from: &PeerId,
         session_id: &str,
         is_offer: bool,
         out: &mut O,
-    ) -> Option<&PeerId> {
+    ) -> Option<Relay<'_>> {
         self.peers.get_mut(from)?.spoke = true;
         self.partner(from, session_id, is_offer, out)
+    }
+
+    /// Whether a message of a peer belongs to a session that another one has started with it.
+    pub fn is_answer(&self, from: &PeerId, message: &ClientMessage) -> bool {
+        let session_id = match message {
+            ClientMessage::Peer(PeerMessage { session_id, .. })
+            | ClientMessage::EndSession { session_id }
+            | ClientMessage::EndSessionV1_1 { session_id, .. } => session_id,
+            _ => return false,
+        };
+        self.sessions
+            .get(session_id)
+            .is_some_and(|session| session.partner_of(from).is_some() && session.caller() != from)
     }
 
     /// Forgets a peer: its sessions end and every listener is told.
@@ -221,7 +262,7 @@ impl Hub {
         from: &PeerId,
         status: PeerStatus,
         out: &mut O,
-    ) -> Result<(), Violation> {
+    ) -> Result<(), Objection> {
         let Some(peer) = self.peers.get_mut(from) else {
             return Ok(());
         };
@@ -285,7 +326,7 @@ impl Hub {
         to: &PeerId,
         offer: Option<String>,
         out: &mut O,
-    ) -> Result<(), Violation> {
+    ) -> Result<(), Objection> {
         let Some(caller) = self.peers.get(from) else {
             return Ok(());
         };
@@ -325,16 +366,18 @@ impl Hub {
         }
 
         // The consumer first: it must know the session before the producer's offer can arrive.
-        out.send(
+        out.send_in_session(
             consumer,
+            number,
             ServerMessage::SessionStarted {
                 peer_id: producer.clone(),
                 session_id: session_id.clone(),
             },
         );
         // The offer goes to the producer even if the producer made it; clients know that.
-        out.send(
+        out.send_in_session(
             producer,
+            number,
             ServerMessage::StartSession {
                 peer_id: consumer.clone(),
                 session_id,
@@ -344,14 +387,14 @@ impl Hub {
         Ok(())
     }
 
-    fn check_room_for_session(&self, caller: &Peer) -> Result<(), Violation> {
+    fn check_room_for_session(&self, caller: &Peer) -> Result<(), Objection> {
         if caller.sessions.started >= self.policy.max_sessions_per_caller {
-            return Err(Violation::TooManySessions {
+            return Err(Objection::Violation(Violation::TooManySessions {
                 limit: self.policy.max_sessions_per_caller,
-            });
+            }));
         }
         if self.sessions.len() >= self.policy.max_sessions {
-            return Err(Violation::Full(Full::Sessions {
+            return Err(Objection::Full(Full::Sessions {
                 limit: self.policy.max_sessions,
             }));
         }
@@ -360,20 +403,20 @@ impl Hub {
 
     fn forward<O: Outbox>(&self, from: &PeerId, message: PeerMessage, out: &mut O) {
         let session_id = message.session_id.as_str();
-        if let Some(partner) = self.partner(from, session_id, message.body.is_offer(), out) {
-            out.send(partner, ServerMessage::Peer(message));
+        if let Some(relay) = self.partner(from, session_id, message.body.is_offer(), out) {
+            out.send_in_session(relay.to, relay.session, ServerMessage::Peer(message));
         }
     }
 
-    /// Who gets what a peer says to the other member of a session. If nobody does, the sender is told why, unless it
-    /// could not know.
+    /// Where a message of a member of a session goes. If that is nowhere, the sender gets an error, unless it could not
+    /// know.
     fn partner<O: Outbox>(
         &self,
         from: &PeerId,
         session_id: &str,
         is_offer: bool,
         out: &mut O,
-    ) -> Option<&PeerId> {
+    ) -> Option<Relay<'_>> {
         // A session that just ended is a race, not a fault: an error would stop GStreamer clients.
         let (_, session) = self.sessions.find(session_id)?;
         let Some(partner) = session.partner_of(from) else {
@@ -388,7 +431,11 @@ impl Hub {
             out.send(from, ServerMessage::Error { details });
             return None;
         }
-        Some(partner)
+        Some(Relay {
+            to: partner,
+            session: session.number,
+            is_answer: session.caller() != from,
+        })
     }
 
     fn end_session<O: Outbox>(
@@ -482,25 +529,33 @@ impl Hub {
     }
 }
 
+/// Why a message is not followed.
+enum Objection {
+    /// It is answered with an error.
+    Full(Full),
+    /// Its sender is disconnected.
+    Violation(Violation),
+}
+
 /// How many bytes all metas take once `new` replaced `old`.
 fn check_room_for_meta(
     policy: &Policy,
     in_all: usize,
     old: Option<&Meta>,
     new: Option<&Meta>,
-) -> Result<usize, Violation> {
+) -> Result<usize, Objection> {
     let bytes = size(new);
     // What was let in under another policy stays, and so may become less.
     if bytes > policy.max_meta_bytes && bytes > size(old) {
-        return Err(Violation::MetaTooLarge {
+        return Err(Objection::Violation(Violation::MetaTooLarge {
             bytes,
             limit: policy.max_meta_bytes,
-        });
+        }));
     }
     let in_all = in_all - size(old) + bytes;
     // Less than before is always welcome.
     if bytes > size(old) && in_all > policy.max_meta_bytes_in_all {
-        return Err(Violation::Full(Full::Meta {
+        return Err(Objection::Full(Full::Meta {
             limit: policy.max_meta_bytes_in_all,
         }));
     }

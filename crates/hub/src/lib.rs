@@ -30,7 +30,7 @@ mod sessions;
 pub mod text;
 mod view;
 
-pub use hub::Hub;
+pub use hub::{Hub, Relay};
 pub use limits::{Full, Policy, Violation};
 pub use outbox::Outbox;
 pub use view::{PeerView, SessionView};

@@ -25,13 +25,13 @@ impl Default for Policy {
             max_sessions_per_caller: 4_096,
             max_sessions: 262_144,
             max_meta_bytes: 256 * 1024,
-            max_meta_bytes_in_all: 32 * 1024 * 1024,
+            max_meta_bytes_in_all: 8 * 1024 * 1024,
             only_producers_call_consumers: false,
         }
     }
 }
 
-/// A peer did more than it may, and is to be disconnected with this as the reason.
+/// A peer exceeded a limit of its own, and is to be disconnected with this as the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Violation {
@@ -49,9 +49,6 @@ pub enum Violation {
         /// The limit.
         limit: usize,
     },
-    /// The hub is full, which is not this peer's fault.
-    #[error(transparent)]
-    Full(#[from] Full),
 }
 
 impl Violation {
@@ -60,12 +57,11 @@ impl Violation {
         match self {
             Self::TooManySessions { .. } => "max_sessions_per_caller",
             Self::MetaTooLarge { .. } => "max_meta_bytes",
-            Self::Full(full) => full.name(),
         }
     }
 }
 
-/// The hub can take no more; the same may succeed later.
+/// A limit that all peers share is reached, which is no fault of the one that meets it; the same may succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Full {

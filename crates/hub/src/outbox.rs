@@ -8,6 +8,13 @@ pub trait Outbox {
     /// Takes a message for one peer.
     fn send(&mut self, to: &PeerId, message: ServerMessage);
 
+    /// Takes a message for one peer that the other member of a session causes; `session` is its
+    /// [number](crate::SessionView::number).
+    fn send_in_session(&mut self, to: &PeerId, session: u64, message: ServerMessage) {
+        let _ = session;
+        self.send(to, message);
+    }
+
     /// Takes the list of all producers or of all consumers, by `role`, for one peer. The list is made by `message` only,
     /// for it may be long; an answer with the same `role` and `generation` is the same.
     fn send_list(

@@ -75,6 +75,10 @@ impl Sessions {
         behind.filter_map(|(_, id)| Some((id, self.running.get(id)?)))
     }
 
+    pub(crate) fn id_of(&self, number: SessionNumber) -> Option<&SessionId> {
+        self.in_order.get(&number)
+    }
+
     /// With the id as this table has it.
     pub(crate) fn find(&self, id: &str) -> Option<(&SessionId, &Session)> {
         self.running.get_key_value(id)

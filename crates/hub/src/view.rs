@@ -72,6 +72,11 @@ impl Hub {
         Some(view(id, session))
     }
 
+    /// The id of a session that is running, by its number.
+    pub fn session_id(&self, number: u64) -> Option<&SessionId> {
+        self.sessions.id_of(number)
+    }
+
     /// Ends a session in nobody's name: both members are told as if the other had ended it. Returns whether there
     /// was one.
     pub fn terminate_session<O: Outbox>(

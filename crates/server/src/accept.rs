@@ -25,6 +25,7 @@ use tower::ServiceExt;
 use crate::admission::{AdmissionControl, ConnectionInfo};
 use crate::back_off::BackOff;
 use crate::client_address::ClientAddress;
+use crate::health_paths::is_health_check;
 use crate::metrics::{HANDSHAKE_TIMEOUT, Metrics};
 use crate::permits::{ConnectionPermit, ConnectionPermits};
 use crate::refusal::Refusal;
@@ -38,6 +39,14 @@ const BACK_OFF: BackOff = BackOff::new(Duration::from_millis(5), Duration::from_
 /// servers take of a browser's cookies, and bounds what an unknown client costs.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
+/// Connections above the limit at once that are answered: health checks with the state of the server, all else with the
+/// reason that it is full.
+const MAX_ABOVE_LIMIT: usize = 32;
+
+/// For the TLS handshake of a connection above the limit, and again for the head of each request: short, because others
+/// wait for its permit.
+const ABOVE_LIMIT_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// What the server serves every connection of a port with.
 #[derive(Clone)]
 pub(crate) struct AcceptContext {
@@ -45,6 +54,8 @@ pub(crate) struct AcceptContext {
     /// Decides which clients are served; none if all are.
     pub(crate) admission: Option<Arc<AdmissionControl>>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Whether a few connections above the limit are answered; others wait until there is room for them.
+    pub(crate) answers_above_limit: bool,
     /// For the TLS handshake, and again for the head of each HTTP request.
     pub(crate) handshake_timeout: Duration,
     /// How long a client may take none of what is sent to it.
@@ -71,18 +82,25 @@ pub(crate) async fn accept_all(
 ) {
     let mut first = 0;
     let mut back_off = BACK_OFF;
+    let above_limit = context().answers_above_limit;
+    let above_limit = if above_limit { MAX_ABOVE_LIMIT } else { 0 };
+    let above_limit = Arc::new(ConnectionPermits::new(above_limit));
     loop {
         if permits.are_taken() {
             metrics.accept_waits.add(1);
         }
-        permits.available().await;
+        tokio::select! {
+            biased;
+            () = permits.available() => {}
+            () = above_limit.available() => {}
+        }
         // Each is asked first in turn, so that none can keep the others waiting.
         first += 1;
         match poll_fn(|cx| poll_accept(listeners, first, cx)).await {
             Ok((stream, address, router)) => {
                 back_off.reset();
                 metrics.accepted.add(1);
-                let (router, context) = (router.clone(), context());
+                let (router, mut context) = (router.clone(), context());
                 let connection = match &context.admission {
                     Some(admission) => match admission.admit_connection(address.ip()) {
                         Some(connection) => Some(connection),
@@ -90,9 +108,21 @@ pub(crate) async fn accept_all(
                     },
                     None => None,
                 };
+                let regular = permits.try_take().map(|permit| (permit, false));
+                let permit =
+                    regular.or_else(|| above_limit.try_take().map(|permit| (permit, true)));
+                let (permit, is_above_limit) = match permit {
+                    Some(permit) => permit,
+                    // The limit was lowered meanwhile.
+                    None => (permits.take().await, false),
+                };
+                if is_above_limit {
+                    context.handshake_timeout = context.handshake_timeout.min(ABOVE_LIMIT_TIMEOUT);
+                }
                 let request_context = RequestContext {
-                    permit: permits.take().await,
+                    permit,
                     connection,
+                    is_above_limit,
                 };
                 tokio::spawn(async move {
                     let abandoned = context.abandoned.clone();
@@ -143,6 +173,8 @@ pub(crate) struct RequestContext {
     pub(crate) permit: ConnectionPermit,
     /// None on ports that serve all clients.
     pub(crate) connection: Option<ConnectionInfo>,
+    /// Whether it gets no more than the state of the server.
+    pub(crate) is_above_limit: bool,
 }
 
 async fn serve(
@@ -185,8 +217,12 @@ pub(crate) async fn serve_stream<S>(
 impl RequestContext {
     /// Admits a request, and notes the client that makes it.
     fn admit(&self, request: &mut Request<Incoming>) -> Result<(), Refusal> {
+        let is_refused = self.is_above_limit && !is_health_check(request.uri().path());
         if let Some(connection) = &self.connection {
             let client = connection.admit_request(request.headers())?;
+            if is_refused {
+                return Err(client.refuse(Refusal::Connections));
+            }
             request
                 .extensions_mut()
                 .insert(ClientAddress(client.address));

@@ -26,6 +26,8 @@ pub(crate) struct AddressLimits {
     pub(crate) connection_rate: Rate,
     /// Messages of all its connections.
     pub(crate) message_rate: Rate,
+    /// Sessions that all its connections start.
+    pub(crate) call_rate: Rate,
     /// Addresses that are known at once.
     pub(crate) max_addresses: usize,
     /// Whether the loopback interface is free of all this.
@@ -51,7 +53,14 @@ struct Address {
     connections: usize,
     arrivals: TokenBucket,
     refusals: TokenBucket,
-    messages: Arc<TokenBucket>,
+    /// Of messages, and of calls.
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    messages: TokenBucket,
+    calls: TokenBucket,
 }
 
 /// A connection of an address, counted until this is dropped.
@@ -59,7 +68,7 @@ struct Address {
 pub(crate) struct AddressPermit {
     limiter: Arc<AddressLimiter>,
     address: IpAddr,
-    messages: Arc<TokenBucket>,
+    shared: Arc<Shared>,
 }
 
 impl AddressLimiter {
@@ -99,7 +108,7 @@ impl AddressLimiter {
         Ok(AddressPermit {
             limiter: Arc::clone(self),
             address,
-            messages: Arc::clone(&known.messages),
+            shared: Arc::clone(&known.shared),
         })
     }
 
@@ -165,7 +174,8 @@ impl Address {
         self.connections == 0
             && self.arrivals.is_full(now)
             && self.refusals.is_full(now)
-            && self.messages.is_full(now)
+            && self.shared.messages.is_full(now)
+            && self.shared.calls.is_full(now)
     }
 }
 
@@ -184,7 +194,18 @@ impl AddressPermit {
         now: Instant,
     ) -> Result<(), Duration> {
         let now = now.saturating_duration_since(self.limiter.start);
-        self.messages.take_many(rate, count, now)
+        self.shared.messages.take_many(rate, count, now)
+    }
+
+    /// Takes back that something worth so many messages was counted.
+    pub(crate) fn refund_messages(&self, rate: Rate, count: u64) {
+        self.shared.messages.give_back(rate, count);
+    }
+
+    /// Counts a call of the address, or reports how long it takes until there may be one.
+    pub(crate) fn count_call(&self, rate: Rate, now: Instant) -> Result<(), Duration> {
+        let now = now.saturating_duration_since(self.limiter.start);
+        self.shared.calls.take(rate, now)
     }
 }
 
@@ -231,6 +252,7 @@ mod tests {
             max_connections: 3,
             connection_rate: Rate::new(10, 5),
             message_rate: Rate::new(10, 4),
+            call_rate: Rate::new(10, 4),
             max_addresses: 4,
             exempt_loopback: false,
         }

@@ -13,17 +13,19 @@ use axum::http::header::{HOST, ORIGIN};
 use tokio::time::Instant;
 
 use crate::address_limiter::{AddressLimiter, AddressLimits, AddressPermit, Refused};
+use crate::caller_budget::CallerBudget;
 use crate::forwarded::{ForwardedHeader, client_address, is_forwarded, is_trusted};
+use crate::log_limiter::LogLimiter;
 use crate::message_limiter::MessageLimiter;
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::origin::{AllowedOrigin, may_connect};
-use crate::rate::{Rate, TokenBucket};
+use crate::rate::Rate;
 use crate::refusal::Refusal;
 use crate::reloadable::Reloadable;
 use crate::websocket_request::asks_for_websocket;
 
-/// Warnings of refusals: more are logged as details only, so that a flood does not flood the log.
+/// Warnings of refusals.
 const WARNINGS_PER_SECOND: u32 = 1;
 const WARNING_BURST: u32 = 10;
 
@@ -45,8 +47,7 @@ pub(crate) struct AdmissionControl {
     settings: Reloadable<AdmissionSettings>,
     addresses: Arc<AddressLimiter>,
     metrics: Arc<Metrics>,
-    start: Instant,
-    warnings: TokenBucket,
+    log: LogLimiter,
 }
 
 /// A TCP connection that is served, if only with the reason of a refusal.
@@ -87,8 +88,7 @@ impl AdmissionControl {
             settings: Reloadable::new(settings),
             addresses: Arc::new(AddressLimiter::new(now)),
             metrics,
-            start: now,
-            warnings: TokenBucket::default(),
+            log: LogLimiter::new(Rate::new(WARNINGS_PER_SECOND, WARNING_BURST)),
         }
     }
 
@@ -145,9 +145,8 @@ impl AdmissionControl {
     /// Counts and logs a refusal.
     fn count(&self, address: IpAddr, refusal: Refusal) {
         self.metrics.refused.count(refusal.name());
-        let rate = Rate::new(WARNINGS_PER_SECOND, WARNING_BURST);
         let limit = refusal.name();
-        if self.warnings.take(rate, self.start.elapsed()).is_ok() {
+        if self.log.allows() {
             tracing::warn!(%address, limit, %refusal, "refused");
         } else {
             tracing::debug!(%address, limit, %refusal, "refused");
@@ -251,6 +250,18 @@ impl Client {
         refusal
     }
 
+    /// The budget for the sessions that its connection starts; none if that is exempt.
+    pub(crate) fn caller_budget(&self, answer_rate: Rate, now: Instant) -> Option<CallerBudget> {
+        let permit = self.permit.as_ref()?;
+        let call_rate = self.settings.addresses.call_rate;
+        Some(CallerBudget::new(
+            Arc::clone(permit),
+            answer_rate,
+            call_rate,
+            now,
+        ))
+    }
+
     /// The limiter of the messages of its connection, which may have `peer_rate` itself.
     pub(crate) fn message_limiter(&self, peer_rate: Rate, now: Instant) -> MessageLimiter {
         match &self.permit {
@@ -274,6 +285,7 @@ mod tests {
                 max_connections: 2,
                 connection_rate: Rate::new(1_000_000, 1_000_000),
                 message_rate: Rate::new(1, 1),
+                call_rate: Rate::new(1, 1),
                 max_addresses: 2,
                 exempt_loopback: true,
             },

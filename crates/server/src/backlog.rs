@@ -1,10 +1,14 @@
 //! The messages that wait for one peer, in their order. Where many wait, the newest status of another peer takes the
 //! place of an older one.
 //!
-//! A status that is dropped leaves its place empty, so that the others keep their numbers. Empty places count for
+//! Each message has an owner: the server, or whoever caused it in a session. The messages of an owner can be dropped, so
+//! that one that sends more than the peer reads does not keep others out.
+//!
+//! A message that is dropped leaves its place empty, so that the others keep their numbers. Empty places count for
 //! nothing outside, and are given up before they are most of the queue.
 
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use tokio_tungstenite::tungstenite::Message;
 use wigwag_protocol::json::PeerId;
@@ -25,10 +29,25 @@ pub struct Waiting {
     pub bytes: usize,
 }
 
+/// What caused a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Owner {
+    /// The server, or the peer itself.
+    Server,
+    /// The other member of the session of this number; in the text protocol, the connection of this number.
+    Other(u64),
+}
+
+#[derive(Debug)]
+struct Entry {
+    message: Message,
+    owner: Owner,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
-    /// A `None` is a status that a newer one replaced.
-    places: VecDeque<Option<Message>>,
+    /// A `None` is a message that was dropped.
+    places: VecDeque<Option<Entry>>,
     /// How many of them are `None`.
     empty: usize,
     bytes: usize,
@@ -46,9 +65,47 @@ impl Backlog {
         }
     }
 
-    pub(crate) fn push(&mut self, message: Message) {
+    pub(crate) fn push(&mut self, message: Message, owner: Owner) {
         self.bytes += message.len();
-        self.places.push_back(Some(message));
+        self.places.push_back(Some(Entry { message, owner }));
+    }
+
+    /// Drops the messages of those owners that hold most, at least a quarter of what all owners hold, so that this is
+    /// not done for each message; one more message of `bytes` bytes by `newcomer` counts as held. Returns the owners,
+    /// none if all is the server's.
+    ///
+    /// What a message holds is its length, and as much again as the average of all: a queue is as full of many short
+    /// messages as of few long ones.
+    pub(crate) fn drop_largest(&mut self, newcomer: Owner, bytes: usize) -> Vec<u64> {
+        let waiting = self.waiting();
+        let average = waiting.bytes / waiting.messages.max(1) + 1;
+        let mut held: HashMap<u64, usize> = HashMap::new();
+        let entries = self.places.iter().flatten();
+        let entries = entries.map(|entry| (entry.owner, entry.message.len()));
+        for (owner, bytes) in entries.chain([(newcomer, bytes)]) {
+            if let Owner::Other(owner) = owner {
+                *held.entry(owner).or_default() += bytes + average;
+            }
+        }
+        let mut missing = held.values().sum::<usize>().div_ceil(4);
+        let mut largest: Vec<_> = held.into_iter().collect();
+        // Of those that hold as much, the newest first.
+        largest.sort_unstable_by_key(|&(owner, held)| Reverse((held, owner)));
+        let needed = largest.iter().take_while(|(_, held)| {
+            let is_needed = missing > 0;
+            missing = missing.saturating_sub(*held);
+            is_needed
+        });
+        let dropped: Vec<u64> = needed.map(|(owner, _)| *owner).collect();
+        let is_dropped: HashSet<_> = dropped.iter().map(|owner| Owner::Other(*owner)).collect();
+        for place in &mut self.places {
+            if let Some(entry) = place.take_if(|entry| is_dropped.contains(&entry.owner)) {
+                self.bytes -= entry.message.len();
+                self.empty += 1;
+            }
+        }
+        self.compact();
+        dropped
     }
 
     /// Prepares for a status of `subject`, which must be pushed next: drops the one that it replaces, if that is
@@ -69,9 +126,9 @@ impl Backlog {
     }
 
     pub(crate) fn take(&mut self) -> Option<Message> {
-        while let Some(message) = self.places.pop_front() {
+        while let Some(entry) = self.places.pop_front() {
             self.taken += 1;
-            if let Some(message) = message {
+            if let Some(Entry { message, .. }) = entry {
                 self.bytes -= message.len();
                 return Some(message);
             }
@@ -88,7 +145,7 @@ impl Backlog {
     fn empty(&mut self, number: u64) {
         let place = number.checked_sub(self.taken).map(|place| place as usize);
         if let Some(dropped) = place.and_then(|place| self.places.get_mut(place)?.take()) {
-            self.bytes -= dropped.len();
+            self.bytes -= dropped.message.len();
             self.empty += 1;
         }
     }
@@ -129,14 +186,14 @@ mod tests {
     fn with_many() -> Backlog {
         let mut backlog = Backlog::default();
         for _ in 0..COALESCE_FROM {
-            backlog.push("x".into());
+            backlog.push("x".into(), Owner::Server);
         }
         backlog
     }
 
     fn status(backlog: &mut Backlog, subject: &str, text: &str) {
         backlog.replace_status(&PeerId::from(subject), MAX_SUBJECTS);
-        backlog.push(text.into());
+        backlog.push(text.into(), Owner::Server);
     }
 
     #[test]
@@ -180,5 +237,39 @@ mod tests {
         while backlog.take().is_some() {}
         assert_eq!(backlog.places.capacity(), 0);
         assert_eq!(backlog.statuses.capacity(), 0);
+    }
+
+    #[test]
+    fn messages_of_the_largest_owner_dropped_others_kept() {
+        let mut backlog = Backlog::default();
+        assert!(backlog.drop_largest(Owner::Server, 100).is_empty());
+        backlog.push("server".into(), Owner::Server);
+        for _ in 0..20 {
+            backlog.push("short".into(), Owner::Other(1));
+        }
+        backlog.push("a little longer".into(), Owner::Other(2));
+        assert_eq!(backlog.drop_largest(Owner::Server, 1_000), [1]);
+        let Waiting { messages, bytes } = backlog.waiting();
+        assert_eq!((messages, bytes), (2, 6 + 15));
+        // What would come counts as well.
+        backlog.push("short".into(), Owner::Other(1));
+        assert_eq!(backlog.drop_largest(Owner::Other(3), 1_000), [3]);
+        assert_eq!(backlog.take(), Some("server".into()));
+        assert_eq!(backlog.take(), Some("a little longer".into()));
+        assert_eq!(backlog.take(), Some("short".into()));
+        assert_eq!(backlog.take(), None);
+        assert_eq!(backlog.empty, 0);
+    }
+
+    #[test]
+    fn many_small_owners_dropped_together() {
+        let mut backlog = Backlog::default();
+        for owner in 0..4_000 {
+            backlog.push("x".into(), Owner::Other(owner));
+        }
+        let dropped = backlog.drop_largest(Owner::Other(4_000), 1);
+        assert!((1_000..1_010).contains(&dropped.len()), "{}", dropped.len());
+        assert_eq!(dropped[0], 4_000, "the newest first");
+        assert_eq!(backlog.waiting().messages, 4_001 - dropped.len());
     }
 }

@@ -14,6 +14,8 @@ pub(crate) enum CloseReason {
     /// With the limit that was passed.
     #[error("does not read: {queued} messages were waiting")]
     DoesNotRead { queued: usize, limit: &'static str },
+    #[error("more waits for a peer than it reads")]
+    ExceedsReader,
     #[error("more than {per_second} messages a second")]
     PeerMessageRate { per_second: u32 },
     #[error("more than {per_second} messages a second from this address")]
@@ -50,11 +52,11 @@ impl CloseReason {
             Self::TextViolation(
                 text::Violation::InvalidProtocol | text::Violation::InvalidPeerId,
             ) => CloseCode::Protocol,
-            Self::Full(_)
-            | Self::TextFull(_)
-            | Self::Violation(Violation::Full(_))
-            | Self::TextViolation(text::Violation::Full(_)) => CloseCode::Again,
+            Self::Full(_) | Self::TextFull(_) | Self::TextViolation(text::Violation::Full(_)) => {
+                CloseCode::Again
+            }
             Self::DoesNotRead { .. }
+            | Self::ExceedsReader
             | Self::PeerMessageRate { .. }
             | Self::AddressMessageRate { .. }
             | Self::NoPong(_)
@@ -71,6 +73,7 @@ impl CloseReason {
         match self {
             Self::ShuttingDown => "shutdown",
             Self::DoesNotRead { limit, .. } => limit,
+            Self::ExceedsReader => "exceeds_reader",
             Self::PeerMessageRate { .. } => "peer_messages_per_second",
             Self::AddressMessageRate { .. } => "address_messages_per_second",
             Self::NoPong(_) | Self::TakesNothing(_) => "pong_timeout",

@@ -22,6 +22,7 @@ use crate::admission::Client;
 use crate::close_reason::CloseReason;
 use crate::limits::Limits;
 use crate::liveness::{Due, Liveness};
+use crate::log_limiter::LogLimiter;
 use crate::message_limiter::MessageLimiter;
 use crate::metrics::{BY_PEER, Metrics, Protocol, ProtocolMetrics};
 use crate::outbound::{Next, Outbound};
@@ -49,6 +50,7 @@ pub(crate) struct ConnectionContext {
     pub(crate) client: Client,
     pub(crate) limits: Arc<Limits>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) log: Arc<LogLimiter>,
     pub(crate) protocol: Protocol,
 }
 
@@ -61,6 +63,7 @@ pub(crate) async fn serve<H: SignallingHub>(
     let limits = &context.limits;
     let address = context.client.address;
     let metrics = context.metrics.of(context.protocol);
+    let log = &*context.log;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
@@ -70,7 +73,11 @@ pub(crate) async fn serve<H: SignallingHub>(
     let mut socket = WebSocket::from_raw_socket(stream, Role::Server, Some(config)).await;
     let reason = match connect() {
         Ok((mut peer, outbound)) => {
-            tracing::info!(%peer, %address, "connected");
+            if log.allows() {
+                tracing::info!(%peer, %address, "connected");
+            } else {
+                tracing::debug!(%peer, %address, "connected");
+            }
             metrics.connected.add(1);
             let rate = limits.peer_message_rate();
             let limiter = context.client.message_limiter(rate, Instant::now());
@@ -79,6 +86,7 @@ pub(crate) async fn serve<H: SignallingHub>(
                 outbound: &outbound,
                 limits,
                 metrics,
+                log,
                 unflushed: false,
                 blocked: false,
                 pong_waits: false,
@@ -91,23 +99,34 @@ pub(crate) async fn serve<H: SignallingHub>(
             // Before the close is answered: who sees the answer can rely on the others knowing.
             drop(peer);
             match ended {
-                Ended::ByPeer => {
+                Ended::ByPeer if log.allows() => {
                     tracing::info!(peer = %name, "disconnected");
                     None
                 }
-                Ended::ByUs(reason @ CloseReason::PartnerLeft) => {
-                    tracing::info!(peer = %name, %reason, "closed");
-                    Some(reason)
+                Ended::ByPeer => {
+                    tracing::debug!(peer = %name, "disconnected");
+                    None
                 }
                 Ended::ByUs(reason) => {
                     let limit = reason.name();
-                    tracing::warn!(peer = %name, %address, limit, %reason, "closed");
+                    if !log.allows() {
+                        tracing::debug!(peer = %name, %address, limit, %reason, "closed");
+                    } else if reason == CloseReason::PartnerLeft {
+                        tracing::info!(peer = %name, %reason, "closed");
+                    } else {
+                        tracing::warn!(peer = %name, %address, limit, %reason, "closed");
+                    }
                     Some(reason)
                 }
             }
         }
         Err(reason) => {
-            tracing::warn!(%address, limit = reason.name(), %reason, "refused a connection");
+            let limit = reason.name();
+            if log.allows() {
+                tracing::warn!(%address, limit, %reason, "refused a connection");
+            } else {
+                tracing::debug!(%address, limit, %reason, "refused a connection");
+            }
             Some(reason)
         }
     };
@@ -137,6 +156,7 @@ struct Connection<'a> {
     outbound: &'a Outbound,
     limits: &'a Limits,
     metrics: &'a ProtocolMetrics,
+    log: &'a LogLimiter,
     /// Whether the socket holds messages that were not sent yet.
     unflushed: bool,
     /// Whether the socket took no more the last time.
@@ -167,9 +187,10 @@ impl Connection<'_> {
                     let now = Instant::now();
                     liveness.on_received(now);
                     let counted = limiter.count(now, message.len());
-                    let taken = counted.and_then(|()| self.receive(peer, &message));
-                    if let Err(reason) = taken {
-                        return Ended::ByUs(reason);
+                    match counted.and_then(|()| self.receive(peer, &message)) {
+                        Ok(Received::Answer) => limiter.refund(message.len()),
+                        Ok(_) => {}
+                        Err(reason) => return Ended::ByUs(reason),
                     }
                     // Nearly always it is later now: then the timer is left as it is until it fires.
                     let deadline = next_deadline(&liveness, hello_due);
@@ -214,15 +235,20 @@ impl Connection<'_> {
         &self,
         peer: &mut Peer<H>,
         message: &Message,
-    ) -> Result<(), CloseReason> {
+    ) -> Result<Received, CloseReason> {
         if !matches!(message, Message::Text(_) | Message::Binary(_)) {
-            return Ok(());
+            return Ok(Received::Understood);
         }
         self.metrics.count_received(message.len());
-        if peer.receive(message)? == Received::Malformed {
+        let must_register = peer.must_register();
+        let received = peer.receive(message)?;
+        if received == Received::Malformed {
             self.metrics.malformed.add(1);
         }
-        Ok(())
+        if must_register && !peer.must_register() && self.log.allows() {
+            tracing::info!(connection = %peer.key(), %peer, "registered");
+        }
+        Ok(received)
     }
 
     /// Reads what has come, and sends what waits when there is nothing more to read. What waits is taken before each

@@ -48,6 +48,7 @@ impl InMemoryServer {
         let request_context = RequestContext {
             permit: self.state.permits.take().await,
             connection: Some(connection),
+            is_above_limit: false,
         };
         let (context, router) = (self.context.clone(), self.router.clone());
         tokio::spawn(async move {

@@ -1,11 +1,13 @@
 //! The hub of the JSON protocol in a [`Registry`](crate::registry::Registry).
 
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use wigwag_hub::{Hub, Outbox, Policy};
 use wigwag_protocol::json::{
     ClientMessage, MalformedMessage, PeerId, RelayedMessage, Role, ServerMessage, SessionId,
 };
 
+use crate::backlog::Owner;
 use crate::close_reason::CloseReason;
 use crate::metrics::JsonSnapshot;
 use crate::outbound::Outbound;
@@ -53,11 +55,43 @@ impl JsonHub {
         reason: String,
         queues: &Queues<PeerId>,
     ) -> bool {
-        let Self { hub, lists } = self;
         let id = SessionId::from(id);
-        hub.terminate_session(&id, Some(reason), &mut Delivery { queues, lists })
+        self.deliver(queues, |hub, delivery| {
+            hub.terminate_session(&id, Some(reason), delivery)
+        })
+    }
+
+    /// Calls the hub, and ends the sessions of which messages had to be dropped.
+    fn deliver<R>(
+        &mut self,
+        queues: &Queues<PeerId>,
+        call: impl FnOnce(&mut Hub, &mut Delivery<'_>) -> R,
+    ) -> R {
+        let Self { hub, lists } = self;
+        let mut delivery = Delivery {
+            queues,
+            lists,
+            dropped: Vec::new(),
+        };
+        let result = call(hub, &mut delivery);
+        // The ends are messages, too; each drops sessions that are fewer then.
+        while let Some(session) = delivery.dropped.pop() {
+            if let Some(id) = hub.session_id(session).cloned() {
+                let reason = Some(MEMBER_DOES_NOT_READ.to_owned());
+                hub.terminate_session(&id, reason, &mut delivery);
+            }
+        }
+        lists.expire(hub.generation());
+        result
     }
 }
+
+/// The error for a peer that calls more often than its budget has room for.
+const TOO_MANY_CALLS: &str =
+    "too many sessions are started by this peer, or from its address; try again later";
+
+/// The reason for the members of a session of which more waits than one of them reads.
+const MEMBER_DOES_NOT_READ: &str = "one member does not read what the other sends";
 
 impl SignallingHub for JsonHub {
     type Key = PeerId;
@@ -72,7 +106,8 @@ impl SignallingHub for JsonHub {
         let welcome = ServerMessage::Welcome {
             peer_id: id.clone(),
         };
-        queue.push(Message::text(welcome.to_json()));
+        // It is empty.
+        let _ = queue.push(Message::text(welcome.to_json()));
         Ok(id)
     }
 
@@ -106,27 +141,49 @@ impl SignallingHub for JsonHub {
         incoming: Incoming<'_>,
         queues: &Queues<PeerId>,
     ) -> Result<Received, CloseReason> {
-        let Self { hub, lists } = self;
-        let mut delivery = Delivery { queues, lists };
-        match incoming {
-            Incoming::Relayed(relayed) => {
-                let (session_id, is_offer) = (relayed.session_id(), relayed.is_offer());
-                let to = hub.relay(from, session_id, is_offer, &mut delivery);
-                if let Some(queue) = to.and_then(|to| queues.get(to)) {
-                    queue.push(message.clone());
+        let now = Instant::now();
+        self.deliver(queues, |hub, delivery| {
+            match incoming {
+                Incoming::Relayed(relayed) => {
+                    let (session_id, is_offer) = (relayed.session_id(), relayed.is_offer());
+                    let relay = hub.relay(from, session_id, is_offer, delivery);
+                    if let Some(relay) = relay
+                        && let Some(queue) = queues.get(relay.to)
+                    {
+                        let owner = Owner::Other(relay.session);
+                        delivery
+                            .dropped
+                            .extend(queue.push_of(owner, message.clone()));
+                        if relay.is_answer {
+                            let budget = queue.budget();
+                            if budget.is_some_and(|it| !it.charge_answer(message.len(), now)) {
+                                delivery.dropped.push(relay.session);
+                            }
+                            return Ok(Received::Answer);
+                        }
+                    }
                 }
+                Incoming::Message(ClientMessage::StartSession { .. })
+                    if !delivery.may_call(from, now) =>
+                {
+                    let details = TOO_MANY_CALLS.to_owned();
+                    delivery.send(from, ServerMessage::Error { details });
+                }
+                Incoming::Message(message) => {
+                    let is_answer = hub.is_answer(from, &message);
+                    hub.handle(from, message, delivery)?;
+                    if is_answer {
+                        return Ok(Received::Answer);
+                    }
+                }
+                Incoming::Malformed => return Ok(Received::Malformed),
             }
-            Incoming::Message(message) => hub.handle(from, message, &mut delivery)?,
-            Incoming::Malformed => return Ok(Received::Malformed),
-        }
-        lists.expire(hub.generation());
-        Ok(Received::Understood)
+            Ok(Received::Understood)
+        })
     }
 
     fn disconnect(&mut self, key: &PeerId, queues: &Queues<PeerId>) {
-        let Self { hub, lists } = self;
-        hub.disconnect(key, &mut Delivery { queues, lists });
-        lists.expire(hub.generation());
+        self.deliver(queues, |hub, delivery| hub.disconnect(key, delivery));
     }
 
     fn set_policy(&mut self, policy: Policy) {
@@ -160,12 +217,31 @@ impl SignallingHub for JsonHub {
 struct Delivery<'a> {
     queues: &'a Queues<PeerId>,
     lists: &'a mut Lists,
+    /// Sessions of which messages were dropped.
+    dropped: Vec<u64>,
+}
+
+impl Delivery<'_> {
+    /// Charges a call.
+    fn may_call(&self, caller: &PeerId, now: Instant) -> bool {
+        let budget = self.queues.get(caller).and_then(|queue| queue.budget());
+        budget.is_none_or(|budget| budget.charge_call(now))
+    }
 }
 
 impl Outbox for Delivery<'_> {
     fn send(&mut self, to: &PeerId, message: ServerMessage) {
         if let Some(queue) = self.queues.get(to) {
-            queue.push(Message::text(message.to_json()));
+            self.dropped
+                .extend(queue.push(Message::text(message.to_json())));
+        }
+    }
+
+    fn send_in_session(&mut self, to: &PeerId, session: u64, message: ServerMessage) {
+        if let Some(queue) = self.queues.get(to) {
+            let message = Message::text(message.to_json());
+            self.dropped
+                .extend(queue.push_of(Owner::Other(session), message));
         }
     }
 
@@ -178,7 +254,7 @@ impl Outbox for Delivery<'_> {
     ) {
         let text = self.lists.get(role, generation, message);
         if let Some(queue) = self.queues.get(to) {
-            queue.push(Message::Text(text));
+            self.dropped.extend(queue.push(Message::Text(text)));
         }
     }
 
@@ -189,12 +265,13 @@ impl Outbox for Delivery<'_> {
         }
         let text = Utf8Bytes::from(message.to_json());
         for queue in to.filter_map(|to| self.queues.get(to)) {
-            match &message {
+            let text = Message::Text(text.clone());
+            self.dropped.extend(match &message {
                 ServerMessage::PeerStatusChanged(change) => {
-                    queue.push_status(&change.peer_id, Message::Text(text.clone()));
+                    queue.push_status(&change.peer_id, text)
                 }
-                _ => queue.push(Message::Text(text.clone())),
-            }
+                _ => queue.push(text),
+            });
         }
     }
 }

@@ -7,6 +7,10 @@ use crate::address_limiter::AddressLimits;
 use crate::error::StartError;
 use crate::rate::Rate;
 
+/// Sessions that all connections of one address may start, a second in the long run and at once.
+const ADDRESS_CALLS_PER_SECOND: u32 = 100;
+const ADDRESS_CALL_BURST: u32 = 4_000;
+
 /// What a connection may cost.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -103,6 +107,7 @@ impl Limits {
                 self.address_connection_burst,
             ),
             message_rate: Rate::new(self.address_messages_per_second, self.address_message_burst),
+            call_rate: Rate::new(ADDRESS_CALLS_PER_SECOND, ADDRESS_CALL_BURST),
             max_addresses: self.max_addresses,
             exempt_loopback: self.exempt_loopback,
         }
@@ -190,6 +195,16 @@ mod tests {
         for name in names(&text::Policy::default()) {
             assert!(PAGE.contains(&format!("`text_limits.{name}`")), "{name}");
         }
+    }
+
+    #[test]
+    fn longest_list_by_default_taken_by_the_browser_api() {
+        const API: &str = include_str!("../../../web/api/src/protocol.ts");
+        assert!(API.contains("MAX_MESSAGE_CHARS = 16 * 1024 * 1024;"));
+        let policy = Policy::default();
+        // An id, `{"id":"…","meta":…},`, and none more than that.
+        let frame = 36 + r#"{"id":"","meta":},"#.len();
+        assert!(policy.max_meta_bytes_in_all + policy.max_peers * frame <= 16 * 1024 * 1024);
     }
 
     #[test]

@@ -12,6 +12,11 @@ use crate::rate::{Rate, TokenBucket};
 /// counted. Nearly all messages are shorter.
 const BYTES_PER_MESSAGE: usize = 4 * 1024;
 
+/// The number of messages that one of `bytes` bytes counts as.
+pub(crate) fn cost(bytes: usize) -> u64 {
+    1 + (bytes / BYTES_PER_MESSAGE) as u64
+}
+
 /// Counts nothing for connections that are exempt.
 #[derive(Debug)]
 pub(crate) struct MessageLimiter(Option<Limited>);
@@ -47,12 +52,22 @@ impl MessageLimiter {
         }))
     }
 
+    /// Takes back that a message was counted: somebody else pays for it.
+    pub(crate) fn refund(&self, bytes: usize) {
+        if let Some(limited) = &self.0 {
+            limited.bucket.give_back(limited.peer_rate, cost(bytes));
+            limited
+                .address
+                .refund_messages(limited.address_rate, cost(bytes));
+        }
+    }
+
     /// Counts a message of `bytes` bytes that came `now`, or returns why the connection ends.
     pub(crate) fn count(&mut self, now: Instant, bytes: usize) -> Result<(), CloseReason> {
         let Some(limited) = &self.0 else {
             return Ok(());
         };
-        let count = 1 + (bytes / BYTES_PER_MESSAGE) as u64;
+        let count = cost(bytes);
         let since = now.saturating_duration_since(limited.start);
         limited
             .bucket
@@ -85,6 +100,7 @@ mod tests {
             max_connections: 2,
             connection_rate: Rate::new(10, 10),
             message_rate: address_rate,
+            call_rate: address_rate,
             max_addresses: 1,
             exempt_loopback: false,
         };
@@ -109,6 +125,9 @@ mod tests {
         assert!(peer.count(now, 0).is_err());
         let later = now + SECOND;
         peer.count(later, 9 * BYTES_PER_MESSAGE).expect("ten");
+        assert!(peer.count(later, 0).is_err());
+        peer.refund(BYTES_PER_MESSAGE);
+        peer.count(later, BYTES_PER_MESSAGE).expect("given back");
         assert!(peer.count(later, 0).is_err());
         // All of one address together.
         let mut other = limiter();

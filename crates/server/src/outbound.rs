@@ -12,7 +12,8 @@ use std::time::SystemTime;
 use tokio_tungstenite::tungstenite::Message;
 use wigwag_protocol::json::PeerId;
 
-use crate::backlog::{Backlog, Waiting};
+use crate::backlog::{Backlog, Owner, Waiting};
+use crate::caller_budget::CallerBudget;
 use crate::close_reason::CloseReason;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -23,6 +24,7 @@ pub(crate) struct Outbound {
     max_messages: usize,
     metrics: Arc<Metrics>,
     address: Option<IpAddr>,
+    budget: Option<CallerBudget>,
     since: SystemTime,
     state: Mutex<State>,
 }
@@ -52,17 +54,24 @@ impl Outbound {
             max_messages: limits.max_queued_messages,
             metrics,
             address: None,
+            budget: None,
             since: SystemTime::now(),
             state: Mutex::default(),
         }
     }
 
-    /// The same for a peer at an address.
-    pub(crate) fn to(self, address: IpAddr) -> Self {
+    /// The same for a peer at an address, with its budget as a caller, unless it is exempt.
+    pub(crate) fn to(self, address: IpAddr, budget: Option<CallerBudget>) -> Self {
         Self {
             address: Some(address),
+            budget,
             ..self
         }
+    }
+
+    /// The budget of the peer as a caller; none if it is exempt.
+    pub(crate) fn budget(&self) -> Option<&CallerBudget> {
+        self.budget.as_ref()
     }
 
     /// Where the peer is, as far as that is known.
@@ -80,20 +89,31 @@ impl Outbound {
         self.lock().backlog.waiting()
     }
 
-    /// Lets a message wait. If there is no room for it, the queue is closed.
-    pub(crate) fn push(&self, message: Message) {
-        self.change(|state| self.insert(state, message));
+    /// Lets a message of the server wait. Where there is no room for it, messages of others are dropped; if there are
+    /// none, the queue is closed. Returns the owners of those that were dropped.
+    pub(crate) fn push(&self, message: Message) -> Vec<u64> {
+        self.push_of(Owner::Server, message)
+    }
+
+    /// The same for a message of an owner: it is dropped with all others of its owner, if that holds most.
+    #[must_use]
+    pub(crate) fn push_of(&self, owner: Owner, message: Message) -> Vec<u64> {
+        let mut dropped = Vec::new();
+        self.change(|state| self.insert(state, message, owner, &mut dropped));
+        dropped
     }
 
     /// Lets the status of `subject` wait. Where many messages wait already, an older status of the
     /// same peer is dropped: it is out of date, and this peer is slow.
-    pub(crate) fn push_status(&self, subject: &PeerId, message: Message) {
+    pub(crate) fn push_status(&self, subject: &PeerId, message: Message) -> Vec<u64> {
+        let mut dropped = Vec::new();
         self.change(|state| {
             if state.finishing.is_none() {
                 state.backlog.replace_status(subject, self.max_messages);
-                self.insert(state, message);
+                self.insert(state, message, Owner::Server, &mut dropped);
             }
         });
+        dropped
     }
 
     /// Closes the queue for a reason; the first reason counts.
@@ -130,29 +150,36 @@ impl Outbound {
         Poll::Pending
     }
 
-    fn insert(&self, state: &mut State, message: Message) {
+    fn insert(&self, state: &mut State, message: Message, owner: Owner, dropped: &mut Vec<u64>) {
         if state.finishing.is_some() {
             return;
         }
-        let Waiting { messages, bytes } = state.backlog.waiting();
-        // However long a message is, it may wait alone: its reader may be as quick as can be.
-        let too_many_bytes = bytes > 0 && bytes + message.len() > self.max_bytes;
-        let limit = if too_many_bytes {
-            Some("max_queued_bytes")
-        } else {
-            (messages >= self.max_messages).then_some("max_queued_messages")
-        };
-        if let Some(limit) = limit {
-            state.close(CloseReason::DoesNotRead {
-                queued: messages,
-                limit,
-            });
-            return;
+        while let Some(limit) = self.exceeded(&state.backlog, &message) {
+            let owners = state.backlog.drop_largest(owner, message.len());
+            if owners.is_empty() {
+                let queued = state.backlog.waiting().messages;
+                state.close(CloseReason::DoesNotRead { queued, limit });
+                return;
+            }
+            dropped.extend(&owners);
+            if matches!(owner, Owner::Other(owner) if owners.contains(&owner)) {
+                return;
+            }
         }
-        state.backlog.push(message);
+        state.backlog.push(message, owner);
         let Waiting { messages, bytes } = state.backlog.waiting();
         self.metrics.queue_messages.rise_to(messages);
         self.metrics.queue_bytes.rise_to(bytes);
+    }
+
+    /// The limit that one more message would exceed.
+    fn exceeded(&self, backlog: &Backlog, message: &Message) -> Option<&'static str> {
+        let Waiting { messages, bytes } = backlog.waiting();
+        // However long a message is, it may wait alone: its reader may be as quick as can be.
+        if bytes > 0 && bytes + message.len() > self.max_bytes {
+            return Some("max_queued_bytes");
+        }
+        (messages >= self.max_messages).then_some("max_queued_messages")
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {

@@ -17,6 +17,10 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'
      connect-src 'self' ws: wss:; img-src 'self' data:; media-src 'self' blob:; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'self'";
 
+/// The page itself may ask for what it sends; no page in a frame of it may.
+const PERMISSIONS_POLICY: &str =
+    "camera=(self), display-capture=(self), geolocation=(), microphone=(self), usb=()";
+
 /// The policy for a page that these others may show in a frame; none if there are none.
 pub(crate) fn policy_with(ancestors: &[FrameAncestor]) -> Option<HeaderValue> {
     let origins: String = ancestors
@@ -71,10 +75,11 @@ impl PageFile {
     }
 
     /// The headers to answer with, besides the entity tag: names in lower case, and values.
-    pub fn headers(&self) -> [(&'static str, &'static str); 5] {
+    pub fn headers(&self) -> [(&'static str, &'static str); 6] {
         [
             ("content-type", self.content_type),
             ("content-security-policy", CONTENT_SECURITY_POLICY),
+            ("permissions-policy", PERMISSIONS_POLICY),
             ("x-content-type-options", "nosniff"),
             ("referrer-policy", "no-referrer"),
             // Kept, but validated each time: the names stay when the content changes.

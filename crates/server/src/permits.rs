@@ -57,6 +57,13 @@ impl ConnectionPermits {
         ConnectionPermit(Arc::new(Held(Arc::clone(self))))
     }
 
+    /// Takes a permit, if there is one.
+    pub(crate) fn try_take(self: &Arc<Self>) -> Option<ConnectionPermit> {
+        let permit = self.semaphore.try_acquire().ok()?;
+        SemaphorePermit::forget(permit);
+        Some(ConnectionPermit(Arc::new(Held(Arc::clone(self)))))
+    }
+
     async fn acquire(&self) {
         // The semaphore is never closed.
         if let Ok(permit) = self.semaphore.acquire().await {
@@ -158,6 +165,16 @@ mod tests {
         drop(clone);
         assert!(poll(second.as_mut()).is_ready());
         assert_eq!(permits.taken(), 0);
+    }
+
+    #[test]
+    fn permit_tried_for_only_taken_while_there_is_one() {
+        let permits = Arc::new(ConnectionPermits::new(1));
+        let first = permits.try_take();
+        assert!(first.is_some());
+        assert!(permits.try_take().is_none());
+        drop(first);
+        assert!(permits.try_take().is_some());
     }
 
     #[test]

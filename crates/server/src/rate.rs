@@ -84,6 +84,15 @@ impl TokenBucket {
         }
     }
 
+    /// Gives back `count` tokens that were taken at this rate.
+    pub(crate) fn give_back(&self, rate: Rate, count: u64) {
+        let nanos = rate.nanos_per_token.saturating_mul(count);
+        let earlier = |full_at: u64| Some(full_at.saturating_sub(nanos));
+        let _ = self
+            .full_at
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, earlier);
+    }
+
     pub(crate) fn is_full(&self, now: Duration) -> bool {
         self.full_at.load(Ordering::Relaxed) <= nanos(now)
     }
@@ -143,6 +152,17 @@ mod tests {
         take(6, start + 9 * start).expect_err("it never holds as many");
         take(u64::MAX, start + 9 * start).expect_err("and not as many at all");
         take(5, start + 9 * start).expect("it is full");
+    }
+
+    #[test]
+    fn tokens_given_back_taken_again() {
+        let rate = Rate::new(10, 5);
+        let bucket = TokenBucket::default();
+        let start = Duration::from_secs(1);
+        bucket.take_many(rate, 5, start).expect("it is full");
+        bucket.give_back(rate, 2);
+        bucket.take_many(rate, 2, start).expect("given back");
+        bucket.take(rate, start).expect_err("it is empty");
     }
 
     #[test]

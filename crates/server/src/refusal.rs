@@ -17,8 +17,12 @@ pub(crate) enum Refusal {
     MessageRate { retry_after: Duration },
     #[error("the server is full ({limit} addresses); try again later")]
     Addresses { limit: usize },
+    #[error("the server is full; try again later")]
+    Connections,
     #[error("pages from this origin may not connect")]
     Origin,
+    #[error("no access to the admin API")]
+    AdminAccess,
     #[error("metrics are not for this address")]
     Metrics,
 }
@@ -34,7 +38,9 @@ impl Refusal {
             Self::ArrivalRate { .. } => "address_connections_per_second",
             Self::MessageRate { .. } => "address_messages_per_second",
             Self::Addresses { .. } => "max_addresses",
+            Self::Connections => "max_connections",
             Self::Origin => "allowed_origins",
+            Self::AdminAccess => "admin_access",
             Self::Metrics => "metrics_from",
         }
     }
@@ -44,8 +50,10 @@ impl Refusal {
             Self::ArrivalRate { retry_after } | Self::MessageRate { retry_after } => {
                 Some(*retry_after)
             }
-            Self::ConnectionsPerAddress { .. } | Self::Addresses { .. } => Some(A_WHILE),
-            Self::Origin | Self::Metrics => None,
+            Self::ConnectionsPerAddress { .. } | Self::Addresses { .. } | Self::Connections => {
+                Some(A_WHILE)
+            }
+            Self::Origin | Self::AdminAccess | Self::Metrics => None,
         }
     }
 
@@ -54,8 +62,8 @@ impl Refusal {
             Self::ConnectionsPerAddress { .. }
             | Self::ArrivalRate { .. }
             | Self::MessageRate { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Addresses { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Origin | Self::Metrics => StatusCode::FORBIDDEN,
+            Self::Addresses { .. } | Self::Connections => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Origin | Self::AdminAccess | Self::Metrics => StatusCode::FORBIDDEN,
         }
     }
 }
@@ -86,6 +94,7 @@ mod tests {
             (Refusal::ArrivalRate { retry_after }, 429, Some("2")),
             (Refusal::MessageRate { retry_after }, 429, Some("2")),
             (Refusal::Addresses { limit: 1 }, 503, Some("11")),
+            (Refusal::Connections, 503, Some("11")),
             (Refusal::Origin, 403, None),
             (Refusal::Metrics, 403, None),
         ] {

@@ -64,6 +64,8 @@ pub(crate) trait SignallingHub: Debug + Send + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Received {
     Understood,
+    /// It belongs to a session that another peer started, which pays for it.
+    Answer,
     /// It was dropped, or answered with an error that says so.
     Malformed,
 }
@@ -206,10 +208,6 @@ impl<H: SignallingHub> Peer<H> {
         let received = hub.handle(&self.key, message, incoming, queues)?;
         if H::NEEDS_REGISTRATION && self.name.is_none() {
             self.name = hub.registered_name(&self.key);
-            drop(inner);
-            if let Some(name) = &self.name {
-                tracing::info!(connection = %self.key, peer = name, "registered");
-            }
         }
         Ok(received)
     }
@@ -219,7 +217,6 @@ impl<H: SignallingHub> Peer<H> {
         H::NEEDS_REGISTRATION && self.name.is_none()
     }
 
-    #[cfg(test)]
     pub(crate) fn key(&self) -> &H::Key {
         &self.key
     }

@@ -268,6 +268,7 @@ pub(crate) fn accept_context(state: &ServerState) -> AcceptContext {
         tls: state.tls.clone(),
         admission: Some(Arc::clone(&state.admission)),
         metrics: Arc::clone(&state.metrics),
+        answers_above_limit: true,
         handshake_timeout: limits.handshake_timeout,
         stall_timeout: limits.stall_timeout(),
         stopping: state.stopping.clone(),

@@ -8,16 +8,22 @@ use crate::admission::AdmissionControl;
 use crate::close_reason::CloseReason;
 use crate::config::Config;
 use crate::json_hub::JsonHub;
+use crate::log_limiter::LogLimiter;
 #[cfg(not(feature = "text"))]
 use crate::metrics::TextSnapshot;
-use crate::metrics::{Metrics, Snapshot, TlsSnapshot};
+use crate::metrics::{Metrics, Protocol, Snapshot, TlsSnapshot};
 use crate::permits::ConnectionPermits;
+use crate::rate::Rate;
 use crate::registry::Registry;
 use crate::reloadable::Reloadable;
 use crate::settings::{ConnectionSettings, Settings};
 #[cfg(feature = "text")]
 use crate::text_hub::TextHub;
 use crate::tls::LiveTls;
+
+/// Lines about single connections in the log: when they come and leave, and why they are closed.
+const LOG_LINES_PER_SECOND: u32 = 20;
+const LOG_LINE_BURST: u32 = 2_000;
 
 /// The state of a server: both protocols, and what is counted and limited for all connections together.
 #[derive(Clone, Debug)]
@@ -29,6 +35,8 @@ pub(crate) struct ServerState {
     pub(crate) admission: Arc<AdmissionControl>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) permits: Arc<ConnectionPermits>,
+    /// For lines about single connections.
+    pub(crate) log: Arc<LogLimiter>,
     /// New clients are to go elsewhere: the server is about to stop.
     pub(crate) draining: CancellationToken,
     /// Connections are to end when the request that they are about is answered.
@@ -50,6 +58,10 @@ impl ServerState {
             settings: Arc::new(Reloadable::new(settings.connections)),
             admission: Arc::new(admission),
             metrics,
+            log: Arc::new(LogLimiter::new(Rate::new(
+                LOG_LINES_PER_SECOND,
+                LOG_LINE_BURST,
+            ))),
             draining: CancellationToken::new(),
             stopping: CancellationToken::new(),
             tls,
@@ -73,19 +85,18 @@ impl ServerState {
         self.text.close_all(reason);
     }
 
-    /// The limit that keeps new clients out, if one is reached.
-    pub(crate) fn full(&self) -> Option<&'static str> {
+    /// The limit that keeps new clients of a protocol out, if one is reached.
+    pub(crate) fn full(&self, protocol: Protocol) -> Option<&'static str> {
         if self.permits.are_taken() {
             return Some("limits.max_connections");
         }
-        if self.json.is_full() {
-            return Some("limits.max_peers");
+        match protocol {
+            Protocol::Json => self.json.is_full().then_some("limits.max_peers"),
+            #[cfg(feature = "text")]
+            Protocol::Text => self.text.is_full().then_some("text_limits.max_peers"),
+            #[cfg(not(feature = "text"))]
+            Protocol::Text => None,
         }
-        #[cfg(feature = "text")]
-        if self.text.is_full() {
-            return Some("text_limits.max_peers");
-        }
-        None
     }
 
     /// The numbers of what there is now.

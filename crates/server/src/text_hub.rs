@@ -3,6 +3,7 @@
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use wigwag_hub::text::{Activity, ConnectionId, Hub, Incoming, Outbox, Policy, ServerMessage};
 
+use crate::backlog::Owner;
 use crate::close_reason::CloseReason;
 use crate::metrics::TextSnapshot;
 use crate::outbound::Outbound;
@@ -65,11 +66,7 @@ impl SignallingHub for TextHub {
         incoming: Incoming<'_>,
         queues: &Queues<ConnectionId>,
     ) -> Result<Received, CloseReason> {
-        let mut delivery = Delivery {
-            queues,
-            relayed: Some(message),
-            received: Received::Understood,
-        };
+        let mut delivery = Delivery::new(queues, Some(*from), Some(message));
         self.0.handle(*from, incoming, &mut delivery)?;
         Ok(delivery.received)
     }
@@ -80,11 +77,7 @@ impl SignallingHub for TextHub {
     }
 
     fn disconnect(&mut self, connection: &ConnectionId, queues: &Queues<ConnectionId>) {
-        let mut delivery = Delivery {
-            queues,
-            relayed: None,
-            received: Received::Understood,
-        };
+        let mut delivery = Delivery::new(queues, None, None);
         self.0.disconnect(*connection, &mut delivery);
     }
 
@@ -113,9 +106,26 @@ impl SignallingHub for TextHub {
 /// Puts the hub's messages into the queues.
 struct Delivery<'a> {
     queues: &'a Queues<ConnectionId>,
+    /// The connection whose message is being handled, if there is one.
+    from: Option<ConnectionId>,
     /// The message that is being handled, if there is one.
     relayed: Option<&'a Message>,
     received: Received,
+}
+
+impl<'a> Delivery<'a> {
+    fn new(
+        queues: &'a Queues<ConnectionId>,
+        from: Option<ConnectionId>,
+        relayed: Option<&'a Message>,
+    ) -> Self {
+        Self {
+            queues,
+            from,
+            relayed,
+            received: Received::Understood,
+        }
+    }
 }
 
 impl Outbox for Delivery<'_> {
@@ -140,8 +150,16 @@ impl Outbox for Delivery<'_> {
     }
 
     fn relay(&mut self, to: ConnectionId) {
-        if let (Some(queue), Some(message)) = (self.queues.get(&to), self.relayed) {
-            queue.push(message.clone());
+        let (Some(queue), Some(message), Some(from)) =
+            (self.queues.get(&to), self.relayed, self.from)
+        else {
+            return;
+        };
+        let owner = Owner::Other(from.number());
+        for dropped in queue.push_of(owner, message.clone()) {
+            if let Some(sender) = self.queues.get(&ConnectionId::from(dropped)) {
+                sender.close(CloseReason::ExceedsReader);
+            }
         }
     }
 

@@ -18,7 +18,7 @@ pub use arguments::ListArguments;
 /// For connecting, and again for the answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Our server keeps 32 MiB of what peers say of themselves.
+/// Our server keeps 8 MiB of metas unless it is configured otherwise.
 const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 
 #[derive(Serialize)]

@@ -92,7 +92,7 @@ pub(super) struct Instead {
     #[arg(long, help_heading = INSTEAD)]
     pub(super) print_config: bool,
 
-    /// Asks the server that runs with these settings on this machine whether it takes clients; exit code 0 if so
+    /// Asks the server that runs with these settings on this machine whether it lives; exit code 0 if so
     #[arg(long, help_heading = INSTEAD)]
     pub(super) check_health: bool,
 }

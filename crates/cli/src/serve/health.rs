@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The first line of an answer is far shorter.
 const MAX_ANSWER: u64 = 4096;
 
-/// Asks whether the server takes clients. Which address of a host it listens on is not known, so all are tried.
+/// Asks whether the server lives: one that is full must not be restarted for it. Which address of a host it listens on is not known, so all are tried.
 ///
 /// # Errors
 ///
@@ -31,18 +31,18 @@ pub(super) fn run(config: &Config) -> Result<(), Box<dyn Error>> {
     }
     let host = config.host.trim_matches(['[', ']']);
     let addresses = (host, config.port).to_socket_addrs()?;
-    first_ready(addresses.map(reachable), config.tls.is_some())
+    first_alive(addresses.map(reachable), config.tls.is_some())
         .unwrap_or_else(|| Err(format!("\"{host}\" has no address").into()))
 }
 
 /// None without an address.
-fn first_ready(
+fn first_alive(
     addresses: impl Iterator<Item = SocketAddr>,
     tls: bool,
 ) -> Option<Result<(), Box<dyn Error>>> {
     let mut last = None;
     for address in addresses {
-        let asked = is_ready(address, tls);
+        let asked = is_alive(address, tls);
         let is_found = asked.is_ok();
         last = Some(asked);
         if is_found {
@@ -52,7 +52,7 @@ fn first_ready(
     last
 }
 
-fn is_ready(address: SocketAddr, tls: bool) -> Result<(), Box<dyn Error>> {
+fn is_alive(address: SocketAddr, tls: bool) -> Result<(), Box<dyn Error>> {
     let said = match ask(address, tls) {
         Ok(said) => said,
         // So it is there, and serves those who have one.
@@ -114,7 +114,7 @@ fn demands_certificate(error: &(dyn Error + 'static)) -> bool {
 }
 
 fn converse(mut stream: impl Read + Write) -> Result<String, Box<dyn Error>> {
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
     let ended = stream.take(MAX_ANSWER).read_to_end(&mut answer);
     if answer.is_empty() {
@@ -188,13 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn each_address_is_asked_until_one_is_ready() {
+    fn each_address_is_asked_until_one_is_alive() {
         let (full, served_full) = answering("503 Service Unavailable", 2);
         let (ready, served) = answering("200 OK", 1);
         let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let silent = nobody.local_addr().expect("an address");
         drop(nobody);
-        let asked = |addresses: &[SocketAddr]| first_ready(addresses.iter().copied(), false);
+        let asked = |addresses: &[SocketAddr]| first_alive(addresses.iter().copied(), false);
         let found = asked(&[silent, full, ready, silent]).expect("addresses");
         assert!(found.is_ok(), "{found:?}");
         let refused = asked(&[silent, full]).expect("addresses");

@@ -12,6 +12,9 @@ use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
 use super::secret::Secret;
+use crate::admission::Client;
+use crate::metrics::Metrics;
+use crate::refusal::Refusal;
 
 /// What a request needs.
 #[derive(Clone, Debug)]
@@ -23,15 +26,30 @@ pub(super) enum Access {
     Token(Secret),
 }
 
-/// Refuses requests without access.
+/// The access that requests need, and the counters of those that lack it.
+#[derive(Clone)]
+pub(super) struct Checked {
+    pub(super) access: Arc<Access>,
+    /// Those of the server: what happens on the port of the admin API is in no others.
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// Refuses requests without access, counts and logs them.
 pub(super) async fn check(
-    State(access): State<Arc<Access>>,
+    State(checked): State<Checked>,
     request: Request,
     next: Next,
 ) -> Response {
-    match access.allow(&request) {
+    match checked.access.allow(&request) {
         Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+        Err(problem) => {
+            let refusal = Refusal::AdminAccess;
+            checked.metrics.refused.count(refusal.name());
+            if let Some(client) = request.extensions().get::<Client>() {
+                client.refuse(refusal);
+            }
+            problem.into_response()
+        }
     }
 }
 

@@ -91,6 +91,7 @@ impl AdminListener {
             // An operator is to get in whatever others do, at the signalling port or here.
             admission: Some(Arc::new(admission)),
             metrics,
+            answers_above_limit: false,
             handshake_timeout: HANDSHAKE_TIMEOUT,
             stall_timeout: STALL_TIMEOUT,
             ..context.clone()
@@ -132,6 +133,7 @@ fn admission_settings() -> AdmissionSettings {
             max_connections: MAX_CONNECTIONS_PER_ADDRESS,
             connection_rate: Rate::UNLIMITED,
             message_rate: Rate::UNLIMITED,
+            call_rate: Rate::UNLIMITED,
             max_addresses: MAX_ADDRESSES,
             exempt_loopback: true,
         },

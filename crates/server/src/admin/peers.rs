@@ -14,6 +14,7 @@ use super::problem::Problem;
 use super::reason::Reason;
 #[cfg(feature = "text")]
 use super::text_peers;
+use crate::client_address::ClientAddress;
 use crate::close_reason::CloseReason;
 use crate::metrics::Protocol;
 use crate::outbound::Outbound;
@@ -76,13 +77,14 @@ pub(super) async fn one(
 pub(super) async fn remove(
     State(state): State<ServerState>,
     id: Result<Path<String>, PathRejection>,
+    ClientAddress(address): ClientAddress,
     Reason(reason): Reason,
 ) -> Result<Response, Problem> {
     let Path(id) = id.map_err(|_| unknown())?;
     if !removed(&state, &id, CloseReason::Removed(reason.map(Into::into))) {
         return Err(unknown());
     }
-    tracing::info!(peer = id, "the operator removed a peer");
+    tracing::info!(peer = id, %address, "an operator removed a peer");
     Ok(no_content())
 }
 

@@ -8,7 +8,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::get;
 
-use super::access::{self, Access};
+use super::access::{self, Access, Checked};
 use super::answer::json_text;
 use super::problem::Problem;
 #[cfg(feature = "text")]
@@ -34,6 +34,10 @@ pub(super) fn router(state: ServerState, access: Access) -> Router {
         .route("/api/v1/rooms/{name}", get(rooms::one));
     #[cfg(feature = "metrics")]
     let routes = routes.merge(crate::http::metrics_router());
+    let checked = Checked {
+        access: Arc::new(access),
+        metrics: Arc::clone(&state.metrics),
+    };
     reason::limited(routes)
         .with_state(state)
         // What comes after this answers other methods by itself.
@@ -49,7 +53,7 @@ pub(super) fn router(state: ServerState, access: Access) -> Router {
                 "not with this method; see Allow",
             )
         })
-        .layer(from_fn_with_state(Arc::new(access), access::check))
+        .layer(from_fn_with_state(checked, access::check))
 }
 
 async fn description() -> Response {

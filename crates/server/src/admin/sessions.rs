@@ -13,6 +13,7 @@ use super::reason::Reason;
 use super::session::Session;
 #[cfg(feature = "text")]
 use super::text_peers;
+use crate::client_address::ClientAddress;
 use crate::metrics::Protocol;
 use crate::state::ServerState;
 
@@ -71,13 +72,14 @@ pub(super) async fn one(
 pub(super) async fn end(
     State(state): State<ServerState>,
     id: Result<Path<String>, PathRejection>,
+    ClientAddress(address): ClientAddress,
     Reason(reason): Reason,
 ) -> Result<Response, Problem> {
     let Path(id) = id.map_err(|_| unknown())?;
     if !ended(&state, &id, reason) {
         return Err(unknown());
     }
-    tracing::info!(session = id, "the operator ended a session");
+    tracing::info!(session = id, %address, "an operator ended a session");
     Ok(no_content())
 }
 

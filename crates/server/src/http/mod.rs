@@ -28,7 +28,7 @@ use websocket::upgrade;
 
 /// The routes of the main port.
 pub(crate) fn router(state: ServerState) -> Router {
-    let routes = health::router();
+    let routes = health::router(Protocol::Json);
     #[cfg(feature = "text")]
     let routes = routes
         .route("/text", axum::routing::get(text_protocol))
@@ -42,7 +42,9 @@ pub(crate) fn router(state: ServerState) -> Router {
 /// The routes of the port of the text protocol.
 #[cfg(feature = "text")]
 pub(crate) fn text_router(state: ServerState) -> Router {
-    health::router().fallback(text_protocol).with_state(state)
+    health::router(Protocol::Text)
+        .fallback(text_protocol)
+        .with_state(state)
 }
 
 #[cfg(feature = "text")]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
+use tokio::time::Instant;
 
 use crate::connection::{self, ConnectionContext};
 use crate::metrics::Protocol;
@@ -24,15 +25,17 @@ pub(super) async fn upgrade<H: SignallingHub>(
         Ok(upgrade) => upgrade,
         Err(rejection) => return rejection.into_response(),
     };
-    let metrics = Arc::clone(&state.metrics);
+    let (metrics, log) = (Arc::clone(&state.metrics), Arc::clone(&state.log));
     let limits = Arc::clone(&state.settings.now().limits);
     upgrade.accept(async move |stream, client| {
         let outbound = Outbound::new(&limits, Arc::clone(&metrics));
-        let outbound = outbound.to(client.address);
+        let budget = client.caller_budget(limits.peer_message_rate(), Instant::now());
+        let outbound = outbound.to(client.address, budget);
         let context = ConnectionContext {
             client,
             limits,
             metrics,
+            log,
             protocol,
         };
         connection::serve(stream, || registry.connect(outbound), context).await;

@@ -7,6 +7,7 @@
 
 mod conditions;
 mod faulty;
+mod flood;
 mod link;
 mod room;
 mod running;

@@ -1,6 +1,7 @@
 //! A certificate with its key, as it is read and checked. Any problem is an error: there is no way from here to plain text.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -34,6 +35,11 @@ impl Certificate {
     pub(crate) fn read(files: &TlsFiles) -> Result<Self, TlsError> {
         let chain = parse_certificates(&read(&files.certificate)?, &files.certificate)?;
         let key = parse_key(&read(&files.key)?, &files.key)?;
+        // Orchestrators mount keys like that, so it is used.
+        if can_be_read_by_all(&files.key) {
+            let key = files.key.display();
+            tracing::warn!(%key, "all users of this machine can read the private key: chmod 0640 it, or stricter");
+        }
         let certificate = Self::new(chain, key, &files.certificate, &files.key)?;
         // Clients refuse a certificate that is out of date; better to say so here than to let each find out.
         if certificate.validity.holds_at(ASN1Time::now()) {
@@ -142,9 +148,29 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     })
 }
 
+/// Whether all users of this machine can read a file.
+fn can_be_read_by_all(path: &Path) -> bool {
+    let mode = fs::metadata(path).map(|found| found.permissions().mode());
+    mode.is_ok_and(|mode| mode & 0o004 != 0)
+}
+
 fn damaged(path: &Path, error: &dyn std::fmt::Display) -> TlsError {
     TlsError::Damaged {
         path: path.into(),
         reason: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_that_all_users_can_read_found() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        for (mode, is_open) in [(0o600, false), (0o640, false), (0o644, true)] {
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("its own");
+            assert_eq!(can_be_read_by_all(file.path()), is_open, "{mode:o}");
+        }
     }
 }

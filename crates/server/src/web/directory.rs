@@ -7,6 +7,7 @@ use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::response::Response;
+use mime_guess::Mime;
 use tokio::fs;
 use tower::ServiceExt;
 use tower_http::services::ServeFile;
@@ -24,7 +25,8 @@ pub(super) struct Directory {
 }
 
 enum Found {
-    File(PathBuf),
+    /// A file without symbolic links in its path, and its type by the name that was asked for.
+    File(PathBuf, Mime),
     Folder,
 }
 
@@ -50,7 +52,7 @@ impl Directory {
             self.find(path).await
         };
         match file {
-            Some(Found::File(file)) => serve(file, request).await,
+            Some(Found::File(file, kind)) => serve(file, &kind, request).await,
             Some(Found::Folder) if !names_folder => into_folder(request.uri()),
             _ => not_found(),
         }
@@ -62,9 +64,11 @@ impl Directory {
         if !real.starts_with(&self.root) {
             return None;
         }
-        let kind = fs::metadata(real).await.ok()?.file_type();
+        let kind = fs::metadata(&real).await.ok()?.file_type();
         if kind.is_file() {
-            Some(Found::File(path))
+            // What was checked is what is opened: a link may be replaced meanwhile.
+            let kind = mime_guess::from_path(&path).first_or_octet_stream();
+            Some(Found::File(real, kind))
         } else {
             // What is neither, such as a pipe, could make its reader wait.
             kind.is_dir().then_some(Found::Folder)
@@ -84,9 +88,10 @@ fn inside(path: &Path) -> Option<PathBuf> {
     path.components().map(part).collect()
 }
 
-/// The file, or the part of it that is asked for, with the type that its name says.
-async fn serve(file: PathBuf, request: Request) -> Response {
-    let Ok(answer) = ServeFile::new(file).oneshot(request).await;
+/// The file, or the part of it that is asked for.
+async fn serve(file: PathBuf, kind: &Mime, request: Request) -> Response {
+    let file = ServeFile::new_with_mime(file, kind);
+    let Ok(answer) = file.oneshot(request).await;
     let mut answer = answer.map(Body::new);
     let headers = answer.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -135,6 +135,7 @@ impl WebServer {
             // A client that may see the page may see it as often as it likes.
             admission: None,
             metrics: Arc::new(Metrics::new()),
+            answers_above_limit: false,
             handshake_timeout: limits.handshake_timeout,
             stall_timeout: limits.stall_timeout,
             stopping: CancellationToken::new(),

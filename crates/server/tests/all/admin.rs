@@ -440,6 +440,14 @@ fn an_operator_gets_in_where_the_server_is_full() {
 }
 
 #[test]
+fn request_without_access_counted_in_the_metrics_of_the_server() {
+    let server = with_admin(Some(TOKEN), Limits::default());
+    ask(&server, "GET", "/api/v1/status").is_problem(401);
+    ask(&server, "DELETE", "/api/v1/peers/x").is_problem(401);
+    server.wait_for_metric(r#"wigwag_refused_total{reason="admin_access"}"#, 2);
+}
+
+#[test]
 fn a_token_is_asked_for_before_anything_is_told() {
     let server = with_admin(Some(TOKEN), Limits::default());
     for path in ["/api/v1/status", "/api/v1/openapi.json", "/nowhere"] {

@@ -28,6 +28,7 @@ fn the_page_is_served_with_a_strict_policy() {
     assert!(!page.contains("unsafe"), "no inline script or style");
     assert!(page.contains("x-content-type-options: nosniff\r\n"));
     assert!(page.contains("referrer-policy: no-referrer\r\n"));
+    assert!(page.contains("permissions-policy: camera=(self), display-capture=(self), "));
     assert!(page.contains("<title>Wigwag</title>"));
 }
 

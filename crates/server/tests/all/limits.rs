@@ -153,13 +153,40 @@ fn the_head_of_a_request_is_bounded() {
 }
 
 #[test]
-fn connections_are_bounded_and_the_next_waits() {
+fn connection_above_the_limit_gets_health_checks_and_the_reason() {
     let server = with_limits(Limits {
         max_connections: 2,
         ..Limits::default()
     });
     let first = server.peer();
-    let _second = server.peer();
+    let mut second = server.peer();
+    let answer = server.get("/healthz", "");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let answer = server.get("/readyz", "");
+    assert!(answer.ends_with("full: limits.max_connections is reached\n"));
+    let answer = server.get("/", "");
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("retry-after: "), "{answer}");
+    assert!(answer.ends_with("the server is full; try again later\n"));
+    let refused = tungstenite::client(format!("ws://{}/", server.address), server.connect());
+    assert!(refused.is_err());
+    server.wait_for_metric(r#"wigwag_refused_total{reason="max_connections"}"#, 2);
+    second.sync();
+    drop(first);
+    server.wait_for_metric("wigwag_connections", 1);
+    server.peer().sync();
+}
+
+#[test]
+fn connections_above_the_limit_bounded_and_the_next_waits() {
+    // As many as the server answers above the limit, for the time that each has.
+    const ABOVE_LIMIT: usize = 32;
+    let server = with_limits(Limits {
+        max_connections: 1,
+        ..Limits::default()
+    });
+    let only = server.peer();
+    let _silent: Vec<_> = (0..ABOVE_LIMIT).map(|_| server.connect()).collect();
     let mut waiting = server.connect();
     waiting
         .set_read_timeout(Some(Duration::from_millis(300)))
@@ -169,7 +196,7 @@ fn connections_are_bounded_and_the_next_waits() {
         .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         .expect("sent");
     assert!(waiting.read(&mut [0; 1]).is_err(), "there is no room");
-    drop(first);
+    drop(only);
     waiting
         .set_read_timeout(Some(DEADLINE))
         .expect("a socket option");

@@ -38,8 +38,9 @@ fn a_server_is_ready_until_it_is_full() {
 }
 
 #[test]
-fn peers_of_the_text_protocol_fill_it_too() {
+fn protocol_that_is_full_not_ready_on_its_own_port_alone() {
     let server = Running::start(Config {
+        text_port: Some(0),
         text_policy: TextPolicy {
             max_peers: 1,
             ..TextPolicy::default()
@@ -47,8 +48,10 @@ fn peers_of_the_text_protocol_fill_it_too() {
         ..Config::default()
     });
     let _only = server.text_peer("a");
-    let full = says("503", "full: text_limits.max_peers is reached\n");
-    assert_eq!(ready(&server), full);
+    assert_eq!(ready(&server), says("200", "ready\n"));
+    let answer = server.get_text_port("/readyz");
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.ends_with("full: text_limits.max_peers is reached\n"));
 }
 
 #[test]

@@ -281,10 +281,13 @@ fn both_ports_share_the_limit_of_connections() {
         drop(first);
         assert_eq!(second.closed(), (1000, String::new()));
         drop(second);
+        server.wait_for_metric("wigwag_connections", 0);
         let mut first = running::TextPeer(server.text_websocket("/"));
         let mut second = running::TextPeer(server.text_websocket("/"));
         assert_eq!(first.ask(&format!("HELLO c{round}")), "HELLO");
         assert_eq!(second.ask(&format!("HELLO d{round}")), "HELLO");
+        drop((first, second));
+        server.wait_for_metric("wigwag_connections", 0);
     }
 }
 

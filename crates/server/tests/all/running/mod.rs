@@ -89,7 +89,16 @@ impl Running {
 
     /// The answer to a GET, head and all; `head` is more of the request's.
     pub(crate) fn get(&self, path: &str, head: &str) -> String {
-        let mut stream = self.connect();
+        Self::get_over(self.connect(), path, head)
+    }
+
+    /// The same of the port of the text protocol.
+    pub(crate) fn get_text_port(&self, path: &str) -> String {
+        let address = self.text_address.expect("it has such a port");
+        Self::get_over(Self::connect_to(address), path, "")
+    }
+
+    fn get_over(mut stream: TcpStream, path: &str, head: &str) -> String {
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{head}\r\n");
         let mut answer = String::new();

@@ -1,0 +1,255 @@
+//! Floods of others against a peer that does not read: each harms itself alone.
+
+use std::collections::BTreeMap;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::io::{DuplexStream, duplex};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+use crate::config::Config;
+use crate::in_memory::InMemoryServer;
+use crate::limits::Limits;
+
+/// Bytes and messages that may wait for a peer.
+const MAX_BYTES: usize = 32 * 1024;
+const MAX_MESSAGES: usize = 256;
+
+fn server() -> InMemoryServer {
+    with_limits(Limits {
+        max_queued_bytes: MAX_BYTES,
+        max_queued_messages: MAX_MESSAGES,
+        ..Limits::default()
+    })
+}
+
+fn with_limits(limits: Limits) -> InMemoryServer {
+    let config = Config {
+        limits,
+        ..Config::default()
+    };
+    InMemoryServer::new(&config).expect("a good configuration")
+}
+
+struct Peer {
+    socket: WebSocketStream<DuplexStream>,
+    id: String,
+}
+
+impl Peer {
+    /// A peer of the JSON protocol, for which so many bytes may be on their way.
+    async fn connect(server: &InMemoryServer, window: usize) -> Self {
+        let socket = websocket(server, "/", window).await;
+        let mut peer = Self {
+            socket,
+            id: String::new(),
+        };
+        let welcome = peer.next().await;
+        peer.id = text(&welcome, "peerId");
+        peer
+    }
+
+    async fn send(&mut self, message: Value) {
+        let message = Message::text(message.to_string());
+        self.socket.send(message).await.expect("sent");
+    }
+
+    async fn next(&mut self) -> Value {
+        match self.socket.next().await.expect("up").expect("a message") {
+            Message::Text(text) => serde_json::from_str(&text).expect("JSON"),
+            other => panic!("no text but {other:?}"),
+        }
+    }
+
+    /// Calls a peer, and returns the session.
+    async fn call(&mut self, callee: &str) -> String {
+        self.send(json!({"type": "startSession", "peerId": callee}))
+            .await;
+        let started = self.next().await;
+        assert_eq!(started["type"], "sessionStarted");
+        text(&started, "sessionId")
+    }
+
+    async fn send_candidate(&mut self, session: &str, length: usize) {
+        let ice = json!({"candidate": "c".repeat(length), "sdpMLineIndex": 0});
+        self.send(json!({"type": "peer", "sessionId": session, "ice": ice}))
+            .await;
+    }
+}
+
+async fn websocket(
+    server: &InMemoryServer,
+    path: &str,
+    window: usize,
+) -> WebSocketStream<DuplexStream> {
+    let (client, stream) = duplex(window);
+    server.accept(stream).await;
+    let upgrade = client_async(format!("ws://simulated{path}"), client).await;
+    upgrade.expect("an upgrade").0
+}
+
+fn text(message: &Value, member: &str) -> String {
+    let text = message[member].as_str();
+    text.unwrap_or_else(|| panic!("no {member} in {message}"))
+        .to_owned()
+}
+
+/// Two flood a camera that does not read, with many short messages or few long ones; a third calls it as usual.
+async fn flood(length: usize, count: usize) {
+    let server = server();
+    let mut camera = Peer::connect(&server, 1024).await;
+    let status = json!({"type": "setPeerStatus", "roles": ["producer"]});
+    camera.send(status).await;
+    let mut viewer = Peer::connect(&server, 64 * 1024).await;
+    let watched = viewer.call(&camera.id).await;
+    let mut ended = Vec::new();
+    let mut strangers = [
+        Peer::connect(&server, 64 * 1024).await,
+        Peer::connect(&server, 64 * 1024).await,
+    ];
+    let mut sessions = Vec::new();
+    for stranger in &mut strangers {
+        sessions.push(stranger.call(&camera.id).await);
+    }
+    for _ in 0..count {
+        for (stranger, session) in strangers.iter_mut().zip(&sessions) {
+            stranger.send_candidate(session, length).await;
+        }
+    }
+    viewer.send_candidate(&watched, 100).await;
+    for stranger in &mut strangers {
+        let end = stranger.next().await;
+        assert_eq!(end["type"], "endSession");
+        ended.push(text(&end, "sessionId"));
+    }
+    assert_eq!(ended, sessions);
+    viewer.send_candidate(&watched, 100).await;
+    // What the camera reads at last: all of the viewer, and how the others ended.
+    let mut seen: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let key = |kind: &str, session: &str| (kind.to_owned(), session.to_owned());
+    while seen.get(&key("peer", &watched)) != Some(&2)
+        || !sessions
+            .iter()
+            .all(|session| seen.contains_key(&key("endSession", session)))
+    {
+        let message = camera.next().await;
+        let kind = text(&message, "type");
+        *seen.entry((kind, text(&message, "sessionId"))).or_default() += 1;
+    }
+    assert_eq!(seen[&key("startSession", &watched)], 1);
+    assert!(!seen.contains_key(&key("endSession", &watched)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn producer_that_does_not_read_kept_when_two_others_send_long_messages() {
+    flood(4 * 1024, 64).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn producer_that_does_not_read_kept_when_two_others_send_short_messages() {
+    flood(1, 2 * MAX_MESSAGES).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn text_peer_that_sends_more_than_its_partner_reads_closed() {
+    let server = server();
+    let mut victim = websocket(&server, "/text", 256).await;
+    let mut stranger = websocket(&server, "/text", 64 * 1024).await;
+    for (peer, id) in [(&mut victim, "victim"), (&mut stranger, "stranger")] {
+        let hello = Message::text(format!("HELLO {id}"));
+        peer.send(hello).await.expect("sent");
+        peer.next().await.expect("up").expect("an answer");
+    }
+    let session = Message::text("SESSION victim");
+    stranger.send(session).await.expect("sent");
+    stranger.next().await.expect("up").expect("an answer");
+    let long = Message::text("m".repeat(1024));
+    for _ in 0..2 * MAX_MESSAGES {
+        // It is closed meanwhile.
+        let _ = stranger.send(long.clone()).await;
+    }
+    let close = loop {
+        match stranger.next().await.expect("a reason").expect("a reason") {
+            Message::Close(Some(frame)) => break frame,
+            Message::Close(None) => panic!("no reason"),
+            _ => {}
+        }
+    };
+    assert_eq!(u16::from(close.code), 1008);
+    assert_eq!(close.reason, "more waits for a peer than it reads");
+    // Its partner is closed for the end of the session, not for what it did not read.
+    let close = loop {
+        let message = victim.next().await.expect("a reason");
+        if let Message::Close(frame) = message.expect("a reason") {
+            break frame.expect("a reason");
+        }
+    };
+    assert_eq!(u16::from(close.code), 1000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn producer_that_answers_many_calls_not_closed_for_its_messages() {
+    const BURST: u32 = 60;
+    let server = with_limits(Limits {
+        peer_messages_per_second: 1,
+        peer_message_burst: BURST,
+        exempt_loopback: false,
+        ..Limits::default()
+    });
+    let mut camera = Peer::connect(&server, 64 * 1024).await;
+    let status = json!({"type": "setPeerStatus", "roles": ["producer"]});
+    camera.send(status).await;
+    let mut strangers = [
+        Peer::connect(&server, 64 * 1024).await,
+        Peer::connect(&server, 64 * 1024).await,
+    ];
+    // More answers than the camera may send of its own accord.
+    for _ in 0..20 {
+        for stranger in &mut strangers {
+            let session = stranger.call(&camera.id).await;
+            assert_eq!(camera.next().await["type"], "startSession");
+            camera.send_candidate(&session, 10).await;
+            camera
+                .send(json!({"type": "endSession", "sessionId": session}))
+                .await;
+            assert_eq!(stranger.next().await["type"], "peer");
+            assert_eq!(stranger.next().await["type"], "endSession");
+        }
+    }
+    camera.send(json!({"type": "list"})).await;
+    assert_eq!(camera.next().await["type"], "list");
+    // Who called pays for answers that are more than its own rate.
+    let [stranger, _] = &mut strangers;
+    let session = stranger.call(&camera.id).await;
+    assert_eq!(camera.next().await["type"], "startSession");
+    for _ in 0..=BURST {
+        camera.send_candidate(&session, 10).await;
+    }
+    assert_eq!(camera.next().await["type"], "endSession");
+    camera.send(json!({"type": "list"})).await;
+    assert_eq!(camera.next().await["type"], "list");
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_that_calls_too_often_refused_and_not_closed() {
+    let server = with_limits(Limits {
+        exempt_loopback: false,
+        ..Limits::default()
+    });
+    let mut camera = Peer::connect(&server, 1024 * 1024).await;
+    let status = json!({"type": "setPeerStatus", "roles": ["producer"]});
+    camera.send(status).await;
+    let mut stranger = Peer::connect(&server, 1024 * 1024).await;
+    for _ in 0..1_000 {
+        stranger.call(&camera.id).await;
+    }
+    stranger
+        .send(json!({"type": "startSession", "peerId": camera.id}))
+        .await;
+    let refused = stranger.next().await;
+    assert_eq!(refused["type"], "error");
+    assert!(text(&refused, "details").starts_with("too many sessions"));
+    let mut viewer = Peer::connect(&server, 64 * 1024).await;
+    viewer.call(&camera.id).await;
+}
