@@ -8,6 +8,7 @@ use wigwag_protocol::json::{
 };
 
 use crate::backlog::Owner;
+use crate::caller_budget::CallerBudget;
 use crate::close_reason::CloseReason;
 use crate::metrics::JsonSnapshot;
 use crate::outbound::Outbound;
@@ -107,7 +108,7 @@ impl SignallingHub for JsonHub {
             peer_id: id.clone(),
         };
         // It is empty.
-        let _ = queue.push(Message::text(welcome.to_json()));
+        queue.push(Message::text(welcome.to_json()));
         Ok(id)
     }
 
@@ -141,7 +142,6 @@ impl SignallingHub for JsonHub {
         incoming: Incoming<'_>,
         queues: &Queues<PeerId>,
     ) -> Result<Received, CloseReason> {
-        let now = Instant::now();
         self.deliver(queues, |hub, delivery| {
             match incoming {
                 Incoming::Relayed(relayed) => {
@@ -155,8 +155,10 @@ impl SignallingHub for JsonHub {
                             .dropped
                             .extend(queue.push_of(owner, message.clone()));
                         if relay.is_answer {
-                            let budget = queue.budget();
-                            if budget.is_some_and(|it| !it.charge_answer(message.len(), now)) {
+                            let length = message.len();
+                            let exceeds =
+                                |it: &CallerBudget| !it.charge_answer(length, Instant::now());
+                            if queue.budget().is_some_and(exceeds) {
                                 delivery.dropped.push(relay.session);
                             }
                             return Ok(Received::Answer);
@@ -164,7 +166,7 @@ impl SignallingHub for JsonHub {
                     }
                 }
                 Incoming::Message(ClientMessage::StartSession { .. })
-                    if !delivery.may_call(from, now) =>
+                    if !delivery.may_call(from) =>
                 {
                     let details = TOO_MANY_CALLS.to_owned();
                     delivery.send(from, ServerMessage::Error { details });
@@ -223,9 +225,9 @@ struct Delivery<'a> {
 
 impl Delivery<'_> {
     /// Charges a call.
-    fn may_call(&self, caller: &PeerId, now: Instant) -> bool {
+    fn may_call(&self, caller: &PeerId) -> bool {
         let budget = self.queues.get(caller).and_then(|queue| queue.budget());
-        budget.is_none_or(|budget| budget.charge_call(now))
+        budget.is_none_or(|budget| budget.charge_call(Instant::now()))
     }
 }
 

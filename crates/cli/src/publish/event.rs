@@ -64,7 +64,7 @@ pub(crate) enum OutputEvent {
     Ended,
 }
 
-/// Tells of one source.
+/// The reporter of one source.
 #[derive(Clone, Debug)]
 pub(crate) struct SourceReporter {
     pub(crate) channel: usize,
@@ -73,7 +73,7 @@ pub(crate) struct SourceReporter {
 }
 
 impl SourceReporter {
-    pub(crate) fn tell(&self, event: SourceEvent) {
+    pub(crate) fn report(&self, event: SourceEvent) {
         let event = Event::Source {
             channel: self.channel,
             source: self.source,
@@ -84,7 +84,7 @@ impl SourceReporter {
     }
 }
 
-/// Tells of one output.
+/// The reporter of one output.
 #[derive(Clone, Debug)]
 pub(crate) struct OutputReporter {
     pub(crate) channel: usize,
@@ -92,7 +92,7 @@ pub(crate) struct OutputReporter {
 }
 
 impl OutputReporter {
-    pub(crate) fn tell(&self, event: OutputEvent) {
+    pub(crate) fn report(&self, event: OutputEvent) {
         let event = Event::Output {
             channel: self.channel,
             event,

@@ -145,12 +145,12 @@ fn configure(sink: &WebRtcSink, name: &str, settings: &OutputSettings) {
 fn connect(sink: &WebRtcSink, reporter: &OutputReporter) {
     let viewers = reporter.clone();
     sink.connect("consumer-added", false, move |_| {
-        viewers.tell(OutputEvent::ViewerAdded);
+        viewers.report(OutputEvent::ViewerAdded);
         None
     });
     let viewers = reporter.clone();
     sink.connect("consumer-removed", false, move |_| {
-        viewers.tell(OutputEvent::ViewerRemoved);
+        viewers.report(OutputEvent::ViewerRemoved);
         None
     });
     let encoders = reporter.clone();
@@ -159,7 +159,7 @@ fn connect(sink: &WebRtcSink, reporter: &OutputReporter) {
             .get(3)
             .and_then(|value| value.get::<gst::Element>().ok());
         if let Some(factory) = encoder.and_then(|encoder| encoder.factory()) {
-            encoders.tell(OutputEvent::Encoder(factory.name().to_string()));
+            encoders.report(OutputEvent::Encoder(factory.name().to_string()));
         }
         // The sink sets it up.
         Some(false.to_value())
@@ -168,7 +168,7 @@ fn connect(sink: &WebRtcSink, reporter: &OutputReporter) {
     let signaller: glib::Object = sink.property("signaller");
     signaller.connect_notify(Some("client-id"), move |signaller, _| {
         let id: Option<String> = signaller.property("client-id");
-        registrations.tell(OutputEvent::Registered(id.is_some()));
+        registrations.report(OutputEvent::Registered(id.is_some()));
     });
 }
 
@@ -182,22 +182,22 @@ fn watch(pipeline: &gst::Pipeline, reporter: &OutputReporter) {
             gst::MessageView::Error(error) => {
                 let error = error.error();
                 let text = error.message().to_owned();
-                reporter.tell(if error.matches(gst::ResourceError::OpenReadWrite) {
+                reporter.report(if error.matches(gst::ResourceError::OpenReadWrite) {
                     OutputEvent::NoSignalling(text)
                 } else {
                     OutputEvent::Failed(text)
                 });
             }
             gst::MessageView::Warning(warning) => {
-                reporter.tell(OutputEvent::Warning(warning.error().message().to_owned()));
+                reporter.report(OutputEvent::Warning(warning.error().message().to_owned()));
             }
             gst::MessageView::Element(element) => {
                 let text = element.structure().and_then(handling);
                 if let Some(text) = text {
-                    reporter.tell(OutputEvent::Handled(text));
+                    reporter.report(OutputEvent::Handled(text));
                 }
             }
-            gst::MessageView::Eos(_) => reporter.tell(OutputEvent::Ended),
+            gst::MessageView::Eos(_) => reporter.report(OutputEvent::Ended),
             _ => {}
         }
         gst::BusSyncReply::Drop

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// What an output is told.
+/// The settings of an output.
 #[derive(Clone, Debug)]
 pub(crate) struct OutputSettings {
     pub(crate) server: String,

@@ -161,7 +161,7 @@ impl SourceState {
                 };
             }
         }
-        self.reporter.tell(SourceEvent::Failed(failure));
+        self.reporter.report(SourceEvent::Failed(failure));
     }
 
     /// A track is ready; it is passed through as this media type, or encoded.
@@ -175,7 +175,7 @@ impl SourceState {
             }
         }
         *self.tracks().of(kind) = Some(true);
-        self.reporter.tell(SourceEvent::Settled { kind, text });
+        self.reporter.report(SourceEvent::Settled { kind, text });
         self.check_complete();
     }
 
@@ -214,7 +214,7 @@ impl SourceState {
 
     /// Something is not published, or not as it might be; one line, for the user.
     pub(super) fn lacks(&self, text: String) {
-        self.reporter.tell(SourceEvent::Lacks(text));
+        self.reporter.report(SourceEvent::Lacks(text));
     }
 
     fn check_complete(&self) {
@@ -229,7 +229,7 @@ impl SourceState {
                 return;
             }
         }
-        self.reporter.tell(SourceEvent::Complete);
+        self.reporter.report(SourceEvent::Complete);
     }
 
     fn on_message(&self, message: &gst::Message) {
@@ -268,7 +268,7 @@ impl SourceState {
                         lasting: true,
                     });
                 } else {
-                    self.reporter.tell(SourceEvent::Ended);
+                    self.reporter.report(SourceEvent::Ended);
                 }
             }
             _ => {}

@@ -1,4 +1,4 @@
-//! The tracks in what comes from the pads of a source: found, told apart by their kind, and published or thrown away.
+//! The tracks in what comes from the pads of a source: found, sorted by their kind, and published or thrown away.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -104,22 +104,22 @@ async fn flood(length: usize, count: usize) {
     let mut viewer = Peer::connect(&server, 64 * 1024).await;
     let watched = viewer.call(&camera.id).await;
     let mut ended = Vec::new();
-    let mut strangers = [
+    let mut flooders = [
         Peer::connect(&server, 64 * 1024).await,
         Peer::connect(&server, 64 * 1024).await,
     ];
     let mut sessions = Vec::new();
-    for stranger in &mut strangers {
-        sessions.push(stranger.call(&camera.id).await);
+    for flooder in &mut flooders {
+        sessions.push(flooder.call(&camera.id).await);
     }
     for _ in 0..count {
-        for (stranger, session) in strangers.iter_mut().zip(&sessions) {
-            stranger.send_candidate(session, length).await;
+        for (flooder, session) in flooders.iter_mut().zip(&sessions) {
+            flooder.send_candidate(session, length).await;
         }
     }
     viewer.send_candidate(&watched, 100).await;
-    for stranger in &mut strangers {
-        let end = stranger.next().await;
+    for flooder in &mut flooders {
+        let end = flooder.next().await;
         assert_eq!(end["type"], "endSession");
         ended.push(text(&end, "sessionId"));
     }
@@ -155,22 +155,22 @@ async fn producer_that_does_not_read_kept_when_two_others_send_short_messages() 
 async fn text_peer_that_sends_more_than_its_partner_reads_closed() {
     let server = server();
     let mut victim = websocket(&server, "/text", 256).await;
-    let mut stranger = websocket(&server, "/text", 64 * 1024).await;
-    for (peer, id) in [(&mut victim, "victim"), (&mut stranger, "stranger")] {
+    let mut flooder = websocket(&server, "/text", 64 * 1024).await;
+    for (peer, id) in [(&mut victim, "victim"), (&mut flooder, "flooder")] {
         let hello = Message::text(format!("HELLO {id}"));
         peer.send(hello).await.expect("sent");
         peer.next().await.expect("up").expect("an answer");
     }
     let session = Message::text("SESSION victim");
-    stranger.send(session).await.expect("sent");
-    stranger.next().await.expect("up").expect("an answer");
+    flooder.send(session).await.expect("sent");
+    flooder.next().await.expect("up").expect("an answer");
     let long = Message::text("m".repeat(1024));
     for _ in 0..2 * MAX_MESSAGES {
         // It is closed meanwhile.
-        let _ = stranger.send(long.clone()).await;
+        let _ = flooder.send(long.clone()).await;
     }
     let close = loop {
-        match stranger.next().await.expect("a reason").expect("a reason") {
+        match flooder.next().await.expect("a reason").expect("a reason") {
             Message::Close(Some(frame)) => break frame,
             Message::Close(None) => panic!("no reason"),
             _ => {}
@@ -200,28 +200,28 @@ async fn producer_that_answers_many_calls_not_closed_for_its_messages() {
     let mut camera = Peer::connect(&server, 64 * 1024).await;
     let status = json!({"type": "setPeerStatus", "roles": ["producer"]});
     camera.send(status).await;
-    let mut strangers = [
+    let mut flooders = [
         Peer::connect(&server, 64 * 1024).await,
         Peer::connect(&server, 64 * 1024).await,
     ];
     // More answers than the camera may send of its own accord.
     for _ in 0..20 {
-        for stranger in &mut strangers {
-            let session = stranger.call(&camera.id).await;
+        for flooder in &mut flooders {
+            let session = flooder.call(&camera.id).await;
             assert_eq!(camera.next().await["type"], "startSession");
             camera.send_candidate(&session, 10).await;
             camera
                 .send(json!({"type": "endSession", "sessionId": session}))
                 .await;
-            assert_eq!(stranger.next().await["type"], "peer");
-            assert_eq!(stranger.next().await["type"], "endSession");
+            assert_eq!(flooder.next().await["type"], "peer");
+            assert_eq!(flooder.next().await["type"], "endSession");
         }
     }
     camera.send(json!({"type": "list"})).await;
     assert_eq!(camera.next().await["type"], "list");
-    // Who called pays for answers that are more than its own rate.
-    let [stranger, _] = &mut strangers;
-    let session = stranger.call(&camera.id).await;
+    // The caller pays for answers above its own rate.
+    let [flooder, _] = &mut flooders;
+    let session = flooder.call(&camera.id).await;
     assert_eq!(camera.next().await["type"], "startSession");
     for _ in 0..=BURST {
         camera.send_candidate(&session, 10).await;
@@ -240,14 +240,14 @@ async fn peer_that_calls_too_often_refused_and_not_closed() {
     let mut camera = Peer::connect(&server, 1024 * 1024).await;
     let status = json!({"type": "setPeerStatus", "roles": ["producer"]});
     camera.send(status).await;
-    let mut stranger = Peer::connect(&server, 1024 * 1024).await;
+    let mut flooder = Peer::connect(&server, 1024 * 1024).await;
     for _ in 0..1_000 {
-        stranger.call(&camera.id).await;
+        flooder.call(&camera.id).await;
     }
-    stranger
+    flooder
         .send(json!({"type": "startSession", "peerId": camera.id}))
         .await;
-    let refused = stranger.next().await;
+    let refused = flooder.next().await;
     assert_eq!(refused["type"], "error");
     assert!(text(&refused, "details").starts_with("too many sessions"));
     let mut viewer = Peer::connect(&server, 64 * 1024).await;

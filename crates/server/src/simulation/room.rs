@@ -79,8 +79,8 @@ impl Member {
                 biased;
                 heard = self.wire.next() => match heard {
                     Heard::Text(text) => self.hear(&text),
-                    Heard::End(told) => {
-                        assert_ne!(simulation.epoch(), self.epoch, "a member was closed: {told:?}");
+                    Heard::End(reason) => {
+                        assert_ne!(simulation.epoch(), self.epoch, "a member was closed: {reason:?}");
                         return;
                     }
                 },

@@ -58,7 +58,7 @@ fn routes_of_others_served_beside_the_protocols() {
     assert!(server.get("/", "").contains("<html"));
     assert!(server.get("/healthz", "").ends_with("ok\n"));
     assert!(server.get("/echo", "").starts_with("HTTP/1.1 400 "));
-    // Its connections are told to end, and the server waits for them.
+    // Its connections end, and the server waits for them.
     server.tell_to_stop();
     while echo.read().is_ok() {}
     server.join();

@@ -31,7 +31,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What the server is told.
+    /// The configuration of the server.
     ///
     /// # Errors
     ///
