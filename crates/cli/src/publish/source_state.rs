@@ -174,8 +174,9 @@ impl SourceState {
                 Kind::Audio => before.audio = passed,
             }
         }
-        *self.tracks().of(kind) = Some(true);
+        // In this order: who finds all tracks ready says so, and all must have been reported by then.
         self.reporter.report(SourceEvent::Settled { kind, text });
+        *self.tracks().of(kind) = Some(true);
         self.check_complete();
     }
 
@@ -342,4 +343,58 @@ fn watch(pipeline: &gst::Pipeline, shared: &Arc<SourceState>) {
         }
         gst::BusSyncReply::Drop
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    use super::super::event::Event;
+    use super::super::outlet::{Outlet, SharedClock};
+    use super::*;
+
+    const ROUNDS: usize = 2_000;
+
+    #[test]
+    fn tracks_that_settle_at_the_same_time_are_all_reported_before_the_source_is_complete() {
+        gst::init().expect("GStreamer starts");
+        for _ in 0..ROUNDS {
+            let (events, received) = channel();
+            let outlet = Arc::new(Outlet::new(SharedClock::start(), None));
+            let reporter = SourceReporter {
+                channel: 0,
+                source: 0,
+                events,
+            };
+            let pipeline = gst::Pipeline::new();
+            let feed = Feed::new(outlet, Some(false));
+            let state = SourceState::watch(&pipeline, feed, Before::default(), reporter);
+            state.add_track(Kind::Video);
+            state.add_track(Kind::Audio);
+            state.all_pads_are_there();
+            let (begin, state) = (&Barrier::new(2), &state);
+            thread::scope(|scope| {
+                for kind in [Kind::Video, Kind::Audio] {
+                    scope.spawn(move || {
+                        begin.wait();
+                        state.settled(kind, None, None);
+                    });
+                }
+            });
+            let mut settled = 0;
+            for event in received.try_iter() {
+                let Event::Source { event, .. } = event else {
+                    continue;
+                };
+                match event {
+                    SourceEvent::Settled { .. } => settled += 1,
+                    SourceEvent::Complete => break,
+                    _ => {}
+                }
+            }
+            assert_eq!(settled, 2);
+        }
+    }
 }
