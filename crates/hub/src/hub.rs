@@ -6,15 +6,22 @@ use std::mem;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use wigwag_protocol::json::{
-    ClientMessage, ListedPeer, Meta, PeerId, PeerMessage, PeerStatus, PeerStatusChange,
-    ProtocolVersion, Role, Roles, ServerMessage, SessionId,
+    ClientMessage, Meta, PeerId, PeerMessage, PeerStatus, PeerStatusChange, ProtocolVersion, Role,
+    Roles, ServerMessage, SessionId,
 };
 
 use crate::limits::{Full, Policy, Violation};
+use crate::list::{List, Listed};
 use crate::outbox::Outbox;
 use crate::peer::Peer;
 use crate::registry::Registry;
 use crate::sessions::{Session, Sessions, Side};
+use crate::shares::{Exceeded, Payer, Room, Shares};
+
+/// What an address may hold however full the hub is: a household's peers, sessions and bytes of meta.
+const PEERS_FLOOR: usize = 4;
+const SESSIONS_FLOOR: usize = 8;
+const META_FLOOR: usize = 1024;
 
 /// Where a message between the members of a session goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +42,13 @@ pub struct Hub {
     pub(crate) peers: HashMap<PeerId, Peer>,
     /// Every peer, in the order of connecting.
     pub(crate) connected: Registry,
-    producers: Registry,
-    consumers: Registry,
+    producers: Listed,
+    consumers: Listed,
     listeners: Registry,
     pub(crate) sessions: Sessions,
-    /// Of all peers together.
-    meta_bytes: usize,
-    generation: u64,
+    /// What the payers hold of the table of peers, and of the bytes of all metas.
+    connections: Shares,
+    metas: Shares,
 }
 
 impl Hub {
@@ -53,12 +60,12 @@ impl Hub {
             random: StdRng::from_seed(seed),
             peers: HashMap::new(),
             connected: Registry::default(),
-            producers: Registry::default(),
-            consumers: Registry::default(),
+            producers: Listed::default(),
+            consumers: Listed::default(),
             listeners: Registry::default(),
             sessions: Sessions::default(),
-            meta_bytes: 0,
-            generation: 0,
+            connections: Shares::default(),
+            metas: Shares::default(),
         }
     }
 
@@ -67,7 +74,7 @@ impl Hub {
         self.policy = policy;
     }
 
-    /// Whether [`connect`](Self::connect) would fail.
+    /// Whether [`connect`](Self::connect) would fail for everybody.
     pub fn is_full(&self) -> bool {
         self.peers.len() >= self.policy.max_peers
     }
@@ -94,13 +101,7 @@ impl Hub {
 
     /// Bytes of all metas together.
     pub fn meta_bytes(&self) -> usize {
-        self.meta_bytes
-    }
-
-    /// A number that grows each time that the answer to [`ClientMessage::List`] or [`ClientMessage::ListConsumers`]
-    /// changes.
-    pub fn generation(&self) -> u64 {
-        self.generation
+        self.metas.in_all()
     }
 
     /// Sessions running now.
@@ -108,20 +109,26 @@ impl Hub {
         self.sessions.len()
     }
 
-    /// Takes a new connection, and returns its id. The owner sends [`ServerMessage::Welcome`] with it
+    /// Takes a new connection, and returns its id. `payer` is charged for what it holds. The owner sends [`ServerMessage::Welcome`] with it
     /// before anything else, once it has a queue under that id.
     ///
     /// # Errors
     ///
-    /// The hub is full.
-    pub fn connect(&mut self) -> Result<PeerId, Full> {
-        if self.is_full() {
-            return Err(Full::Peers {
-                limit: self.policy.max_peers,
-            });
+    /// The hub is full, or the share of the payer is.
+    pub fn connect(&mut self, payer: Payer) -> Result<PeerId, Full> {
+        let room = Room {
+            limit: self.policy.max_peers,
+            per_address: self.policy.max_peers_per_address,
+            floor: PEERS_FLOOR,
+        };
+        match self.connections.exceeded(payer, 1, room) {
+            None => {}
+            Some(Exceeded::Table) => return Err(Full::Peers { limit: room.limit }),
+            Some(Exceeded::Share(limit)) => return Err(Full::PeersOfAddress { limit }),
         }
         let id = PeerId::from(self.random_uuid());
-        let mut peer = Peer::default();
+        let mut peer = Peer::new(payer);
+        self.connections.add(payer, 1);
         self.connected.update(&id, &mut peer.as_connected, true);
         self.peers.insert(id.clone(), peer);
         Ok(id)
@@ -182,18 +189,12 @@ impl Hub {
             }
             ClientMessage::Peer(message) => self.forward(from, message, out),
             ClientMessage::List => {
-                out.send_list(from, Role::Producer, self.generation, || {
-                    ServerMessage::List {
-                        producers: self.listed(&self.producers),
-                    }
-                });
+                let mut list = List::new(Role::Producer, &mut self.producers, &self.peers);
+                out.send_list(from, &mut list);
             }
             ClientMessage::ListConsumers => {
-                out.send_list(from, Role::Consumer, self.generation, || {
-                    ServerMessage::ListConsumers {
-                        consumers: self.listed(&self.consumers),
-                    }
-                });
+                let mut list = List::new(Role::Consumer, &mut self.consumers, &self.peers);
+                out.send_list(from, &mut list);
             }
         }
         Ok(())
@@ -231,14 +232,12 @@ impl Hub {
         let Some(mut peer) = self.peers.remove(id) else {
             return;
         };
-        if peer.is_listed() {
-            self.generation += 1;
-        }
         self.connected.update(id, &mut peer.as_connected, false);
         self.producers.update(id, &mut peer.as_producer, false);
         self.consumers.update(id, &mut peer.as_consumer, false);
         self.listeners.update(id, &mut peer.as_listener, false);
-        self.meta_bytes -= size(peer.meta.as_ref());
+        self.connections.remove(peer.payer, 1);
+        self.metas.remove(peer.payer, size(peer.meta.as_ref()));
 
         let produced = peer.sessions.produced.into_values();
         for session_id in produced.chain(peer.sessions.consumed.into_values()) {
@@ -266,7 +265,7 @@ impl Hub {
         let Some(peer) = self.peers.get_mut(from) else {
             return Ok(());
         };
-        if peer.has_status(from, &status) {
+        if peer.has_status(&status) {
             return Ok(());
         }
         let PeerStatus { roles, meta, .. } = status;
@@ -279,12 +278,8 @@ impl Hub {
             return Ok(());
         }
 
-        let meta_bytes = check_room_for_meta(
-            &self.policy,
-            self.meta_bytes,
-            peer.meta.as_ref(),
-            meta.as_ref(),
-        )?;
+        let (before, after) = (size(peer.meta.as_ref()), size(meta.as_ref()));
+        check_room_for_meta(&self.policy, &self.metas, peer.payer, before, after)?;
 
         let lost = if peer.as_producer.is_some() && !produces {
             mem::take(&mut peer.sessions.produced)
@@ -293,17 +288,14 @@ impl Hub {
         } else {
             Default::default()
         };
-        if peer.is_listed() || produces || consumes {
-            self.generation += 1;
-        }
         self.producers.update(from, &mut peer.as_producer, produces);
         self.consumers.update(from, &mut peer.as_consumer, consumes);
         let listens = roles.contains(Role::Listener);
         self.listeners.update(from, &mut peer.as_listener, listens);
         peer.roles = roles;
         peer.meta.clone_from(&meta);
-        self.meta_bytes = meta_bytes;
-        peer.declared = true;
+        self.metas.remove(peer.payer, before);
+        self.metas.add(peer.payer, after);
 
         for session_id in lost.into_values() {
             self.close_session(from, &session_id, None, out);
@@ -349,12 +341,17 @@ impl Hub {
             out.send(from, ServerMessage::Error { details });
             return Ok(());
         };
+        let payer = caller.payer;
         self.check_room_for_session(caller)?;
 
         let session_id = SessionId::from(self.random_uuid());
-        let number =
-            self.sessions
-                .start(session_id.clone(), producer.clone(), consumer.clone(), side);
+        let number = self.sessions.start(
+            session_id.clone(),
+            producer.clone(),
+            consumer.clone(),
+            side,
+            payer,
+        );
         if let Some(peer) = self.peers.get_mut(producer) {
             peer.sessions.produced.insert(number, session_id.clone());
         }
@@ -393,12 +390,16 @@ impl Hub {
                 limit: self.policy.max_sessions_per_caller,
             }));
         }
-        if self.sessions.len() >= self.policy.max_sessions {
-            return Err(Objection::Full(Full::Sessions {
-                limit: self.policy.max_sessions,
-            }));
+        let room = Room {
+            limit: self.policy.max_sessions,
+            per_address: self.policy.max_sessions_per_address,
+            floor: SESSIONS_FLOOR,
+        };
+        match self.sessions.shares().exceeded(caller.payer, 1, room) {
+            None => Ok(()),
+            Some(Exceeded::Table) => Err(Objection::Full(Full::Sessions { limit: room.limit })),
+            Some(Exceeded::Share(limit)) => Err(Objection::Full(Full::SessionsOfAddress { limit })),
         }
-        Ok(())
     }
 
     fn forward<O: Outbox>(&self, from: &PeerId, message: PeerMessage, out: &mut O) {
@@ -507,19 +508,6 @@ impl Hub {
         out.send(to, message);
     }
 
-    fn listed(&self, registry: &Registry) -> Vec<ListedPeer> {
-        registry
-            .iter()
-            .filter_map(|id| {
-                let peer = self.peers.get(id)?;
-                Some(ListedPeer {
-                    id: id.clone(),
-                    meta: peer.meta.clone(),
-                })
-            })
-            .collect()
-    }
-
     fn random_uuid(&mut self) -> String {
         let mut bytes = [0; 16];
         self.random.fill_bytes(&mut bytes);
@@ -537,29 +525,34 @@ enum Objection {
     Violation(Violation),
 }
 
-/// How many bytes all metas take once `new` replaced `old`.
+/// Whether a peer may have a meta of `after` bytes in the place of one of `before`.
 fn check_room_for_meta(
     policy: &Policy,
-    in_all: usize,
-    old: Option<&Meta>,
-    new: Option<&Meta>,
-) -> Result<usize, Objection> {
-    let bytes = size(new);
+    metas: &Shares,
+    payer: Payer,
+    before: usize,
+    after: usize,
+) -> Result<(), Objection> {
     // What was let in under another policy stays, and so may become less.
-    if bytes > policy.max_meta_bytes && bytes > size(old) {
+    let Some(more) = after.checked_sub(before).filter(|more| *more > 0) else {
+        return Ok(());
+    };
+    if after > policy.max_meta_bytes {
         return Err(Objection::Violation(Violation::MetaTooLarge {
-            bytes,
+            bytes: after,
             limit: policy.max_meta_bytes,
         }));
     }
-    let in_all = in_all - size(old) + bytes;
-    // Less than before is always welcome.
-    if bytes > size(old) && in_all > policy.max_meta_bytes_in_all {
-        return Err(Objection::Full(Full::Meta {
-            limit: policy.max_meta_bytes_in_all,
-        }));
+    let room = Room {
+        limit: policy.max_meta_bytes_in_all,
+        per_address: policy.max_meta_bytes_per_address,
+        floor: META_FLOOR,
+    };
+    match metas.exceeded(payer, more, room) {
+        None => Ok(()),
+        Some(Exceeded::Table) => Err(Objection::Full(Full::Meta { limit: room.limit })),
+        Some(Exceeded::Share(limit)) => Err(Objection::Full(Full::MetaOfAddress { limit })),
     }
-    Ok(in_all)
 }
 
 fn size(meta: Option<&Meta>) -> usize {

@@ -5,15 +5,21 @@
 pub struct Policy {
     /// Peers connected at once.
     pub max_peers: usize,
+    /// Of these, those of one address while there are few others: less as the hub fills, see [`Shares`](crate::Shares).
+    pub max_peers_per_address: usize,
     /// Sessions at once that one peer started. Sessions that others started with it do not count: a
     /// producer is not at fault for its viewers.
     pub max_sessions_per_caller: usize,
     /// Sessions at once in all.
     pub max_sessions: usize,
+    /// Of these, those that one address started, while there are few others.
+    pub max_sessions_per_address: usize,
     /// Bytes of one peer's meta as compact JSON. Every listener hears it on every change.
     pub max_meta_bytes: usize,
     /// Bytes of all metas together. A list of all producers is that long.
     pub max_meta_bytes_in_all: usize,
+    /// Of these, those of one address, while there are few others.
+    pub max_meta_bytes_per_address: usize,
     /// Whether only a producer may call a passive consumer. The reference lets anyone.
     pub only_producers_call_consumers: bool,
 }
@@ -22,10 +28,13 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             max_peers: 65_536,
+            max_peers_per_address: 1_024,
             max_sessions_per_caller: 4_096,
             max_sessions: 262_144,
+            max_sessions_per_address: 4_096,
             max_meta_bytes: 256 * 1024,
             max_meta_bytes_in_all: 8 * 1024 * 1024,
+            max_meta_bytes_per_address: 1024 * 1024,
             only_producers_call_consumers: false,
         }
     }
@@ -61,7 +70,7 @@ impl Violation {
     }
 }
 
-/// A limit that all peers share is reached, which is no fault of the one that meets it; the same may succeed later.
+/// A limit that all peers share, or all of an address, is reached; the same may succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Full {
@@ -69,6 +78,26 @@ pub enum Full {
     #[error("the server is full ({limit} peers); try again later")]
     Peers {
         /// The limit.
+        limit: usize,
+    },
+    /// An address, or a network around it, holds its share of [`Policy::max_peers`].
+    #[error(
+        "{limit} connections of this address or network at once; close some, or try again later"
+    )]
+    PeersOfAddress {
+        /// Its share now.
+        limit: usize,
+    },
+    /// The same of [`Policy::max_sessions`].
+    #[error("{limit} sessions of this address or network at once; end some, or try again later")]
+    SessionsOfAddress {
+        /// Its share now.
+        limit: usize,
+    },
+    /// The same of [`Policy::max_meta_bytes_in_all`].
+    #[error("{limit} bytes of meta of this address or network; say less, or try again later")]
+    MetaOfAddress {
+        /// Its share now.
         limit: usize,
     },
     /// [`Policy::max_sessions`] are running.
@@ -90,8 +119,11 @@ impl Full {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Peers { .. } => "max_peers",
+            Self::PeersOfAddress { .. } => "max_peers_per_address",
             Self::Sessions { .. } => "max_sessions",
+            Self::SessionsOfAddress { .. } => "max_sessions_per_address",
             Self::Meta { .. } => "max_meta_bytes_in_all",
+            Self::MetaOfAddress { .. } => "max_meta_bytes_per_address",
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The destination of the hub's messages.
 
-use wigwag_protocol::json::{PeerId, Role, ServerMessage};
+use wigwag_protocol::json::{PeerId, ServerMessage};
+
+use crate::list::List;
 
 /// Takes the messages that a [`Hub`](crate::Hub) has for its peers; the crate's page says in which
 /// order they must arrive.
@@ -15,17 +17,10 @@ pub trait Outbox {
         self.send(to, message);
     }
 
-    /// Takes the list of all producers or of all consumers, by `role`, for one peer. The list is made by `message` only,
-    /// for it may be long; an answer with the same `role` and `generation` is the same.
-    fn send_list(
-        &mut self,
-        to: &PeerId,
-        role: Role,
-        generation: u64,
-        message: impl FnOnce() -> ServerMessage,
-    ) {
-        let _ = (role, generation);
-        self.send(to, message());
+    /// Takes the list of all producers or of all consumers for one peer. It may be long, and can be had in slices that
+    /// others share.
+    fn send_list(&mut self, to: &PeerId, list: &mut List<'_>) {
+        self.send(to, list.message());
     }
 
     /// Takes one message for many peers, to be serialised once.

@@ -1,16 +1,17 @@
 //! What the hub knows of one peer.
 
-use wigwag_protocol::json::{Meta, PeerId, PeerStatus, ProtocolVersion, Roles};
+use wigwag_protocol::json::{Meta, PeerStatus, ProtocolVersion, Roles};
 
 use crate::registry::Place;
 use crate::sessions::SessionsOfPeer;
+use crate::shares::Payer;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Peer {
+    /// Who pays for it, its meta and the sessions that it starts.
+    pub(crate) payer: Payer,
     pub(crate) roles: Roles,
     pub(crate) meta: Option<Meta>,
-    /// Whether a status was ever accepted; see [`Peer::has_status`].
-    pub(crate) declared: bool,
     /// Whether it sent a message yet: the version can only be chosen by the first.
     pub(crate) spoke: bool,
     pub(crate) version: ProtocolVersion,
@@ -22,20 +23,24 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Whether it is in the list of producers or in that of consumers.
-    pub(crate) fn is_listed(&self) -> bool {
-        self.as_producer.is_some() || self.as_consumer.is_some()
+    pub(crate) fn new(payer: Payer) -> Self {
+        Self {
+            payer,
+            roles: Roles::default(),
+            meta: None,
+            spoke: false,
+            version: ProtocolVersion::default(),
+            sessions: SessionsOfPeer::default(),
+            as_connected: None,
+            as_producer: None,
+            as_consumer: None,
+            as_listener: None,
+        }
     }
 
-    /// Whether `status` is exactly what is stored, so that nothing is to be done.
-    ///
-    /// The reference stores the peer's id along with its first status and compares it too, and
-    /// clients can see that: an equal status without the id is announced again, and one that says
-    /// nothing at all is only swallowed as long as nothing was declared.
-    pub(crate) fn has_status(&self, id: &PeerId, status: &PeerStatus) -> bool {
-        let stored_id = self.declared.then_some(id);
-        self.roles == status.roles
-            && self.meta == status.meta
-            && stored_id == status.peer_id.as_ref()
+    /// Whether `status` says what is known already, so that nothing is to be done. (The reference announces it again
+    /// where the peer's id is missing in it.)
+    pub(crate) fn has_status(&self, status: &PeerStatus) -> bool {
+        self.roles == status.roles && self.meta == status.meta
     }
 }

@@ -1,7 +1,7 @@
 //! Peers that share a role, in the order in which they took it.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 
 use wigwag_protocol::json::PeerId;
 
@@ -26,6 +26,11 @@ impl Registry {
         let start = place.map_or(Bound::Unbounded, Bound::Excluded);
         let behind = self.peers.range((start, Bound::Unbounded));
         behind.map(|(place, peer)| (*place, peer))
+    }
+
+    /// Those whose places are in a range.
+    pub(crate) fn between(&self, places: Range<Place>) -> impl Iterator<Item = &PeerId> {
+        self.peers.range(places).map(|(_, peer)| peer)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -5,6 +5,8 @@ use std::ops::Bound;
 
 use wigwag_protocol::json::{PeerId, SessionId};
 
+use crate::shares::{Payer, Shares};
+
 /// Sessions are numbered in the order of their start, so that they also end in that order when a
 /// peer leaves.
 pub(crate) type SessionNumber = u64;
@@ -15,6 +17,8 @@ pub(crate) struct Session {
     pub(crate) producer: PeerId,
     pub(crate) consumer: PeerId,
     pub(crate) caller: Side,
+    /// Who pays for it: the caller's.
+    pub(crate) payer: Payer,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +41,7 @@ pub(crate) struct Sessions {
     next_number: SessionNumber,
     running: HashMap<SessionId, Session>,
     in_order: BTreeMap<SessionNumber, SessionId>,
+    shares: Shares,
 }
 
 impl Session {
@@ -63,6 +68,11 @@ impl Session {
 impl Sessions {
     pub(crate) fn len(&self) -> usize {
         self.running.len()
+    }
+
+    /// What the payers hold of them.
+    pub(crate) fn shares(&self) -> &Shares {
+        &self.shares
     }
 
     /// Those that started after the one of a number; all of them if there is none.
@@ -94,6 +104,7 @@ impl Sessions {
         producer: PeerId,
         consumer: PeerId,
         caller: Side,
+        payer: Payer,
     ) -> SessionNumber {
         let number = self.next_number;
         self.next_number += 1;
@@ -102,7 +113,9 @@ impl Sessions {
             producer,
             consumer,
             caller,
+            payer,
         };
+        self.shares.add(payer, 1);
         self.in_order.insert(number, id.clone());
         self.running.insert(id, session);
         number
@@ -111,6 +124,7 @@ impl Sessions {
     pub(crate) fn end(&mut self, id: &SessionId) -> Option<Session> {
         let session = self.running.remove(id)?;
         self.in_order.remove(&session.number);
+        self.shares.remove(session.payer, 1);
         Some(session)
     }
 }

@@ -1,15 +1,17 @@
-//! What each address has at the moment, and what it may have: connections, new ones, messages.
+//! What each address has at the moment, and what it may have: connections, new ones, messages, sessions that it starts.
 //!
-//! An IPv6 address counts with all of its /64, which one client has to itself (RFC 6177). An address is known as long as
-//! it has something: one that has no connection, and has not had one for so long that its buckets are full, is forgotten.
-//! The map is looked through when a connection comes or goes and by [`AddressLimiter::forget_idle`], never for a message.
+//! An IPv6 address is charged with its /64, which one client has to itself (RFC 6177), and so are the /56 and the /48
+//! around it, which may have twice and four times as much. A network is known as long as it has something: one that has
+//! no connection, and has not had one for so long that its buckets are full, is forgotten. The map is looked through when
+//! a connection comes or goes and by [`AddressLimiter::forget_idle`], never for a message.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use wigwag_hub::{Exceeded, Network, Payer, Room, Shares};
 
 use crate::rate::{Rate, TokenBucket};
 use crate::refusal::Refusal;
@@ -17,11 +19,24 @@ use crate::refusal::Refusal;
 /// How often a full map is looked through for room, at most: that takes a while.
 const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 
+/// The connections that an address may have as long as there is room for any: a browser opens six for a page (RFC 9112,
+/// section 9.4, leaves the number to it).
+const CONNECTIONS_FLOOR: usize = 8;
+
+/// Units of work for others, see [`WorkBudget`](crate::work_budget::WorkBudget), of an address and of all, a second in
+/// the long run and at once. All together is a third of a processor.
+const ADDRESS_UNITS_PER_SECOND: u32 = 4_000;
+const ADDRESS_UNIT_BURST: u32 = 40_000;
+const ALL_UNITS_PER_SECOND: u32 = 100_000;
+const ALL_UNIT_BURST: u32 = 200_000;
+
 /// Limits of each address, and of how many there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AddressLimits {
-    /// Connections at once.
+    /// Connections at once while there are few others; less as the port fills, see [`Shares`].
     pub(crate) max_connections: usize,
+    /// Connections of all addresses at once.
+    pub(crate) max_connections_in_all: usize,
     /// New connections.
     pub(crate) connection_rate: Rate,
     /// Messages of all its connections.
@@ -39,36 +54,41 @@ pub(crate) struct AddressLimits {
 pub(crate) struct AddressLimiter {
     start: Instant,
     known: Mutex<Known>,
+    /// Work that all addresses make for others.
+    work: TokenBucket,
 }
 
 #[derive(Debug, Default)]
 struct Known {
-    addresses: HashMap<IpAddr, Address>,
+    connections: Shares,
+    buckets: HashMap<Network, Buckets>,
     /// When all were looked through for the last time.
     swept: Duration,
 }
 
+/// The buckets of a network.
 #[derive(Debug, Default)]
-struct Address {
-    connections: usize,
+struct Buckets {
     arrivals: TokenBucket,
     refusals: TokenBucket,
-    /// Of messages, and of calls.
     shared: Arc<Shared>,
 }
 
+/// Those of messages, of calls, and of work for others.
 #[derive(Debug, Default)]
 struct Shared {
     messages: TokenBucket,
     calls: TokenBucket,
+    work: TokenBucket,
 }
 
 /// A connection of an address, counted until this is dropped.
 #[derive(Debug)]
 pub(crate) struct AddressPermit {
     limiter: Arc<AddressLimiter>,
-    address: IpAddr,
-    shared: Arc<Shared>,
+    payer: Payer,
+    /// Of the networks that pay for it, the smallest first, and how many times as much as an address each may have.
+    shared: Box<[(Arc<Shared>, u32)]>,
 }
 
 impl AddressLimiter {
@@ -76,6 +96,7 @@ impl AddressLimiter {
         Self {
             start: now,
             known: Mutex::default(),
+            work: TokenBucket::default(),
         }
     }
 
@@ -86,29 +107,28 @@ impl AddressLimiter {
         limits: &AddressLimits,
         now: Instant,
     ) -> Result<AddressPermit, Refused> {
-        let address = counted_as(address);
+        let payer = Payer::of(address);
         let now = now.saturating_duration_since(self.start);
         let mut known = self.lock();
-        let is_full = |known: &Known| known.addresses.len() >= limits.max_addresses;
-        if is_full(&known) && !known.addresses.contains_key(&address) {
+        if known.lacks_room(payer, limits) {
             if now >= known.swept + SWEEP_PAUSE {
                 known.forget_idle(now);
             }
-            if is_full(&known) {
+            if known.lacks_room(payer, limits) {
                 return Err(Refused::answered(Refusal::Addresses {
                     limit: limits.max_addresses,
                 }));
             }
         }
-        let known = known.addresses.entry(address).or_default();
-        known.admit(limits, now).map_err(|refusal| Refused {
-            answered: known.refusals.take(limits.connection_rate, now).is_ok(),
-            refusal,
-        })?;
+        known.admit(payer, limits, now)?;
+        let shared = payer.networks().filter_map(|(network, multiple)| {
+            let buckets = known.buckets.get(&network)?;
+            Some((Arc::clone(&buckets.shared), multiple))
+        });
         Ok(AddressPermit {
             limiter: Arc::clone(self),
-            address,
-            shared: Arc::clone(&known.shared),
+            payer,
+            shared: shared.collect(),
         })
     }
 
@@ -118,20 +138,15 @@ impl AddressLimiter {
         self.lock().forget_idle(now);
     }
 
-    /// The number of known addresses.
+    /// The number of known addresses, an IPv6 address with the networks around it.
     pub(crate) fn len(&self) -> usize {
-        self.lock().addresses.len()
+        self.lock().buckets.len()
     }
 
     /// The number of connections that are counted for any address.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn connections(&self) -> usize {
-        let known = self.lock();
-        known
-            .addresses
-            .values()
-            .map(|address| address.connections)
-            .sum()
+        self.lock().connections.in_all()
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -156,30 +171,102 @@ impl Refused {
     }
 }
 
-impl Address {
-    fn admit(&mut self, limits: &AddressLimits, now: Duration) -> Result<(), Refusal> {
-        if self.connections >= limits.max_connections {
-            return Err(Refusal::ConnectionsPerAddress {
-                limit: limits.max_connections,
-            });
+impl Known {
+    fn lacks_room(&self, payer: Payer, limits: &AddressLimits) -> bool {
+        let is_new = |network: &Network| !self.buckets.contains_key(network);
+        let new = payer
+            .networks()
+            .filter(|(network, _)| is_new(network))
+            .count();
+        new > 0 && self.buckets.len() + new > limits.max_addresses
+    }
+
+    fn admit(
+        &mut self,
+        payer: Payer,
+        limits: &AddressLimits,
+        now: Duration,
+    ) -> Result<(), Refused> {
+        let refusal = match self.has_connections_left(payer, limits) {
+            Ok(()) => match self.take_arrival(payer, limits.connection_rate, now) {
+                Ok(()) => {
+                    self.connections.add(payer, 1);
+                    return Ok(());
+                }
+                Err(retry_after) => Refusal::ArrivalRate { retry_after },
+            },
+            Err(limit) => Refusal::ConnectionsPerAddress { limit },
+        };
+        let network = payer.networks().next();
+        let answered = network.is_none_or(|(network, _)| {
+            let buckets = self.buckets.entry(network).or_default();
+            buckets.refusals.take(limits.connection_rate, now).is_ok()
+        });
+        Err(Refused { refusal, answered })
+    }
+
+    /// The limit that one more connection would exceed.
+    fn has_connections_left(&self, payer: Payer, limits: &AddressLimits) -> Result<(), usize> {
+        let room = Room {
+            limit: limits.max_connections_in_all,
+            per_address: limits.max_connections,
+            floor: CONNECTIONS_FLOOR,
+        };
+        match self.connections.exceeded(payer, 1, room) {
+            // Of those in all, the port itself has a limit, which lets others wait.
+            None | Some(Exceeded::Table) => Ok(()),
+            Some(Exceeded::Share(limit)) => Err(limit),
         }
-        self.arrivals
-            .take(limits.connection_rate, now)
-            .map_err(|retry_after| Refusal::ArrivalRate { retry_after })?;
-        self.connections += 1;
+    }
+
+    fn take_arrival(&mut self, payer: Payer, rate: Rate, now: Duration) -> Result<(), Duration> {
+        let mut taken = Vec::new();
+        for (network, multiple) in payer.networks() {
+            let rate = rate.times(multiple);
+            let arrivals = &self.buckets.entry(network).or_default().arrivals;
+            if let Err(retry_after) = arrivals.take(rate, now) {
+                for (network, rate) in taken {
+                    self.buckets
+                        .entry(network)
+                        .or_default()
+                        .arrivals
+                        .give_back(rate, 1);
+                }
+                return Err(retry_after);
+            }
+            taken.push((network, rate));
+        }
         Ok(())
     }
 
-    fn is_idle(&self, now: Duration) -> bool {
-        self.connections == 0
-            && self.arrivals.is_full(now)
+    fn forget_idle(&mut self, now: Duration) {
+        self.swept = now;
+        let connections = &self.connections;
+        self.buckets
+            .retain(|network, buckets| connections.held(network) > 0 || !buckets.are_full(now));
+        // A map never gives memory back of itself.
+        if self.buckets.capacity() / 4 > self.buckets.len() {
+            self.buckets.shrink_to(2 * self.buckets.len());
+        }
+    }
+}
+
+impl Buckets {
+    fn are_full(&self, now: Duration) -> bool {
+        self.arrivals.is_full(now)
             && self.refusals.is_full(now)
             && self.shared.messages.is_full(now)
             && self.shared.calls.is_full(now)
+            && self.shared.work.is_full(now)
     }
 }
 
 impl AddressPermit {
+    /// Who pays for what its connection holds.
+    pub(crate) fn payer(&self) -> Payer {
+        self.payer
+    }
+
     /// Counts a message of the address, or reports how long it takes until there may be one.
     pub(crate) fn count_message(&self, rate: Rate, now: Instant) -> Result<(), Duration> {
         self.count_messages(rate, 1, now)
@@ -193,51 +280,64 @@ impl AddressPermit {
         count: u64,
         now: Instant,
     ) -> Result<(), Duration> {
-        let now = now.saturating_duration_since(self.limiter.start);
-        self.shared.messages.take_many(rate, count, now)
+        self.take(|shared| &shared.messages, rate, count, now)
     }
 
     /// Takes back that something worth so many messages was counted.
     pub(crate) fn refund_messages(&self, rate: Rate, count: u64) {
-        self.shared.messages.give_back(rate, count);
+        for (shared, multiple) in &self.shared {
+            shared.messages.give_back(rate.times(*multiple), count);
+        }
     }
 
     /// Counts a call of the address, or reports how long it takes until there may be one.
     pub(crate) fn count_call(&self, rate: Rate, now: Instant) -> Result<(), Duration> {
+        self.take(|shared| &shared.calls, rate, 1, now)
+    }
+
+    /// Charges units of work for others, and returns how long it takes until the address has made up for it: nothing
+    /// as long as there is room for the work of all.
+    pub(crate) fn charge_work(&self, units: u64, now: Instant) -> Duration {
         let now = now.saturating_duration_since(self.limiter.start);
-        self.shared.calls.take(rate, now)
+        let all = Rate::new(ALL_UNITS_PER_SECOND, ALL_UNIT_BURST);
+        let missing = self.limiter.work.charge(all, units, now);
+        let rate = Rate::new(ADDRESS_UNITS_PER_SECOND, ADDRESS_UNIT_BURST);
+        let charged = self.shared.iter().map(|(shared, multiple)| {
+            let rate = rate.times(*multiple);
+            shared.work.charge(rate, units, now)
+        });
+        let of_address = charged.max().unwrap_or_default();
+        if missing.is_zero() {
+            Duration::ZERO
+        } else {
+            of_address
+        }
+    }
+
+    fn take(
+        &self,
+        bucket: impl Fn(&Shared) -> &TokenBucket,
+        rate: Rate,
+        count: u64,
+        now: Instant,
+    ) -> Result<(), Duration> {
+        let now = now.saturating_duration_since(self.limiter.start);
+        for (level, (shared, multiple)) in self.shared.iter().enumerate() {
+            let taken = bucket(shared).take_many(rate.times(*multiple), count, now);
+            if let Err(missing) = taken {
+                for (shared, multiple) in self.shared.iter().take(level) {
+                    bucket(shared).give_back(rate.times(*multiple), count);
+                }
+                return Err(missing);
+            }
+        }
+        Ok(())
     }
 }
 
 impl Drop for AddressPermit {
     fn drop(&mut self) {
-        let mut known = self.limiter.lock();
-        if let Some(known) = known.addresses.get_mut(&self.address) {
-            known.connections -= 1;
-        }
-    }
-}
-
-impl Known {
-    fn forget_idle(&mut self, now: Duration) {
-        self.swept = now;
-        let addresses = &mut self.addresses;
-        addresses.retain(|_, address| !address.is_idle(now));
-        // A map never gives memory back of itself.
-        if addresses.capacity() / 4 > addresses.len() {
-            addresses.shrink_to(2 * addresses.len());
-        }
-    }
-}
-
-/// The address that stands for all that one client may have.
-fn counted_as(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        address => address,
+        self.limiter.lock().connections.remove(self.payer, 1);
     }
 }
 
@@ -250,6 +350,7 @@ mod tests {
     fn limits() -> AddressLimits {
         AddressLimits {
             max_connections: 3,
+            max_connections_in_all: 1_000_000,
             connection_rate: Rate::new(10, 5),
             message_rate: Rate::new(10, 4),
             call_rate: Rate::new(10, 4),
@@ -350,8 +451,11 @@ mod tests {
     fn messages_of_one_address_counted_across_connections() {
         let now = Instant::now();
         let limiter = Arc::new(AddressLimiter::new(now));
-        let [first, second] =
-            [(); 2].map(|()| limiter.admit(address("::9"), &limits(), now).expect("room"));
+        let [first, second] = [(); 2].map(|()| {
+            limiter
+                .admit(address("192.0.2.9"), &limits(), now)
+                .expect("room")
+        });
         let rate = limits().message_rate;
         for admission in [&first, &second, &first, &second] {
             admission
@@ -363,5 +467,63 @@ mod tests {
         drop((first, second));
         limiter.forget_idle(now);
         assert_eq!(limiter.len(), 1);
+    }
+
+    #[test]
+    fn networks_of_ipv6_limited_together() {
+        let now = Instant::now();
+        let limiter = Arc::new(AddressLimiter::new(now));
+        let limits = AddressLimits {
+            connection_rate: Rate::new(10, 100),
+            max_addresses: 1_000,
+            ..limits()
+        };
+        let admit = |subnet: usize| {
+            let text = format!("2001:db8:0:{subnet:x}::1");
+            limiter.admit(address(&text), &limits, now)
+        };
+        // Three of a /64, six of a /56, twelve of a /48.
+        let mut held: Vec<_> = (0..6).filter_map(|subnet| admit(subnet).ok()).collect();
+        assert_eq!(held.len(), 6);
+        let refusal = admit(6).expect_err("the /56 has its own").refusal;
+        assert_eq!(refusal, Refusal::ConnectionsPerAddress { limit: 6 });
+        held.extend((0..20).filter_map(|subnet| admit(0x100 * (subnet + 1)).ok()));
+        assert_eq!(held.len(), 12);
+        let other = limiter.admit(address("2001:db8:1::1"), &limits, now);
+        other.expect("another customer has its own");
+        let rate = Rate::new(1, 1);
+        let counted = held
+            .iter()
+            .filter(|permit| permit.count_call(rate, now).is_ok());
+        assert_eq!(
+            counted.count(),
+            4,
+            "one for each /64, up to four for the /48"
+        );
+    }
+
+    #[test]
+    fn share_of_an_address_shrinks_as_others_take_theirs() {
+        let now = Instant::now();
+        let limiter = Arc::new(AddressLimiter::new(now));
+        let limits = AddressLimits {
+            max_connections: 100,
+            max_connections_in_all: 1_000,
+            connection_rate: Rate::UNLIMITED,
+            max_addresses: 1_000,
+            ..limits()
+        };
+        let take_all = |last: u8| {
+            let admit = || limiter.admit([192, 0, 2, last].into(), &limits, now).ok();
+            std::iter::from_fn(admit).collect::<Vec<_>>()
+        };
+        let first = take_all(1);
+        assert!((80..100).contains(&first.len()), "{}", first.len());
+        let others: Vec<_> = (2..52).map(take_all).collect();
+        assert!(others.iter().all(|held| held.len() >= CONNECTIONS_FLOOR));
+        assert!(
+            take_all(52).len() >= CONNECTIONS_FLOOR,
+            "there is room for who comes next"
+        );
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
 use tokio::time::Instant;
+use wigwag_hub::Payer;
 
 use crate::address_limiter::{AddressLimiter, AddressLimits, AddressPermit, Refused};
 use crate::caller_budget::CallerBudget;
@@ -24,6 +25,7 @@ use crate::rate::Rate;
 use crate::refusal::Refusal;
 use crate::reloadable::Reloadable;
 use crate::websocket_request::asks_for_websocket;
+use crate::work_budget::WorkBudget;
 
 /// Warnings of refusals.
 const WARNINGS_PER_SECOND: u32 = 1;
@@ -250,6 +252,19 @@ impl Client {
         refusal
     }
 
+    /// Who pays for what its connection holds.
+    pub(crate) fn payer(&self) -> Payer {
+        self.permit
+            .as_ref()
+            .map_or(Payer::NOBODY, |permit| permit.payer())
+    }
+
+    /// The budget for work that its connection makes for others; none if that is exempt.
+    pub(crate) fn work_budget(&self, now: Instant) -> Option<WorkBudget> {
+        let permit = self.permit.as_ref()?;
+        Some(WorkBudget::new(Arc::clone(permit), now))
+    }
+
     /// The budget for the sessions that its connection starts; none if that is exempt.
     pub(crate) fn caller_budget(&self, answer_rate: Rate, now: Instant) -> Option<CallerBudget> {
         let permit = self.permit.as_ref()?;
@@ -283,6 +298,7 @@ mod tests {
         let settings = AdmissionSettings {
             addresses: AddressLimits {
                 max_connections: 2,
+                max_connections_in_all: 1_000_000,
                 connection_rate: Rate::new(1_000_000, 1_000_000),
                 message_rate: Rate::new(1, 1),
                 call_rate: Rate::new(1, 1),

@@ -10,8 +10,9 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use tokio_tungstenite::tungstenite::Message;
 use wigwag_protocol::json::PeerId;
+
+use crate::outgoing::Outgoing;
 
 /// From this many waiting messages on, a newer status of a peer takes the place of an older one.
 pub(crate) const COALESCE_FROM: usize = 32;
@@ -40,7 +41,7 @@ pub(crate) enum Owner {
 
 #[derive(Debug)]
 struct Entry {
-    message: Message,
+    message: Outgoing,
     owner: Owner,
 }
 
@@ -51,6 +52,8 @@ pub(crate) struct Backlog {
     /// How many of them are `None`.
     empty: usize,
     bytes: usize,
+    /// What they hold beside the texts that others share.
+    held: usize,
     /// How many places ever left: the number of the first.
     taken: u64,
     /// The number of the latest waiting status of a peer; only kept while many messages wait.
@@ -65,8 +68,15 @@ impl Backlog {
         }
     }
 
-    pub(crate) fn push(&mut self, message: Message, owner: Owner) {
+    /// The bytes that it holds beside the texts that others share.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    pub(crate) fn push(&mut self, message: impl Into<Outgoing>, owner: Owner) {
+        let message = message.into();
         self.bytes += message.len();
+        self.held += message.held();
         self.places.push_back(Some(Entry { message, owner }));
     }
 
@@ -101,6 +111,7 @@ impl Backlog {
         for place in &mut self.places {
             if let Some(entry) = place.take_if(|entry| is_dropped.contains(&entry.owner)) {
                 self.bytes -= entry.message.len();
+                self.held -= entry.message.held();
                 self.empty += 1;
             }
         }
@@ -125,11 +136,12 @@ impl Backlog {
         self.statuses.insert(subject.clone(), number);
     }
 
-    pub(crate) fn take(&mut self) -> Option<Message> {
+    pub(crate) fn take(&mut self) -> Option<Outgoing> {
         while let Some(entry) = self.places.pop_front() {
             self.taken += 1;
             if let Some(Entry { message, .. }) = entry {
                 self.bytes -= message.len();
+                self.held -= message.held();
                 return Some(message);
             }
             self.empty -= 1;
@@ -146,6 +158,7 @@ impl Backlog {
         let place = number.checked_sub(self.taken).map(|place| place as usize);
         if let Some(dropped) = place.and_then(|place| self.places.get_mut(place)?.take()) {
             self.bytes -= dropped.message.len();
+            self.held -= dropped.message.held();
             self.empty += 1;
         }
     }
@@ -186,14 +199,14 @@ mod tests {
     fn with_many() -> Backlog {
         let mut backlog = Backlog::default();
         for _ in 0..COALESCE_FROM {
-            backlog.push("x".into(), Owner::Server);
+            backlog.push("x", Owner::Server);
         }
         backlog
     }
 
     fn status(backlog: &mut Backlog, subject: &str, text: &str) {
         backlog.replace_status(&PeerId::from(subject), MAX_SUBJECTS);
-        backlog.push(text.into(), Owner::Server);
+        backlog.push(text, Owner::Server);
     }
 
     #[test]
@@ -243,16 +256,16 @@ mod tests {
     fn messages_of_the_largest_owner_dropped_others_kept() {
         let mut backlog = Backlog::default();
         assert!(backlog.drop_largest(Owner::Server, 100).is_empty());
-        backlog.push("server".into(), Owner::Server);
+        backlog.push("server", Owner::Server);
         for _ in 0..20 {
-            backlog.push("short".into(), Owner::Other(1));
+            backlog.push("short", Owner::Other(1));
         }
-        backlog.push("a little longer".into(), Owner::Other(2));
+        backlog.push("a little longer", Owner::Other(2));
         assert_eq!(backlog.drop_largest(Owner::Server, 1_000), [1]);
         let Waiting { messages, bytes } = backlog.waiting();
         assert_eq!((messages, bytes), (2, 6 + 15));
         // What would come counts as well.
-        backlog.push("short".into(), Owner::Other(1));
+        backlog.push("short", Owner::Other(1));
         assert_eq!(backlog.drop_largest(Owner::Other(3), 1_000), [3]);
         assert_eq!(backlog.take(), Some("server".into()));
         assert_eq!(backlog.take(), Some("a little longer".into()));
@@ -265,7 +278,7 @@ mod tests {
     fn many_small_owners_dropped_together() {
         let mut backlog = Backlog::default();
         for owner in 0..4_000 {
-            backlog.push("x".into(), Owner::Other(owner));
+            backlog.push("x", Owner::Other(owner));
         }
         let dropped = backlog.drop_largest(Owner::Other(4_000), 1);
         assert!((1_000..1_010).contains(&dropped.len()), "{}", dropped.len());

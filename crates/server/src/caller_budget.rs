@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use wigwag_hub::Payer;
 
 use crate::address_limiter::AddressPermit;
 use crate::message_limiter::cost;
@@ -44,6 +45,11 @@ impl CallerBudget {
         }
     }
 
+    /// Who pays for what the caller holds.
+    pub(crate) fn payer(&self) -> Payer {
+        self.address.payer()
+    }
+
     /// Charges a call. False if there is no room for it.
     pub(crate) fn charge_call(&self, now: Instant) -> bool {
         let since = now.saturating_duration_since(self.start);
@@ -73,6 +79,7 @@ mod tests {
         let rate = Rate::new(1, 10);
         let limits = AddressLimits {
             max_connections: 10,
+            max_connections_in_all: 1_000_000,
             connection_rate: rate,
             message_rate: rate,
             call_rate: Rate::new(1, CALL_BURST + 1),
@@ -101,6 +108,7 @@ mod tests {
         let rate = Rate::new(1, 10);
         let limits = AddressLimits {
             max_connections: 1,
+            max_connections_in_all: 1_000_000,
             connection_rate: rate,
             message_rate: rate,
             call_rate: rate,

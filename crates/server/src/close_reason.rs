@@ -26,6 +26,10 @@ pub(crate) enum CloseReason {
     TakesNothing(Duration),
     #[error("a message of more than {limit} bytes")]
     MessageTooLarge { limit: usize },
+    #[error(
+        "this address holds too much of the server's memory; send less at once, or try again later"
+    )]
+    HoldsTooMuch,
     #[error("no HELLO for {} s", .0.as_secs())]
     NoHello(Duration),
     /// With what the operator says of it.
@@ -52,9 +56,7 @@ impl CloseReason {
             Self::TextViolation(
                 text::Violation::InvalidProtocol | text::Violation::InvalidPeerId,
             ) => CloseCode::Protocol,
-            Self::Full(_) | Self::TextFull(_) | Self::TextViolation(text::Violation::Full(_)) => {
-                CloseCode::Again
-            }
+            Self::Full(_) | Self::TextFull(_) | Self::HoldsTooMuch => CloseCode::Again,
             Self::DoesNotRead { .. }
             | Self::ExceedsReader
             | Self::PeerMessageRate { .. }
@@ -78,6 +80,7 @@ impl CloseReason {
             Self::AddressMessageRate { .. } => "address_messages_per_second",
             Self::NoPong(_) | Self::TakesNothing(_) => "pong_timeout",
             Self::MessageTooLarge { .. } => "max_message_bytes",
+            Self::HoldsTooMuch => "max_held_bytes",
             Self::NoHello(_) => "hello_timeout",
             Self::PartnerLeft => "partner_left",
             Self::Removed(_) => "removed",
@@ -152,7 +155,9 @@ mod tests {
                 limit: usize::MAX,
             }),
             CloseReason::Full(Full::Peers { limit: usize::MAX }),
+            CloseReason::Full(Full::PeersOfAddress { limit: usize::MAX }),
             CloseReason::NoHello(Duration::MAX),
+            CloseReason::HoldsTooMuch,
             CloseReason::Removed(None),
             CloseReason::PartnerLeft,
             CloseReason::TextViolation(text::Violation::InvalidProtocol),
@@ -160,7 +165,7 @@ mod tests {
                 bytes: usize::MAX,
                 limit: usize::MAX,
             }),
-            CloseReason::TextFull(text::Full::Room { limit: usize::MAX }),
+            CloseReason::TextFull(text::Full::PeersOfAddress { limit: usize::MAX }),
         ];
         for reason in reasons {
             assert!(reason.to_string().len() <= MAX_TEXT_BYTES, "{reason}");

@@ -15,11 +15,14 @@ use tokio::io::{self, AsyncWriteExt};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::Data;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use crate::admission::Client;
 use crate::close_reason::CloseReason;
+use crate::frame_stream::FrameStream;
+use crate::held_bytes::Hold;
 use crate::limits::Limits;
 use crate::liveness::{Due, Liveness};
 use crate::log_limiter::LogLimiter;
@@ -29,12 +32,12 @@ use crate::outbound::{Next, Outbound};
 use crate::registry::{Peer, Received, SignallingHub};
 
 /// What is read at once. A candidate fits; longer messages get their room when they come. A connection holds
-/// this much as long as it lives, and room for the longest message that it was sent so far: what is written is put
-/// together there, and the WebSocket gives nothing of that back.
+/// this much as long as it lives.
 const READ_BUFFER_BYTES: usize = 2 * 1024;
 
-/// The most that is written at once, if many short messages wait.
-const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+/// The most that is written at once, if many short messages wait. A connection that had as much to write keeps up to
+/// twice the room, for the WebSocket gives nothing of it back; long messages do not go through it.
+const WRITE_BUFFER_BYTES: usize = 4 * 1024;
 
 /// The most messages that are read before what waits is sent: answers to messages that came together share a send, and
 /// a peer that never stops sending still gets its own.
@@ -43,11 +46,13 @@ const MAX_READ_BEFORE_FLUSH: usize = 16;
 /// The most messages that are read before other connections have their turn.
 const MAX_READ_AT_ONCE: usize = 8 * MAX_READ_BEFORE_FLUSH;
 
-type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
+type WebSocket = WebSocketStream<FrameStream<TokioIo<Upgraded>>>;
 
 /// The client of a connection, and its limits and counters.
 pub(crate) struct ConnectionContext {
     pub(crate) client: Client,
+    /// Of what came of a message that is not whole.
+    pub(crate) unfinished: Hold,
     pub(crate) limits: Arc<Limits>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) log: Arc<LogLimiter>,
@@ -58,7 +63,7 @@ pub(crate) struct ConnectionContext {
 pub(crate) async fn serve<H: SignallingHub>(
     stream: Upgraded,
     connect: impl FnOnce() -> Result<(Peer<H>, Arc<Outbound>), CloseReason>,
-    context: ConnectionContext,
+    mut context: ConnectionContext,
 ) {
     let limits = &context.limits;
     let address = context.client.address;
@@ -69,7 +74,7 @@ pub(crate) async fn serve<H: SignallingHub>(
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_frame_size(Some(limits.max_message_bytes))
         .max_message_size(Some(limits.max_message_bytes));
-    let stream = TokioIo::new(stream);
+    let stream = FrameStream::new(TokioIo::new(stream), limits.max_message_bytes);
     let mut socket = WebSocket::from_raw_socket(stream, Role::Server, Some(config)).await;
     let reason = match connect() {
         Ok((mut peer, outbound)) => {
@@ -84,12 +89,15 @@ pub(crate) async fn serve<H: SignallingHub>(
             let connection = Connection {
                 socket: &mut socket,
                 outbound: &outbound,
+                unfinished: &mut context.unfinished,
                 limits,
                 metrics,
                 log,
                 unflushed: false,
                 blocked: false,
+                long: None,
                 pong_waits: false,
+                paused_until: None,
                 read_since_flush: 0,
                 read_at_once: 0,
             };
@@ -154,6 +162,7 @@ enum Event {
 struct Connection<'a> {
     socket: &'a mut WebSocket,
     outbound: &'a Outbound,
+    unfinished: &'a mut Hold,
     limits: &'a Limits,
     metrics: &'a ProtocolMetrics,
     log: &'a LogLimiter,
@@ -161,9 +170,13 @@ struct Connection<'a> {
     unflushed: bool,
     /// Whether the socket took no more the last time.
     blocked: bool,
+    /// A long message, which is written once the socket holds nothing.
+    long: Option<(Data, Vec<Bytes>)>,
     /// Whether a ping was read while it took no more. Nothing is read then until its pong is sent, so that pongs take no
     /// memory without a bound.
     pong_waits: bool,
+    /// Until when it is not read from, for what it asked for is much work.
+    paused_until: Option<Instant>,
     /// Messages that were read since the last flush, and since other connections had their turn.
     read_since_flush: usize,
     read_at_once: usize,
@@ -179,7 +192,7 @@ impl Connection<'_> {
         let limits = self.limits;
         let mut liveness = Liveness::new(limits.ping_interval, limits.pong_timeout, start);
         let mut hello_due = peer.must_register().then(|| start + limits.hello_timeout);
-        let mut timer = pin!(sleep_until(next_deadline(&liveness, hello_due)));
+        let mut timer = pin!(sleep_until(self.next_deadline(&liveness, hello_due)));
         loop {
             match poll_fn(|cx| self.poll_event(cx, timer.as_mut())).await {
                 Event::Received(Message::Close(_)) => return Ended::ByPeer,
@@ -192,8 +205,9 @@ impl Connection<'_> {
                         Ok(_) => {}
                         Err(reason) => return Ended::ByUs(reason),
                     }
+                    self.paused_until = self.outbound.work().and_then(|it| it.paused_until(now));
                     // Nearly always it is later now: then the timer is left as it is until it fires.
-                    let deadline = next_deadline(&liveness, hello_due);
+                    let deadline = self.next_deadline(&liveness, hello_due);
                     if deadline < timer.deadline() {
                         timer.as_mut().reset(deadline);
                     }
@@ -204,10 +218,11 @@ impl Connection<'_> {
                     if hello_due.is_some_and(|due| due <= now) {
                         return Ended::ByUs(CloseReason::NoHello(limits.hello_timeout));
                     }
-                    if self.pong_waits {
+                    if self.pong_waits || self.paused_until.is_some() {
                         // It is not read from meanwhile; one that takes nothing is cut off by the socket.
                         liveness.on_received(now);
                     }
+                    self.paused_until = self.paused_until.filter(|until| *until > now);
                     match liveness.on_deadline(now) {
                         Due::Nothing => {}
                         Due::Ping => {
@@ -222,7 +237,7 @@ impl Connection<'_> {
                             return Ended::ByUs(CloseReason::NoPong(limits.pong_timeout));
                         }
                     }
-                    let deadline = next_deadline(&liveness, hello_due);
+                    let deadline = self.next_deadline(&liveness, hello_due);
                     timer.as_mut().reset(deadline);
                 }
                 Event::Ended(ended) => return ended,
@@ -267,15 +282,25 @@ impl Connection<'_> {
         if self.read_at_once >= MAX_READ_AT_ONCE {
             cx.waker().wake_by_ref();
         } else if !self.pong_waits
+            && self.paused_until.is_none()
             && let Poll::Ready(event) = self.poll_read(cx)
         {
             return Poll::Ready(event);
         }
         self.read_at_once = 0;
+        if !self.unfinished.set(self.socket.get_ref().unfinished()) {
+            return Poll::Ready(Event::Ended(Ended::ByUs(CloseReason::HoldsTooMuch)));
+        }
         if let Poll::Ready(ended) = self.poll_flush(cx) {
             return Poll::Ready(Event::Ended(ended));
         }
         timer.as_mut().poll(cx).map(|()| Event::Deadline)
+    }
+
+    fn next_deadline(&self, liveness: &Liveness, hello_due: Option<Instant>) -> Instant {
+        let others = [hello_due, self.paused_until];
+        let others = others.into_iter().flatten();
+        others.fold(liveness.deadline(), Instant::min)
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
@@ -288,6 +313,11 @@ impl Connection<'_> {
         };
         self.read_since_flush += 1;
         self.read_at_once += 1;
+        if message.is_text() || message.is_binary() {
+            self.socket.get_mut().message_came();
+        } else {
+            self.socket.get_mut().control_came(message.len());
+        }
         if message.is_ping() {
             self.unflushed = true;
             self.pong_waits = self.blocked;
@@ -298,7 +328,7 @@ impl Connection<'_> {
     /// Moves messages from the queue to the socket, as far as it takes them. Ready only at an end.
     fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         loop {
-            let writable = match self.socket.poll_ready_unpin(cx) {
+            let writable = match self.poll_writable(cx) {
                 Poll::Ready(Ok(())) => true,
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(why_broken(&error, self.limits));
@@ -312,14 +342,38 @@ impl Connection<'_> {
                 Poll::Ready(Next::Close(reason)) => return Poll::Ready(Ended::ByUs(reason)),
                 Poll::Ready(Next::Message(message)) => {
                     self.metrics.count_sent(message.len());
-                    if let Err(error) = self.socket.start_send_unpin(message) {
-                        return Poll::Ready(why_broken(&error, self.limits));
+                    match message.into_frame() {
+                        Ok(message) => {
+                            if let Err(error) = self.socket.start_send_unpin(message) {
+                                return Poll::Ready(why_broken(&error, self.limits));
+                            }
+                        }
+                        Err(long) => self.long = Some(long),
                     }
                     self.unflushed = true;
                 }
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+
+    /// Whether the socket takes another message. A long one first waits until the socket holds nothing, and then goes
+    /// before all that follows.
+    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.socket.poll_ready_unpin(cx))?;
+        if let Some((data, slices)) = self.long.take() {
+            match self.socket.poll_flush_unpin(cx)? {
+                Poll::Ready(()) => self.socket.get_mut().begin_frame(data, slices),
+                Poll::Pending => {
+                    self.long = Some((data, slices));
+                    return Poll::Pending;
+                }
+            }
+        }
+        if self.socket.get_ref().has_frame() {
+            ready!(self.socket.poll_flush_unpin(cx))?;
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Sends what the socket holds. Ready only at an end.
@@ -341,11 +395,6 @@ impl Connection<'_> {
     }
 }
 
-fn next_deadline(liveness: &Liveness, hello_due: Option<Instant>) -> Instant {
-    let liveness = liveness.deadline();
-    hello_due.map_or(liveness, |due| due.min(liveness))
-}
-
 /// A message that is too large is worth a reason, and so is a peer that takes nothing, though the reason cannot reach it;
 /// anything else that cannot be read or written is an end.
 fn why_broken(error: &Error, limits: &Limits) -> Ended {
@@ -353,6 +402,11 @@ fn why_broken(error: &Error, limits: &Limits) -> Ended {
         Error::Capacity(_) => Ended::ByUs(CloseReason::MessageTooLarge {
             limit: limits.max_message_bytes,
         }),
+        Error::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            Ended::ByUs(CloseReason::MessageTooLarge {
+                limit: limits.max_message_bytes,
+            })
+        }
         Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
             Ended::ByUs(CloseReason::TakesNothing(limits.stall_timeout()))
         }
@@ -371,10 +425,12 @@ async fn close(socket: &mut WebSocket, reason: Option<CloseReason>) {
     if written.is_err() {
         return;
     }
-    while let Some(Ok(_)) = socket.next().await {}
+    while let Some(Ok(_)) = socket.next().await {
+        socket.get_mut().message_came();
+    }
     if let Some(CloseReason::MessageTooLarge { .. }) = reason {
         // What follows the head of such a message is not read as frames any more.
-        let stream = socket.get_mut();
+        let stream = socket.get_mut().stream();
         if stream.shutdown().await.is_ok() {
             let _ = io::copy(stream, &mut io::sink()).await;
         }

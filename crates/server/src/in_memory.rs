@@ -1,7 +1,7 @@
 //! A server without ports, for simulations and for the fuzzer: connections are streams in memory, and time is that of
 //! the runtime. It is part of the library only when one of these is built.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use axum::Router;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -40,9 +40,17 @@ impl InMemoryServer {
 
     /// Serves a connection by a task of its own, as soon as there is room for it, unless it is closed without an answer.
     pub async fn accept(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        self.accept_from(Ipv4Addr::LOCALHOST.into(), stream).await;
+    }
+
+    /// The same for a client at an address.
+    pub async fn accept_from(
+        &self,
+        address: IpAddr,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) {
         self.state.permits.available().await;
-        let localhost = Ipv4Addr::LOCALHOST.into();
-        let Some(connection) = self.state.admission.admit_connection(localhost) else {
+        let Some(connection) = self.state.admission.admit_connection(address) else {
             return;
         };
         let request_context = RequestContext {

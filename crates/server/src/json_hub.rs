@@ -2,31 +2,25 @@
 
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
-use wigwag_hub::{Hub, Outbox, Policy};
+use wigwag_hub::{Hub, List, Outbox, Policy};
 use wigwag_protocol::json::{
-    ClientMessage, MalformedMessage, PeerId, RelayedMessage, Role, ServerMessage, SessionId,
+    ClientMessage, MalformedMessage, PeerId, RelayedMessage, ServerMessage, SessionId,
 };
 
 use crate::backlog::Owner;
+use crate::callee_budgets::CalleeBudgets;
 use crate::caller_budget::CallerBudget;
 use crate::close_reason::CloseReason;
 use crate::metrics::JsonSnapshot;
 use crate::outbound::Outbound;
+use crate::outgoing::Outgoing;
 use crate::registry::{Queues, Received, SignallingHub};
 
-/// The hub, and the lists that it made last.
+/// The hub, and the budgets of those who are called.
 #[derive(Debug)]
 pub(crate) struct JsonHub {
     hub: Hub,
-    lists: Lists,
-}
-
-/// The answers to `list` and `listConsumers`, kept until they change: they may be long, and are the same for all peers.
-#[derive(Debug, Default)]
-struct Lists {
-    generation: u64,
-    producers: Option<Utf8Bytes>,
-    consumers: Option<Utf8Bytes>,
+    callees: CalleeBudgets,
 }
 
 /// A message as it was read.
@@ -41,7 +35,7 @@ impl JsonHub {
     pub(crate) fn new(policy: Policy) -> Self {
         Self {
             hub: Hub::new(policy, rand::random()),
-            lists: Lists::default(),
+            callees: CalleeBudgets::new(Instant::now()),
         }
     }
 
@@ -57,21 +51,23 @@ impl JsonHub {
         queues: &Queues<PeerId>,
     ) -> bool {
         let id = SessionId::from(id);
-        self.deliver(queues, |hub, delivery| {
+        self.deliver(None, queues, |hub, delivery| {
             hub.terminate_session(&id, Some(reason), delivery)
         })
     }
 
-    /// Calls the hub, and ends the sessions of which messages had to be dropped.
+    /// Calls the hub for a peer, if it is for one, and ends the sessions of which messages had to be dropped.
     fn deliver<R>(
         &mut self,
+        from: Option<&PeerId>,
         queues: &Queues<PeerId>,
         call: impl FnOnce(&mut Hub, &mut Delivery<'_>) -> R,
     ) -> R {
-        let Self { hub, lists } = self;
+        let Self { hub, callees } = self;
         let mut delivery = Delivery {
             queues,
-            lists,
+            from,
+            callees,
             dropped: Vec::new(),
         };
         let result = call(hub, &mut delivery);
@@ -82,7 +78,6 @@ impl JsonHub {
                 hub.terminate_session(&id, reason, &mut delivery);
             }
         }
-        lists.expire(hub.generation());
         result
     }
 }
@@ -103,7 +98,11 @@ impl SignallingHub for JsonHub {
     const NEEDS_REGISTRATION: bool = false;
 
     fn connect(&mut self, queue: &Outbound) -> Result<PeerId, CloseReason> {
-        let id = self.hub.connect()?;
+        let id = self.hub.connect(queue.payer())?;
+        if let Some(work) = queue.work() {
+            // Every listener is notified when it leaves.
+            work.charge(self.hub.listener_count(), 0, Instant::now());
+        }
         let welcome = ServerMessage::Welcome {
             peer_id: id.clone(),
         };
@@ -142,7 +141,7 @@ impl SignallingHub for JsonHub {
         incoming: Incoming<'_>,
         queues: &Queues<PeerId>,
     ) -> Result<Received, CloseReason> {
-        self.deliver(queues, |hub, delivery| {
+        self.deliver(Some(from), queues, |hub, delivery| {
             match incoming {
                 Incoming::Relayed(relayed) => {
                     let (session_id, is_offer) = (relayed.session_id(), relayed.is_offer());
@@ -165,8 +164,8 @@ impl SignallingHub for JsonHub {
                         }
                     }
                 }
-                Incoming::Message(ClientMessage::StartSession { .. })
-                    if !delivery.may_call(from) =>
+                Incoming::Message(ClientMessage::StartSession { peer_id, .. })
+                    if !delivery.may_call(from, &peer_id) =>
                 {
                     let details = TOO_MANY_CALLS.to_owned();
                     delivery.send(from, ServerMessage::Error { details });
@@ -185,7 +184,7 @@ impl SignallingHub for JsonHub {
     }
 
     fn disconnect(&mut self, key: &PeerId, queues: &Queues<PeerId>) {
-        self.deliver(queues, |hub, delivery| hub.disconnect(key, delivery));
+        self.deliver(None, queues, |hub, delivery| hub.disconnect(key, delivery));
     }
 
     fn set_policy(&mut self, policy: Policy) {
@@ -218,16 +217,32 @@ impl SignallingHub for JsonHub {
 /// Puts the hub's messages into the queues.
 struct Delivery<'a> {
     queues: &'a Queues<PeerId>,
-    lists: &'a mut Lists,
+    /// Who causes the messages, and pays for what they cost.
+    from: Option<&'a PeerId>,
+    callees: &'a mut CalleeBudgets,
     /// Sessions of which messages were dropped.
     dropped: Vec<u64>,
 }
 
 impl Delivery<'_> {
+    /// Charges work that is done for others.
+    fn charge(&self, peers: usize, bytes: usize) {
+        let queue = self.from.and_then(|from| self.queues.get(from));
+        if let Some(work) = queue.and_then(|queue| queue.work()) {
+            work.charge(peers, bytes, Instant::now());
+        }
+    }
+
     /// Charges a call.
-    fn may_call(&self, caller: &PeerId) -> bool {
-        let budget = self.queues.get(caller).and_then(|queue| queue.budget());
-        budget.is_none_or(|budget| budget.charge_call(Instant::now()))
+    fn may_call(&mut self, caller: &PeerId, callee: &PeerId) -> bool {
+        let Some(queue) = self.queues.get(caller) else {
+            return false;
+        };
+        let Some(budget) = queue.budget() else {
+            return true;
+        };
+        let now = Instant::now();
+        budget.charge_call(now) && self.callees.charge(queue.payer(), callee, now)
     }
 }
 
@@ -247,16 +262,11 @@ impl Outbox for Delivery<'_> {
         }
     }
 
-    fn send_list(
-        &mut self,
-        to: &PeerId,
-        role: Role,
-        generation: u64,
-        message: impl FnOnce() -> ServerMessage,
-    ) {
-        let text = self.lists.get(role, generation, message);
+    fn send_list(&mut self, to: &PeerId, list: &mut List<'_>) {
+        let list = Outgoing::Sliced(list.slices());
+        self.charge(1, list.len());
         if let Some(queue) = self.queues.get(to) {
-            self.dropped.extend(queue.push(Message::Text(text)));
+            self.dropped.extend(queue.push(list));
         }
     }
 
@@ -266,8 +276,11 @@ impl Outbox for Delivery<'_> {
             return;
         }
         let text = Utf8Bytes::from(message.to_json());
+        let bytes = text.len();
+        let mut peers = 0;
         for queue in to.filter_map(|to| self.queues.get(to)) {
-            let text = Message::Text(text.clone());
+            peers += 1;
+            let text = Outgoing::Shared(text.clone());
             self.dropped.extend(match &message {
                 ServerMessage::PeerStatusChanged(change) => {
                     queue.push_status(&change.peer_id, text)
@@ -275,33 +288,7 @@ impl Outbox for Delivery<'_> {
                 _ => queue.push(text),
             });
         }
-    }
-}
-
-impl Lists {
-    /// Drops lists that are out of date: they may be long.
-    fn expire(&mut self, generation: u64) {
-        if self.generation != generation {
-            *self = Self {
-                generation,
-                ..Self::default()
-            };
-        }
-    }
-
-    fn get(
-        &mut self,
-        role: Role,
-        generation: u64,
-        message: impl FnOnce() -> ServerMessage,
-    ) -> Utf8Bytes {
-        self.expire(generation);
-        let kept = match role {
-            Role::Consumer => &mut self.consumers,
-            Role::Producer | Role::Listener => &mut self.producers,
-        };
-        kept.get_or_insert_with(|| message().to_json().into())
-            .clone()
+        self.charge(peers, bytes);
     }
 }
 
@@ -309,6 +296,8 @@ impl Lists {
 mod tests {
     use std::sync::Arc;
     use std::task::{Context, Poll, Waker};
+
+    use tokio_tungstenite::tungstenite::Bytes;
 
     use super::*;
     use crate::limits::Limits;
@@ -323,10 +312,17 @@ mod tests {
         (peer, outbound)
     }
 
-    fn next(outbound: &Outbound) -> Utf8Bytes {
+    fn next(outbound: &Outbound) -> Outgoing {
         match outbound.poll_next(&mut Context::from_waker(Waker::noop()), true) {
-            Poll::Ready(Next::Message(Message::Text(text))) => text,
-            other => panic!("no text but {other:?}"),
+            Poll::Ready(Next::Message(message)) => message,
+            other => panic!("no message but {other:?}"),
+        }
+    }
+
+    fn next_list(outbound: &Outbound) -> Vec<Bytes> {
+        match next(outbound) {
+            Outgoing::Sliced(slices) => slices,
+            other => panic!("no list but {other:?}"),
         }
     }
 
@@ -335,55 +331,33 @@ mod tests {
         assert_eq!(received, Received::Understood);
     }
 
-    #[test]
-    fn list_written_once_and_again_after_each_change() {
-        let registry = Arc::new(Registry::new(JsonHub::new(Policy::default())));
-        let (mut asker, queue) = connect(&registry);
-        let (mut other, other_queue) = connect(&registry);
-        let mut list = || {
-            receive(&mut asker, r#"{"type":"list"}"#);
-            next(&queue)
-        };
-        let (mut camera, _camera_queue) = connect(&registry);
-        assert_eq!(list(), r#"{"type":"list","producers":[]}"#);
-        let mut seen = vec![list()];
-        for status in [
-            r#"{"type":"setPeerStatus","roles":["producer"]}"#,
-            r#"{"type":"setPeerStatus","roles":["producer"],"meta":"changed"}"#,
-            r#"{"type":"setPeerStatus","roles":[],"meta":"changed"}"#,
-            r#"{"type":"setPeerStatus","roles":["producer","listener"],"meta":"back"}"#,
-        ] {
-            receive(&mut camera, status);
-            let now = list();
-            assert_ne!(Some(&now), seen.last(), "{status}");
-            assert_eq!(now.contains("back"), status.contains("back"));
-            seen.push(now);
-        }
-        receive(&mut other, r#"{"type":"list"}"#);
-        let same = next(&other_queue);
-        assert_eq!(Some(&same), seen.last());
-        assert_eq!(Some(same.as_ptr()), seen.last().map(|text| text.as_ptr()));
-        drop(camera);
-        registry.look(|hub, _| assert_eq!(hub.lists.producers, None, "out of date"));
-        assert_eq!(list(), r#"{"type":"list","producers":[]}"#);
+    fn text(list: &[Bytes]) -> String {
+        String::from_utf8(list.concat()).expect("a text")
     }
 
     #[test]
-    fn list_kept_while_only_listeners_come_and_go() {
+    fn list_shares_what_did_not_change() {
         let registry = Arc::new(Registry::new(JsonHub::new(Policy::default())));
         let (mut asker, queue) = connect(&registry);
         let mut list = || {
             receive(&mut asker, r#"{"type":"list"}"#);
-            next(&queue).as_ptr()
+            next_list(&queue)
         };
+        assert_eq!(text(&list()), r#"{"type":"list","producers":[]}"#);
+        let mut cameras: Vec<_> = (0..200).map(|_| connect(&registry)).collect();
+        for (camera, _) in &mut cameras {
+            receive(camera, r#"{"type":"setPeerStatus","roles":["producer"]}"#);
+        }
         let before = list();
-        let (mut page, _queue) = connect(&registry);
-        receive(
-            &mut page,
-            r#"{"type":"setPeerStatus","roles":["listener"]}"#,
-        );
-        drop(page);
-        assert_eq!(list(), before);
+        assert_eq!(before.len(), 2 * 4 + 1, "four slices, commas and ends");
+        let status = r#"{"type":"setPeerStatus","roles":["producer"],"meta":"changed"}"#;
+        receive(&mut cameras[70].0, status);
+        let after = list();
+        assert!(text(&after).contains("changed"));
+        let same = |at: usize| before[at].as_ptr() == after[at].as_ptr();
+        assert_eq!([1, 3, 5, 7].map(same), [true, false, true, true]);
+        drop(cameras);
+        assert_eq!(text(&list()), r#"{"type":"list","producers":[]}"#);
     }
 
     #[test]
@@ -392,7 +366,7 @@ mod tests {
         let (mut asker, queue) = connect(&registry);
         let mut ask = |list: &str| {
             receive(&mut asker, &format!(r#"{{"type":"{list}"}}"#));
-            next(&queue)
+            text(&next_list(&queue))
         };
         let none = r#"{"type":"listConsumers","consumers":[]}"#;
         assert_eq!(ask("list"), r#"{"type":"list","producers":[]}"#);

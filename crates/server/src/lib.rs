@@ -51,6 +51,7 @@ mod admin;
 mod admission;
 mod back_off;
 mod backlog;
+mod callee_budgets;
 mod caller_budget;
 mod client_address;
 mod close_reason;
@@ -59,8 +60,10 @@ mod connection;
 mod error;
 mod forwarded;
 mod frame_ancestor;
+mod frame_stream;
 mod handle;
 mod health_paths;
+mod held_bytes;
 mod http;
 #[cfg(any(test, fuzzing))]
 pub mod in_memory;
@@ -74,6 +77,7 @@ mod metrics;
 mod network;
 mod origin;
 mod outbound;
+mod outgoing;
 pub mod page;
 mod permits;
 mod rate;
@@ -93,6 +97,7 @@ mod tls;
 mod web;
 mod websocket_request;
 mod websocket_upgrade;
+mod work_budget;
 
 /// The library of the routes of [`Server::with_routes`].
 pub use axum;

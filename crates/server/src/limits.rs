@@ -16,7 +16,8 @@ const ADDRESS_CALL_BURST: u32 = 4_000;
 pub struct Limits {
     /// Connections at once, of whatever kind; more wait in the system's backlog.
     pub max_connections: usize,
-    /// Connections at once from one address, an IPv6 address with all of its /64; more are refused with 429.
+    /// Connections at once from one address while there are few others, an IPv6 address with all of its /64; less as
+    /// `max_connections` come near. More are refused with 429.
     pub max_connections_per_address: usize,
     /// New connections a second from one address, in the long run; more are refused with 429, and who then
     /// still comes as often is not answered. Requests by a trusted proxy count as new connections of their
@@ -45,6 +46,10 @@ pub struct Limits {
     pub max_queued_bytes: usize,
     /// Messages that may wait for one peer that does not read; more close it with 1008.
     pub max_queued_messages: usize,
+    /// Bytes that all connections together may hold: of messages that came in part, and of those that wait for peers that
+    /// read slowly. An address may hold an eighth while others hold little; see [`Shares`](wigwag_hub::Shares). A
+    /// connection that would hold more is closed with 1013; of what waits for others, sessions end.
+    pub max_held_bytes: usize,
     /// For the TLS handshake, and again for the head of the HTTP request.
     pub handshake_timeout: Duration,
     /// How long a client of the text protocol has to say HELLO; one that takes longer is closed with 1008.
@@ -68,7 +73,7 @@ impl Default for Limits {
         Self {
             max_connections: 70_000,
             // How these were chosen stands in docs/limits-and-metrics.md.
-            max_connections_per_address: 4_096,
+            max_connections_per_address: 1_024,
             address_connections_per_second: 100,
             address_connection_burst: 2_000,
             max_addresses: 131_072,
@@ -80,6 +85,7 @@ impl Default for Limits {
             max_message_bytes: 1024 * 1024,
             max_queued_bytes: 4 * 1024 * 1024,
             max_queued_messages: 4_096,
+            max_held_bytes: 256 * 1024 * 1024,
             handshake_timeout: Duration::from_secs(10),
             hello_timeout: Duration::from_secs(30),
             // Both original servers ping after the same time.
@@ -102,6 +108,7 @@ impl Limits {
     pub(crate) fn of_address(&self) -> AddressLimits {
         AddressLimits {
             max_connections: self.max_connections_per_address,
+            max_connections_in_all: self.max_connections,
             connection_rate: Rate::new(
                 self.address_connections_per_second,
                 self.address_connection_burst,
@@ -130,6 +137,7 @@ impl Limits {
             ("max_message_bytes", self.max_message_bytes),
             ("max_queued_bytes", self.max_queued_bytes),
             ("max_queued_messages", self.max_queued_messages),
+            ("max_held_bytes", self.max_held_bytes),
         ];
         let rates = [
             (

@@ -98,6 +98,7 @@ mod tests {
         let (peer_rate, address_rate) = (Rate::new(10, 300), Rate::new(10, 500));
         let limits = AddressLimits {
             max_connections: 2,
+            max_connections_in_all: 1_000_000,
             connection_rate: Rate::new(10, 10),
             message_rate: address_rate,
             call_rate: address_rate,

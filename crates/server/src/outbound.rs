@@ -9,14 +9,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
 
-use tokio_tungstenite::tungstenite::Message;
+use wigwag_hub::Payer;
 use wigwag_protocol::json::PeerId;
 
 use crate::backlog::{Backlog, Owner, Waiting};
 use crate::caller_budget::CallerBudget;
 use crate::close_reason::CloseReason;
+use crate::held_bytes::Hold;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::outgoing::Outgoing;
+use crate::work_budget::WorkBudget;
 
 #[derive(Debug)]
 pub(crate) struct Outbound {
@@ -24,7 +27,9 @@ pub(crate) struct Outbound {
     max_messages: usize,
     metrics: Arc<Metrics>,
     address: Option<IpAddr>,
+    payer: Payer,
     budget: Option<CallerBudget>,
+    work: Option<WorkBudget>,
     since: SystemTime,
     state: Mutex<State>,
 }
@@ -33,14 +38,16 @@ pub(crate) struct Outbound {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Write this.
-    Message(Message),
+    Message(Outgoing),
     /// Close the connection.
     Close(CloseReason),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     backlog: Backlog,
+    /// What the backlog holds, as it is counted for all peers together.
+    hold: Hold,
     /// Takes nothing more, and is closed once all is written.
     finishing: Option<CloseReason>,
     closed: Option<CloseReason>,
@@ -54,19 +61,46 @@ impl Outbound {
             max_messages: limits.max_queued_messages,
             metrics,
             address: None,
+            payer: Payer::NOBODY,
             budget: None,
+            work: None,
             since: SystemTime::now(),
-            state: Mutex::default(),
+            state: Mutex::new(State::new(Hold::uncounted())),
         }
     }
 
-    /// The same for a peer at an address, with its budget as a caller, unless it is exempt.
-    pub(crate) fn to(self, address: IpAddr, budget: Option<CallerBudget>) -> Self {
+    /// The same for a peer at an address, with its budgets as a caller and for work, unless it is exempt.
+    pub(crate) fn to(
+        self,
+        address: IpAddr,
+        budget: Option<CallerBudget>,
+        work: Option<WorkBudget>,
+    ) -> Self {
         Self {
             address: Some(address),
+            work,
+            payer: budget.as_ref().map_or(Payer::NOBODY, CallerBudget::payer),
             budget,
             ..self
         }
+    }
+
+    /// Who pays for what the peer holds.
+    pub(crate) fn payer(&self) -> Payer {
+        self.payer
+    }
+
+    /// The same with what it holds counted for all peers together.
+    pub(crate) fn counted(self, hold: Hold) -> Self {
+        Self {
+            state: Mutex::new(State::new(hold)),
+            ..self
+        }
+    }
+
+    /// The budget of the peer for work for others; none if it is exempt.
+    pub(crate) fn work(&self) -> Option<&WorkBudget> {
+        self.work.as_ref()
     }
 
     /// The budget of the peer as a caller; none if it is exempt.
@@ -91,22 +125,24 @@ impl Outbound {
 
     /// Lets a message of the server wait. Where there is no room for it, messages of others are dropped; if there are
     /// none, the queue is closed. Returns the owners of those that were dropped.
-    pub(crate) fn push(&self, message: Message) -> Vec<u64> {
+    pub(crate) fn push(&self, message: impl Into<Outgoing>) -> Vec<u64> {
         self.push_of(Owner::Server, message)
     }
 
     /// The same for a message of an owner: it is dropped with all others of its owner, if that holds most.
     #[must_use]
-    pub(crate) fn push_of(&self, owner: Owner, message: Message) -> Vec<u64> {
+    pub(crate) fn push_of(&self, owner: Owner, message: impl Into<Outgoing>) -> Vec<u64> {
         let mut dropped = Vec::new();
+        let message = message.into();
         self.change(|state| self.insert(state, message, owner, &mut dropped));
         dropped
     }
 
     /// Lets the status of `subject` wait. Where many messages wait already, an older status of the
     /// same peer is dropped: it is out of date, and this peer is slow.
-    pub(crate) fn push_status(&self, subject: &PeerId, message: Message) -> Vec<u64> {
+    pub(crate) fn push_status(&self, subject: &PeerId, message: impl Into<Outgoing>) -> Vec<u64> {
         let mut dropped = Vec::new();
+        let message = message.into();
         self.change(|state| {
             if state.finishing.is_none() {
                 state.backlog.replace_status(subject, self.max_messages);
@@ -136,6 +172,7 @@ impl Outbound {
             return Poll::Ready(Next::Close(reason.clone()));
         }
         if writable && let Some(message) = state.backlog.take() {
+            state.count();
             return Poll::Ready(Next::Message(message));
         }
         if state.backlog.waiting().messages == 0
@@ -150,12 +187,13 @@ impl Outbound {
         Poll::Pending
     }
 
-    fn insert(&self, state: &mut State, message: Message, owner: Owner, dropped: &mut Vec<u64>) {
+    fn insert(&self, state: &mut State, message: Outgoing, owner: Owner, dropped: &mut Vec<u64>) {
         if state.finishing.is_some() {
             return;
         }
-        while let Some(limit) = self.exceeded(&state.backlog, &message) {
+        while let Some(limit) = self.exceeded(state, &message) {
             let owners = state.backlog.drop_largest(owner, message.len());
+            state.count();
             if owners.is_empty() {
                 let queued = state.backlog.waiting().messages;
                 state.close(CloseReason::DoesNotRead { queued, limit });
@@ -167,14 +205,18 @@ impl Outbound {
             }
         }
         state.backlog.push(message, owner);
+        state.count();
         let Waiting { messages, bytes } = state.backlog.waiting();
         self.metrics.queue_messages.rise_to(messages);
         self.metrics.queue_bytes.rise_to(bytes);
     }
 
     /// The limit that one more message would exceed.
-    fn exceeded(&self, backlog: &Backlog, message: &Message) -> Option<&'static str> {
-        let Waiting { messages, bytes } = backlog.waiting();
+    fn exceeded(&self, state: &mut State, message: &Outgoing) -> Option<&'static str> {
+        let Waiting { messages, bytes } = state.backlog.waiting();
+        if !state.hold.set(state.backlog.held() + message.held()) {
+            return Some("max_held_bytes");
+        }
         // However long a message is, it may wait alone: its reader may be as quick as can be.
         if bytes > 0 && bytes + message.len() > self.max_bytes {
             return Some("max_queued_bytes");
@@ -202,9 +244,25 @@ impl Outbound {
 }
 
 impl State {
+    fn new(hold: Hold) -> Self {
+        Self {
+            backlog: Backlog::default(),
+            hold,
+            finishing: None,
+            closed: None,
+            waker: None,
+        }
+    }
+
+    /// Counts what it holds now; less than before is always taken.
+    fn count(&mut self) {
+        self.hold.set(self.backlog.held());
+    }
+
     fn close(&mut self, reason: CloseReason) {
         self.closed = Some(reason);
         self.backlog = Backlog::default();
+        self.count();
     }
 }
 
@@ -236,8 +294,8 @@ mod tests {
     #[test]
     fn messages_come_out_in_order() {
         let outbound = outbound(100, 100);
-        outbound.push("a".into());
-        outbound.push("b".into());
+        outbound.push("a");
+        outbound.push("b");
         assert_eq!(next(&outbound), message("a"));
         assert_eq!(next(&outbound), message("b"));
         assert_eq!(next(&outbound), None);
@@ -247,7 +305,7 @@ mod tests {
     fn too_many_messages_close_it() {
         let outbound = outbound(100, 3);
         for _ in 0..4 {
-            outbound.push("a".into());
+            outbound.push("a");
         }
         let reason = CloseReason::DoesNotRead {
             queued: 3,
@@ -260,11 +318,11 @@ mod tests {
     #[test]
     fn too_many_bytes_close_it() {
         let outbound = outbound(10, 100);
-        outbound.push("123456789".into());
-        outbound.push("0".into());
+        outbound.push("123456789");
+        outbound.push("0");
         assert_eq!(next(&outbound), message("123456789"));
-        outbound.push("123456789".into());
-        outbound.push("0".into());
+        outbound.push("123456789");
+        outbound.push("0");
         let reason = CloseReason::DoesNotRead {
             queued: 2,
             limit: "max_queued_bytes",
@@ -276,7 +334,7 @@ mod tests {
     #[test]
     fn a_long_message_may_wait_alone() {
         let outbound = outbound(10, 100);
-        outbound.push("a list of many producers".into());
+        outbound.push("a list of many producers");
         assert_eq!(next(&outbound), message("a list of many producers"));
     }
 
@@ -285,7 +343,7 @@ mod tests {
         let outbound = outbound(10, 10);
         outbound.close(CloseReason::ShuttingDown);
         outbound.close(CloseReason::PartnerLeft);
-        outbound.push("a".into());
+        outbound.push("a");
         assert_eq!(
             next(&outbound),
             Some(Next::Close(CloseReason::ShuttingDown))
@@ -295,9 +353,9 @@ mod tests {
     #[test]
     fn a_queue_that_finishes_is_written_first() {
         let outbound = outbound(100, 100);
-        outbound.push("a".into());
+        outbound.push("a");
         outbound.finish(CloseReason::PartnerLeft);
-        outbound.push("b".into());
+        outbound.push("b");
         assert_eq!(next(&outbound), message("a"));
         let end = Some(Next::Close(CloseReason::PartnerLeft));
         assert_eq!(next(&outbound), end);
@@ -311,10 +369,10 @@ mod tests {
     fn a_slow_peer_hears_only_the_newest_status() {
         let outbound = outbound(COALESCE_FROM + 8, 100);
         for _ in 0..COALESCE_FROM {
-            outbound.push("x".into());
+            outbound.push("x");
         }
         for _ in 0..50 {
-            outbound.push_status(&PeerId::from("busy"), "12345678".into());
+            outbound.push_status(&PeerId::from("busy"), "12345678");
         }
         for _ in 0..COALESCE_FROM {
             assert_eq!(next(&outbound), message("x"));
@@ -328,11 +386,11 @@ mod tests {
     fn one_restless_peer_does_not_fill_the_queue_of_a_slow_one() {
         let outbound = outbound(100_000, 100);
         for _ in 0..COALESCE_FROM {
-            outbound.push("x".into());
+            outbound.push("x");
         }
         for change in 0..10_000 {
             let status = change.to_string();
-            outbound.push_status(&PeerId::from("restless"), status.into());
+            outbound.push_status(&PeerId::from("restless"), status);
         }
         assert_eq!(outbound.waiting().messages, COALESCE_FROM + 1);
         assert_eq!(outbound.metrics.queue_messages.get(), COALESCE_FROM + 1);
@@ -346,12 +404,12 @@ mod tests {
     fn what_was_dropped_is_not_counted_where_a_queue_is_full() {
         let outbound = outbound(100_000, COALESCE_FROM + 1);
         for _ in 0..COALESCE_FROM {
-            outbound.push("x".into());
+            outbound.push("x");
         }
         for _ in 0..20 {
-            outbound.push_status(&PeerId::from("a"), "s".into());
+            outbound.push_status(&PeerId::from("a"), "s");
         }
-        outbound.push("y".into());
+        outbound.push("y");
         let reason = CloseReason::DoesNotRead {
             queued: COALESCE_FROM + 1,
             limit: "max_queued_messages",
@@ -363,11 +421,11 @@ mod tests {
     fn a_status_that_comes_too_late_drops_none() {
         let outbound = outbound(100_000, 100);
         for _ in 0..COALESCE_FROM {
-            outbound.push("x".into());
+            outbound.push("x");
         }
-        outbound.push_status(&PeerId::from("a"), "first".into());
+        outbound.push_status(&PeerId::from("a"), "first");
         outbound.finish(CloseReason::PartnerLeft);
-        outbound.push_status(&PeerId::from("a"), "second".into());
+        outbound.push_status(&PeerId::from("a"), "second");
         for _ in 0..COALESCE_FROM {
             assert_eq!(next(&outbound), message("x"));
         }
@@ -380,17 +438,17 @@ mod tests {
     fn statuses_of_others_and_other_messages_stay() {
         let outbound = outbound(100_000, 1_000);
         for _ in 0..COALESCE_FROM {
-            outbound.push("x".into());
+            outbound.push("x");
         }
-        outbound.push_status(&PeerId::from("a"), "a1".into());
-        outbound.push_status(&PeerId::from("b"), "b1".into());
-        outbound.push("y".into());
-        outbound.push_status(&PeerId::from("a"), "a2".into());
+        outbound.push_status(&PeerId::from("a"), "a1");
+        outbound.push_status(&PeerId::from("b"), "b1");
+        outbound.push("y");
+        outbound.push_status(&PeerId::from("a"), "a2");
         let mut rest = Vec::new();
         while let Some(Next::Message(text)) = next(&outbound) {
             rest.push(text);
         }
-        let expected = ["b1", "y", "a2"].map(Message::from);
+        let expected = ["b1", "y", "a2"].map(Outgoing::from);
         assert_eq!(rest[COALESCE_FROM..], expected);
     }
 }

@@ -7,6 +7,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// The longest that it takes to fill what was taken beyond what there was.
+const MAX_DEBT: Duration = Duration::from_secs(10);
+
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// How fast a bucket is filled, and how much it holds.
@@ -33,6 +36,17 @@ impl Rate {
             per_second,
             nanos_per_token,
             nanos_to_fill: nanos_per_token * u64::from(burst.max(1)),
+        }
+    }
+
+    /// The same for `multiple` times as many tokens, a second and at once.
+    pub(crate) fn times(self, multiple: u32) -> Self {
+        let multiple = multiple.max(1);
+        Self {
+            per_second: self.per_second.saturating_mul(multiple),
+            nanos_per_token: self.nanos_per_token / u64::from(multiple),
+            // Filled in the same time, for it is filled faster.
+            nanos_to_fill: self.nanos_to_fill,
         }
     }
 
@@ -84,6 +98,21 @@ impl TokenBucket {
         }
     }
 
+    /// Takes `count` tokens, whether they are there or not, and returns how long it takes until none is missing. No more
+    /// is ever missing than is filled in [`MAX_DEBT`].
+    pub(crate) fn charge(&self, rate: Rate, count: u64, now: Duration) -> Duration {
+        let now = nanos(now);
+        let wanted = rate.nanos_per_token.saturating_mul(count);
+        let most = now + rate.nanos_to_fill + nanos(MAX_DEBT);
+        let taken = |full_at: u64| full_at.max(now).saturating_add(wanted).min(most);
+        let charge = |full_at| Some(taken(full_at));
+        let before = self
+            .full_at
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, charge);
+        let full_at = before.map_or(now, taken);
+        Duration::from_nanos(full_at.saturating_sub(now + rate.nanos_to_fill))
+    }
+
     /// Gives back `count` tokens that were taken at this rate.
     pub(crate) fn give_back(&self, rate: Rate, count: u64) {
         let nanos = rate.nanos_per_token.saturating_mul(count);
@@ -123,6 +152,31 @@ mod tests {
         assert!(bucket.take(rate, start + wait).is_err());
         assert!(!bucket.is_full(start + wait));
         assert!(bucket.is_full(start + wait + 3 * wait));
+    }
+
+    #[test]
+    fn charge_beyond_what_there_is_has_to_be_filled_first() {
+        let rate = Rate::new(10, 5);
+        let bucket = TokenBucket::default();
+        let start = Duration::from_secs(1);
+        assert_eq!(bucket.charge(rate, 5, start), Duration::ZERO);
+        assert_eq!(bucket.charge(rate, 2, start), Duration::from_millis(200));
+        let later = start + Duration::from_millis(100);
+        assert_eq!(bucket.charge(rate, 0, later), Duration::from_millis(100));
+        assert_eq!(bucket.charge(rate, 1_000_000, later), MAX_DEBT);
+    }
+
+    #[test]
+    fn multiple_of_a_rate_holds_as_many_times_more() {
+        let rate = Rate::new(10, 3).times(4);
+        let bucket = TokenBucket::default();
+        let start = Duration::from_secs(1);
+        for _ in 0..12 {
+            bucket.take(rate, start).expect("there is one");
+        }
+        let wait = bucket.take(rate, start).expect_err("it is empty");
+        assert_eq!((wait, rate.per_second()), (Duration::from_millis(25), 40));
+        assert_eq!(Rate::UNLIMITED.times(4), Rate::UNLIMITED);
     }
 
     #[test]

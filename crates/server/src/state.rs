@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::AdmissionControl;
 use crate::close_reason::CloseReason;
 use crate::config::Config;
+use crate::held_bytes::HeldBytes;
 use crate::json_hub::JsonHub;
 use crate::log_limiter::LogLimiter;
 #[cfg(not(feature = "text"))]
@@ -35,6 +36,7 @@ pub(crate) struct ServerState {
     pub(crate) admission: Arc<AdmissionControl>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) permits: Arc<ConnectionPermits>,
+    pub(crate) held: Arc<HeldBytes>,
     /// For lines about single connections.
     pub(crate) log: Arc<LogLimiter>,
     /// New clients are to go elsewhere: the server is about to stop.
@@ -57,6 +59,7 @@ impl ServerState {
             permits: Arc::new(ConnectionPermits::new(max_connections)),
             settings: Arc::new(Reloadable::new(settings.connections)),
             admission: Arc::new(admission),
+            held: Arc::default(),
             metrics,
             log: Arc::new(LogLimiter::new(Rate::new(
                 LOG_LINES_PER_SECOND,
@@ -104,6 +107,7 @@ impl ServerState {
         Snapshot {
             connections: self.permits.taken(),
             addresses: self.admission.addresses().len(),
+            held_bytes: self.held.in_all(),
             json: self.json.snapshot(),
             #[cfg(feature = "text")]
             text: self.text.snapshot(),

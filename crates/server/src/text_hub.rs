@@ -7,6 +7,7 @@ use crate::backlog::Owner;
 use crate::close_reason::CloseReason;
 use crate::metrics::TextSnapshot;
 use crate::outbound::Outbound;
+use crate::outgoing::Outgoing;
 use crate::registry::{Queues, Received, SignallingHub};
 
 /// The hub of the text protocol.
@@ -48,8 +49,8 @@ impl SignallingHub for TextHub {
 
     const NEEDS_REGISTRATION: bool = true;
 
-    fn connect(&mut self, _: &Outbound) -> Result<ConnectionId, CloseReason> {
-        Ok(self.0.connect()?)
+    fn connect(&mut self, queue: &Outbound) -> Result<ConnectionId, CloseReason> {
+        Ok(self.0.connect(queue.payer())?)
     }
 
     fn read<'a>(_: &ConnectionId, message: &'a Message) -> Incoming<'a> {
@@ -145,7 +146,7 @@ impl Outbox for Delivery<'_> {
         }
         let text = Utf8Bytes::from(message.to_string());
         for queue in to.filter_map(|to| self.queues.get(&to)) {
-            queue.push(Message::Text(text.clone()));
+            queue.push(Outgoing::Shared(text.clone()));
         }
     }
 

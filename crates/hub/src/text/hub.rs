@@ -11,6 +11,10 @@ use super::connection_id::ConnectionId;
 use super::limits::{Full, Policy, Violation};
 use super::outbox::Outbox;
 use super::rooms::{Member, Place, Rooms};
+use crate::shares::{Exceeded, Payer, Room, Shares};
+
+/// The connections that an address may have however full the hub is.
+const PEERS_FLOOR: usize = 4;
 
 /// Who is connected, who talks to whom, and who is in which room. The module's page has the contract.
 #[derive(Debug, Default)]
@@ -21,6 +25,9 @@ pub struct Hub {
     ids: HashMap<PeerId, ConnectionId>,
     pub(super) rooms: Rooms,
     sessions: usize,
+    /// Who pays for each connection, and what they hold of them.
+    payers: HashMap<ConnectionId, Payer>,
+    shares: Shares,
 }
 
 /// A message of a client.
@@ -75,7 +82,7 @@ impl Hub {
         self.policy = policy;
     }
 
-    /// Whether [`connect`](Self::connect) would fail.
+    /// Whether [`connect`](Self::connect) would fail for everybody.
     pub fn is_full(&self) -> bool {
         self.connections.len() >= self.policy.max_peers
     }
@@ -100,19 +107,25 @@ impl Hub {
         self.connections.get(&connection)?.id()
     }
 
-    /// Takes a new connection. It speaks first.
+    /// Takes a new connection. `payer` is charged for it and for the rooms that it opens. It speaks first.
     ///
     /// # Errors
     ///
-    /// The hub is full.
-    pub fn connect(&mut self) -> Result<ConnectionId, Full> {
-        if self.is_full() {
-            return Err(Full::Peers {
-                limit: self.policy.max_peers,
-            });
+    /// The hub is full, or the share of the payer is.
+    pub fn connect(&mut self, payer: Payer) -> Result<ConnectionId, Full> {
+        let room = Room {
+            limit: self.policy.max_peers,
+            per_address: self.policy.max_peers_per_address,
+            floor: PEERS_FLOOR,
+        };
+        match self.shares.exceeded(payer, 1, room) {
+            None => self.shares.add(payer, 1),
+            Some(Exceeded::Table) => return Err(Full::Peers { limit: room.limit }),
+            Some(Exceeded::Share(limit)) => return Err(Full::PeersOfAddress { limit }),
         }
         let connection = ConnectionId::from(self.next_connection);
         self.next_connection += 1;
+        self.payers.insert(connection, payer);
         self.connections.insert(connection, Status::Unregistered);
         Ok(connection)
     }
@@ -179,6 +192,9 @@ impl Hub {
 
     fn forget(&mut self, connection: ConnectionId) -> Option<Status> {
         let status = self.connections.remove(&connection)?;
+        if let Some(payer) = self.payers.remove(&connection) {
+            self.shares.remove(payer, 1);
+        }
         if let Some(id) = status.id() {
             self.ids.remove(id);
         }
@@ -258,10 +274,11 @@ impl Hub {
             connection: from,
             id: id.clone(),
         };
+        let payer = self.payers.get(&from).copied().unwrap_or(Payer::NOBODY);
         let place = self
             .rooms
-            .enter(&room, member, &self.policy)
-            .map_err(Violation::Full)?;
+            .enter(&room, member, payer, &self.policy)
+            .map_err(|full| Refusal::Full(full.to_string()))?;
         out.send(
             from,
             ServerMessage::RoomOk {

@@ -5,8 +5,12 @@
 pub struct Policy {
     /// Connections at once, those included that have not registered yet.
     pub max_peers: usize,
+    /// Of these, those of one address while there are few others: less as the hub fills, see [`Shares`](crate::Shares).
+    pub max_peers_per_address: usize,
     /// Rooms at once that have members.
     pub max_rooms: usize,
+    /// Of these, those that one address opened, while there are few others.
+    pub max_rooms_per_address: usize,
     /// Members of one room. Each of them hears of everyone who enters and leaves.
     pub max_room_members: usize,
     /// Bytes of the id of a peer and of the name of a room.
@@ -17,7 +21,9 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             max_peers: 65_536,
+            max_peers_per_address: 1_024,
             max_rooms: 16_384,
+            max_rooms_per_address: 256,
             max_room_members: 1_024,
             max_id_bytes: 256,
         }
@@ -42,9 +48,6 @@ pub enum Violation {
         /// The limit.
         limit: usize,
     },
-    /// The hub, or a room, is full, which is not this peer's fault.
-    #[error(transparent)]
-    Full(#[from] Full),
 }
 
 impl Violation {
@@ -54,12 +57,11 @@ impl Violation {
             Self::InvalidProtocol => "invalid_protocol",
             Self::InvalidPeerId => "invalid_peer_id",
             Self::NameTooLong { .. } => "max_id_bytes",
-            Self::Full(full) => full.name(),
         }
     }
 }
 
-/// No more fit in; the same may succeed later.
+/// No more fit in, or none of this address; the same may succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Full {
@@ -67,6 +69,20 @@ pub enum Full {
     #[error("the server is full ({limit} peers); try again later")]
     Peers {
         /// The limit.
+        limit: usize,
+    },
+    /// An address, or a network around it, holds its share of [`Policy::max_peers`].
+    #[error(
+        "{limit} connections of this address or network at once; close some, or try again later"
+    )]
+    PeersOfAddress {
+        /// Its share now.
+        limit: usize,
+    },
+    /// The same of [`Policy::max_rooms`].
+    #[error("{limit} rooms of this address or network at once; leave some, or try again later")]
+    RoomsOfAddress {
+        /// Its share now.
         limit: usize,
     },
     /// There are [`Policy::max_rooms`].
@@ -88,7 +104,9 @@ impl Full {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Peers { .. } => "max_peers",
+            Self::PeersOfAddress { .. } => "max_peers_per_address",
             Self::Rooms { .. } => "max_rooms",
+            Self::RoomsOfAddress { .. } => "max_rooms_per_address",
             Self::Room { .. } => "max_room_members",
         }
     }

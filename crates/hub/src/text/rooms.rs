@@ -7,6 +7,10 @@ use wigwag_protocol::text::{PeerId, RoomName};
 
 use super::connection_id::ConnectionId;
 use super::limits::{Full, Policy};
+use crate::shares::{Exceeded, Payer, Room as TableRoom, Shares};
+
+/// The rooms that an address may open however many there are.
+const ROOMS_FLOOR: usize = 2;
 
 /// A member's place in its room. Never used twice.
 pub(super) type Place = u64;
@@ -15,7 +19,16 @@ pub(super) type Place = u64;
 pub(super) struct Rooms {
     next_place: Place,
     /// None of them is empty.
-    rooms: BTreeMap<RoomName, BTreeMap<Place, Member>>,
+    rooms: BTreeMap<RoomName, Room>,
+    /// What the payers hold of them.
+    shares: Shares,
+}
+
+#[derive(Debug)]
+struct Room {
+    /// Who opened it.
+    payer: Payer,
+    members: BTreeMap<Place, Member>,
 }
 
 #[derive(Debug)]
@@ -35,17 +48,20 @@ impl Rooms {
         name: Option<&str>,
     ) -> impl Iterator<Item = (&RoomName, &BTreeMap<Place, Member>)> {
         let start = name.map_or(Bound::Unbounded, Bound::Excluded);
-        self.rooms.range::<str, _>((start, Bound::Unbounded))
+        let behind = self.rooms.range::<str, _>((start, Bound::Unbounded));
+        behind.map(|(name, room)| (name, &room.members))
     }
 
     /// With the name as this table has it.
     pub(super) fn find(&self, name: &str) -> Option<(&RoomName, &BTreeMap<Place, Member>)> {
-        self.rooms.get_key_value(name)
+        let (name, room) = self.rooms.get_key_value(name)?;
+        Some((name, &room.members))
     }
 
     /// Everyone in a room, the eldest first.
     pub(super) fn members(&self, room: &RoomName) -> impl Iterator<Item = &Member> {
-        self.rooms.get(room).into_iter().flat_map(BTreeMap::values)
+        let room = self.rooms.get(room);
+        room.into_iter().flat_map(|room| room.members.values())
     }
 
     /// The members of a room but one.
@@ -62,36 +78,49 @@ impl Rooms {
         &mut self,
         room: &RoomName,
         member: Member,
+        payer: Payer,
         policy: &Policy,
     ) -> Result<Place, Full> {
         match self.rooms.get(room) {
-            None if self.rooms.len() >= policy.max_rooms => {
-                return Err(Full::Rooms {
+            None => {
+                let room = TableRoom {
                     limit: policy.max_rooms,
-                });
+                    per_address: policy.max_rooms_per_address,
+                    floor: ROOMS_FLOOR,
+                };
+                match self.shares.exceeded(payer, 1, room) {
+                    None => self.shares.add(payer, 1),
+                    Some(Exceeded::Table) => return Err(Full::Rooms { limit: room.limit }),
+                    Some(Exceeded::Share(limit)) => return Err(Full::RoomsOfAddress { limit }),
+                }
             }
-            Some(members) if members.len() >= policy.max_room_members => {
+            Some(room) if room.members.len() >= policy.max_room_members => {
                 return Err(Full::Room {
                     limit: policy.max_room_members,
                 });
             }
-            _ => {}
+            Some(_) => {}
         }
         let place = self.next_place;
         self.next_place += 1;
         self.rooms
             .entry(room.clone())
-            .or_default()
+            .or_insert_with(|| Room {
+                payer,
+                members: BTreeMap::new(),
+            })
+            .members
             .insert(place, member);
         Ok(place)
     }
 
     pub(super) fn leave(&mut self, room: &RoomName, place: Place) {
-        let Some(members) = self.rooms.get_mut(room) else {
+        let Some(left) = self.rooms.get_mut(room) else {
             return;
         };
-        members.remove(&place);
-        if members.is_empty() {
+        left.members.remove(&place);
+        if left.members.is_empty() {
+            self.shares.remove(left.payer, 1);
             self.rooms.remove(room);
         }
     }

@@ -3,6 +3,7 @@
 mod collected;
 mod random_walk;
 mod rules;
+mod shares;
 mod text_collected;
 mod text_random_walk;
 mod text_rules;

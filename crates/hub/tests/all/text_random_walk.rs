@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use wigwag_hub::Payer;
 use wigwag_hub::text::{ConnectionId, Hub, Policy, Violation};
 
 use crate::text_collected::{Sent, disconnect, try_send};
@@ -73,7 +74,7 @@ impl World {
     }
 
     fn connect(&mut self, id: &str) {
-        let connection = self.hub.connect().expect("there is room");
+        let connection = self.hub.connect(Payer::NOBODY).expect("there is room");
         let answer = try_send(&mut self.hub, connection, &format!("HELLO {id}"));
         if self.by_id(id).is_some() {
             assert_eq!(answer, Err(Violation::InvalidPeerId));

@@ -1,5 +1,6 @@
 //! Rules of the text protocol that the recorded conversations do not show, and every limit, reached.
 
+use wigwag_hub::Payer;
 use wigwag_hub::text::{Full, Hub, Incoming, Policy, Violation};
 
 use crate::text_collected::{Sent, disconnect, peer, send, text, try_handle, try_send};
@@ -11,7 +12,7 @@ fn hub() -> Hub {
 #[test]
 fn a_hello_without_an_id_may_be_said_again() {
     let mut hub = hub();
-    let connection = hub.connect().expect("there is room");
+    let connection = hub.connect(Payer::NOBODY).expect("there is room");
     for hello in ["HELLO", "HELLO  "] {
         let answer = send(&mut hub, connection, hello);
         assert_eq!(answer, [(connection, text("ERROR HELLO needs an id"))]);
@@ -24,7 +25,7 @@ fn a_hello_without_an_id_may_be_said_again() {
 #[test]
 fn who_does_not_begin_with_hello_is_closed() {
     let mut hub = hub();
-    let connection = hub.connect().expect("there is room");
+    let connection = hub.connect(Payer::NOBODY).expect("there is room");
     for first in ["", "FOO", "FOO bar", "SESSION a"] {
         let refused = try_send(&mut hub, connection, first);
         assert_eq!(refused, Err(Violation::InvalidProtocol), "{first:?}");
@@ -37,7 +38,7 @@ fn who_does_not_begin_with_hello_is_closed() {
 fn an_id_is_free_again_when_its_peer_is_gone() {
     let mut hub = hub();
     let first = peer(&mut hub, "a");
-    let second = hub.connect().expect("there is room");
+    let second = hub.connect(Payer::NOBODY).expect("there is room");
     let refused = try_send(&mut hub, second, "HELLO a");
     assert_eq!(refused, Err(Violation::InvalidPeerId));
     disconnect(&mut hub, second);
@@ -191,11 +192,11 @@ fn peers_are_bounded() {
         ..Policy::default()
     });
     let first = peer(&mut hub, "a");
-    hub.connect().expect("there is room");
+    hub.connect(Payer::NOBODY).expect("there is room");
     assert!(hub.is_full());
-    assert_eq!(hub.connect(), Err(Full::Peers { limit: 2 }));
+    assert_eq!(hub.connect(Payer::NOBODY), Err(Full::Peers { limit: 2 }));
     disconnect(&mut hub, first);
-    hub.connect().expect("there is room again");
+    hub.connect(Payer::NOBODY).expect("there is room again");
 }
 
 #[test]
@@ -207,10 +208,13 @@ fn a_policy_that_changes_counts_for_what_comes() {
         max_rooms: 1,
         ..Policy::default()
     });
-    assert_eq!(hub.connect(), Err(Full::Peers { limit: 1 }));
+    assert_eq!(hub.connect(Payer::NOBODY), Err(Full::Peers { limit: 1 }));
     send(&mut hub, a, "ROOM one");
-    let refused = try_send(&mut hub, b, "ROOM two");
-    assert_eq!(refused, Err(Violation::Full(Full::Rooms { limit: 1 })));
+    let refused = send(&mut hub, b, "ROOM two");
+    assert_eq!(
+        refused,
+        [(b, text(&format!("ERROR {}", Full::Rooms { limit: 1 })))]
+    );
 }
 
 #[test]
@@ -221,8 +225,8 @@ fn rooms_are_bounded() {
     });
     let (a, b) = (peer(&mut hub, "a"), peer(&mut hub, "b"));
     send(&mut hub, a, "ROOM r");
-    let full = Violation::Full(Full::Rooms { limit: 1 });
-    assert_eq!(try_send(&mut hub, b, "ROOM s"), Err(full));
+    let full = text(&format!("ERROR {}", Full::Rooms { limit: 1 }));
+    assert_eq!(send(&mut hub, b, "ROOM s"), [(b, full)]);
     // As if it had not been said.
     assert_eq!(
         send(&mut hub, b, "ROOM r"),
@@ -238,8 +242,8 @@ fn members_of_a_room_are_bounded() {
     });
     let (a, b) = (peer(&mut hub, "a"), peer(&mut hub, "b"));
     send(&mut hub, a, "ROOM r");
-    let full = Violation::Full(Full::Room { limit: 1 });
-    assert_eq!(try_send(&mut hub, b, "ROOM r"), Err(full));
+    let full = text(&format!("ERROR {}", Full::Room { limit: 1 }));
+    assert_eq!(send(&mut hub, b, "ROOM r"), [(b, full)]);
     assert_eq!(send(&mut hub, b, "ROOM s"), [(b, text("ROOM_OK "))]);
 }
 
@@ -249,7 +253,7 @@ fn names_are_bounded() {
         max_id_bytes: 4,
         ..Policy::default()
     });
-    let connection = hub.connect().expect("there is room");
+    let connection = hub.connect(Payer::NOBODY).expect("there is room");
     let too_long = Violation::NameTooLong { bytes: 5, limit: 4 };
     let refused = try_send(&mut hub, connection, "HELLO abcde");
     assert_eq!(refused, Err(too_long));

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 use wigwag_conversations::{Peers, replay, text_protocol};
+use wigwag_hub::Payer;
 use wigwag_hub::text::{ConnectionId, Hub, Incoming, Policy, Violation};
 
 use crate::text_collected::{Collected, Sent};
@@ -45,7 +46,7 @@ impl PeersOfHub {
 
 impl Peers for PeersOfHub {
     fn connect(&mut self, peer: &str) {
-        let connection = self.hub.connect().expect("there is room");
+        let connection = self.hub.connect(Payer::NOBODY).expect("there is room");
         self.connections.insert(peer.to_owned(), connection);
     }
 

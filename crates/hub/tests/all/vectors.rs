@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 use wigwag_conversations::{Peers, json_protocol, replay};
 use wigwag_hub::json::{ClientMessage, PeerId, ServerMessage};
-use wigwag_hub::{Hub, Policy};
+use wigwag_hub::{Hub, Payer, Policy};
 
 use crate::collected;
 
@@ -24,7 +24,7 @@ impl PeersOfHub {
 
 impl Peers for PeersOfHub {
     fn connect(&mut self, peer: &str) {
-        let id = self.hub.connect().expect("there is room");
+        let id = self.hub.connect(Payer::NOBODY).expect("there is room");
         self.ids.insert(peer.to_owned(), id.clone());
         let welcome = ServerMessage::Welcome {
             peer_id: id.clone(),

@@ -2,7 +2,7 @@
 
 use wigwag_hub::json::{PeerId, Role, Roles, ServerMessage, SessionId};
 use wigwag_hub::text::Activity;
-use wigwag_hub::{Hub, Policy};
+use wigwag_hub::{Hub, Payer, Policy};
 
 use crate::collected::{Collected, disconnect, hub, send};
 use crate::text_collected as text;
@@ -35,7 +35,9 @@ fn terminate(
 #[test]
 fn peers_are_seen_in_the_order_of_connecting_from_any_place() {
     let mut hub = hub(Policy::default());
-    let ids: Vec<_> = (0..20).map(|_| hub.connect().expect("room")).collect();
+    let ids: Vec<_> = (0..20)
+        .map(|_| hub.connect(Payer::NOBODY).expect("room"))
+        .collect();
     send(&mut hub, &ids[3], PRODUCER);
     let seen: Vec<_> = hub.peers_after(None).collect();
     assert_eq!(
@@ -62,9 +64,9 @@ fn peers_are_seen_in_the_order_of_connecting_from_any_place() {
 #[test]
 fn a_session_that_is_terminated_is_over_for_both() {
     let mut hub = hub(Policy::default());
-    let producer = hub.connect().expect("room");
+    let producer = hub.connect(Payer::NOBODY).expect("room");
     send(&mut hub, &producer, PRODUCER);
-    let consumer = hub.connect().expect("room");
+    let consumer = hub.connect(Payer::NOBODY).expect("room");
     send(&mut hub, &consumer, VERSION_1_1);
     let (first, second) = (
         call(&mut hub, &consumer, &producer),
@@ -111,7 +113,7 @@ fn a_session_that_is_terminated_is_over_for_both() {
 #[test]
 fn whoever_called_itself_is_told_once_of_a_terminated_session() {
     let mut hub = hub(Policy::default());
-    let producer = hub.connect().expect("room");
+    let producer = hub.connect(Payer::NOBODY).expect("room");
     send(&mut hub, &producer, PRODUCER);
     let session = call(&mut hub, &producer, &producer);
     let (ended, told) = terminate(&mut hub, &session, None);
@@ -122,7 +124,7 @@ fn whoever_called_itself_is_told_once_of_a_terminated_session() {
 #[test]
 fn connections_of_the_text_protocol_are_seen_with_what_they_do() {
     let mut hub = wigwag_hub::text::Hub::new(wigwag_hub::text::Policy::default());
-    let silent = hub.connect().expect("room");
+    let silent = hub.connect(Payer::NOBODY).expect("room");
     let [a, b, c, d] = ["a", "b", "c", "d"].map(|id| text::peer(&mut hub, id));
     text::send(&mut hub, a, "SESSION b");
     text::send(&mut hub, c, "ROOM yard");

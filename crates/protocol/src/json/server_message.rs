@@ -97,6 +97,13 @@ pub struct ListedPeer {
     pub meta: Option<Meta>,
 }
 
+impl ListedPeer {
+    /// Writes the entry as lists have it.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("texts, numbers and read JSON can always be written")
+    }
+}
+
 impl ServerMessage {
     /// Reads a message.
     ///

@@ -33,6 +33,9 @@ pub enum Refusal {
     /// A command without what belongs to it. (The original disconnects.)
     #[error("{0}")]
     MissingArgument(Command),
+    /// The server, or a room, has no room for it; why. (The original has no limits.)
+    #[error("{0}")]
+    Full(String),
     /// A binary message where a command should be. (The original disconnects.)
     #[error("commands are text, not binary")]
     Binary,

@@ -131,6 +131,7 @@ fn admission_settings() -> AdmissionSettings {
     AdmissionSettings {
         addresses: AddressLimits {
             max_connections: MAX_CONNECTIONS_PER_ADDRESS,
+            max_connections_in_all: MAX_CONNECTIONS,
             connection_rate: Rate::UNLIMITED,
             message_rate: Rate::UNLIMITED,
             call_rate: Rate::UNLIMITED,

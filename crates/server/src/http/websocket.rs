@@ -26,13 +26,21 @@ pub(super) async fn upgrade<H: SignallingHub>(
         Err(rejection) => return rejection.into_response(),
     };
     let (metrics, log) = (Arc::clone(&state.metrics), Arc::clone(&state.log));
+    let held = Arc::clone(&state.held);
     let limits = Arc::clone(&state.settings.now().limits);
     upgrade.accept(async move |stream, client| {
         let outbound = Outbound::new(&limits, Arc::clone(&metrics));
-        let budget = client.caller_budget(limits.peer_message_rate(), Instant::now());
-        let outbound = outbound.to(client.address, budget);
+        let now = Instant::now();
+        let budget = client.caller_budget(limits.peer_message_rate(), now);
+        let payer = client.payer();
+        let hold = || held.hold(payer, limits.max_held_bytes);
+        let outbound = outbound
+            .to(client.address, budget, client.work_budget(now))
+            .counted(hold());
+        let unfinished = hold();
         let context = ConnectionContext {
             client,
+            unfinished,
             limits,
             metrics,
             log,

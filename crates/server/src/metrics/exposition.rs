@@ -60,6 +60,7 @@ impl Scrape {
         let Snapshot {
             connections,
             addresses,
+            held_bytes,
             json,
             text,
             tls: _,
@@ -67,6 +68,8 @@ impl Scrape {
         out.gauge("connections", "Connections now, of any kind", *connections)?;
         let known = "Addresses whose connections are counted now";
         out.gauge("addresses", known, *addresses)?;
+        let held = "Bytes held for messages that came in part or wait for slow readers";
+        out.gauge("held_bytes", held, *held_bytes)?;
         let both = |json, text| [("protocol", "json", json), ("protocol", "text", text)];
         let peers = both(json.peers, text.peers);
         out.gauges("peers", "Peers connected now", peers)?;

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 pub(crate) struct Snapshot {
     pub(crate) connections: usize,
     pub(crate) addresses: usize,
+    pub(crate) held_bytes: usize,
     pub(crate) json: JsonSnapshot,
     pub(crate) text: TextSnapshot,
     /// None in plain text.

@@ -11,6 +11,7 @@ mod flood;
 mod link;
 mod room;
 mod running;
+mod shares;
 mod steady;
 mod trace;
 mod wire;

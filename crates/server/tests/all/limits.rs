@@ -36,9 +36,9 @@ fn a_listener_that_stops_reading_is_closed_and_nobody_else_notices() {
     // Many producers: the newest status of one would take the place of its older ones.
     let mut producers: Vec<_> = (0..100).map(|_| server.peer()).collect();
     let mut worst = Duration::ZERO;
-    for _ in 0..10 {
+    for round in 0..10 {
         for producer in &mut producers {
-            producer.send(status("\"producer\"", 16 * 1024));
+            producer.send(status("\"producer\"", 16 * 1024 + round));
             producer.sync();
         }
         let start = Instant::now();

@@ -229,7 +229,7 @@ fn a_member_that_stops_reading_is_closed_and_nobody_else_notices() {
 }
 
 #[test]
-fn a_full_server_and_a_full_room_say_so_with_1013() {
+fn full_room_is_an_error_and_full_server_closes_with_1013() {
     let server = with_policy(TextPolicy {
         max_peers: 3,
         max_rooms: 1,
@@ -239,14 +239,11 @@ fn a_full_server_and_a_full_room_say_so_with_1013() {
     let mut first = server.text_peer("a");
     assert_eq!(first.ask("ROOM r"), "ROOM_OK ");
     let mut second = server.text_peer("b");
-    second.send("ROOM r");
-    let full = "the room is full (1 members); try again later".to_owned();
-    assert_eq!(second.closed(), (1013, full));
+    let full = "ERROR the room is full (1 members); try again later";
+    assert_eq!(second.ask("ROOM r"), full);
     let mut third = server.text_peer("c");
-    third.send("ROOM s");
-    let full = "the server is full (1 rooms); try again later".to_owned();
-    assert_eq!(third.closed(), (1013, full));
-    let _others = [server.text_peer("d"), server.text_peer("e")];
+    let full = "ERROR the server is full (1 rooms); try again later";
+    assert_eq!(third.ask("ROOM s"), full);
     let mut refused = server.text_connection();
     let full = "the server is full (3 peers); try again later".to_owned();
     assert_eq!(refused.closed(), (1013, full));

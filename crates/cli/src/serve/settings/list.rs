@@ -178,7 +178,7 @@ pub(in super::super) static SETTINGS: &[Setting] = &[
         "limits.max_connections_per_address",
         Count,
         config.limits.max_connections_per_address,
-        "Connections at once from one address, an IPv6 address with all of its /64."
+        "Connections at once from one address, an IPv6 address with all of its /64, while there are few others; less as the server fills."
     ),
     setting!(
         "limits.address_connections_per_second",
@@ -247,6 +247,12 @@ pub(in super::super) static SETTINGS: &[Setting] = &[
         "Messages that may wait for one peer that does not read."
     ),
     setting!(
+        "limits.max_held_bytes",
+        Bytes,
+        config.limits.max_held_bytes,
+        "What all connections together may hold: of messages that came in part, and of those that wait for slow readers."
+    ),
+    setting!(
         "limits.handshake_timeout",
         Time,
         config.limits.handshake_timeout,
@@ -295,6 +301,12 @@ pub(in super::super) static SETTINGS: &[Setting] = &[
         "Peers connected at once."
     ),
     setting!(
+        "limits.max_peers_per_address",
+        Count,
+        config.policy.max_peers_per_address,
+        "Of these, those of one address while there are few others; less as the server fills."
+    ),
+    setting!(
         "limits.max_sessions_per_caller",
         Count,
         config.policy.max_sessions_per_caller,
@@ -305,6 +317,12 @@ pub(in super::super) static SETTINGS: &[Setting] = &[
         Count,
         config.policy.max_sessions,
         "Sessions at once in all."
+    ),
+    setting!(
+        "limits.max_sessions_per_address",
+        Count,
+        config.policy.max_sessions_per_address,
+        "Of these, those that one address started, while there are few others."
     ),
     setting!(
         "limits.max_meta_bytes",
@@ -319,16 +337,34 @@ pub(in super::super) static SETTINGS: &[Setting] = &[
         "Size of all metas together."
     ),
     setting!(
+        "limits.max_meta_bytes_per_address",
+        Bytes,
+        config.policy.max_meta_bytes_per_address,
+        "Of these, those of one address, while there are few others."
+    ),
+    setting!(
         "text_limits.max_peers",
         Count,
         config.text_policy.max_peers,
         "Peers of the text protocol connected at once."
     ),
     setting!(
+        "text_limits.max_peers_per_address",
+        Count,
+        config.text_policy.max_peers_per_address,
+        "Of these, those of one address while there are few others; less as the server fills."
+    ),
+    setting!(
         "text_limits.max_rooms",
         Count,
         config.text_policy.max_rooms,
         "Rooms at once that have members."
+    ),
+    setting!(
+        "text_limits.max_rooms_per_address",
+        Count,
+        config.text_policy.max_rooms_per_address,
+        "Of these, those that one address opened, while there are few others."
     ),
     setting!(
         "text_limits.max_room_members",

@@ -1,13 +1,20 @@
 //! An outbox that keeps what it is given.
 use wigwag_hub::json::{ClientMessage, PeerId, ServerMessage};
-use wigwag_hub::{Hub, Outbox, Policy, Violation};
+use wigwag_hub::{Hub, List, Outbox, Policy, Violation};
 
+/// Messages, and the texts of lists.
 #[derive(Default)]
-pub(crate) struct Collected(pub Vec<(PeerId, ServerMessage)>);
+pub(crate) struct Collected(pub Vec<(PeerId, ServerMessage)>, pub Vec<String>);
 
 impl Outbox for Collected {
     fn send(&mut self, to: &PeerId, message: ServerMessage) {
         self.0.push((to.clone(), message));
+    }
+
+    fn send_list(&mut self, to: &PeerId, list: &mut List<'_>) {
+        self.send(to, list.message());
+        let text = list.slices().concat();
+        self.1.push(String::from_utf8(text).expect("a text"));
     }
 
     fn broadcast<'a>(&mut self, to: impl Iterator<Item = &'a PeerId>, message: ServerMessage) {

@@ -1,4 +1,5 @@
 //! An outbox of the text protocol that keeps what it is given.
+use wigwag_hub::Payer;
 use wigwag_hub::text::{ConnectionId, Hub, Incoming, Outbox, ServerMessage, Violation};
 
 /// What a connection was sent.
@@ -70,7 +71,7 @@ pub(crate) fn disconnect(hub: &mut Hub, connection: ConnectionId) -> Vec<(Connec
 
 /// Connects a peer and registers it.
 pub(crate) fn peer(hub: &mut Hub, id: &str) -> ConnectionId {
-    let connection = hub.connect().expect("there is room");
+    let connection = hub.connect(Payer::NOBODY).expect("there is room");
     let answer = send(hub, connection, &format!("HELLO {id}"));
     assert_eq!(answer, [(connection, text("HELLO"))]);
     connection

@@ -175,6 +175,14 @@ impl Running {
         socket
     }
 
+    /// Waits until the server takes new clients of the JSON protocol.
+    pub(crate) fn wait_for_room(&self) {
+        let start = Instant::now();
+        while !self.get("/readyz", "").starts_with("HTTP/1.1 200") {
+            assert!(start.elapsed() < DEADLINE, "it stays full");
+        }
+    }
+
     pub(crate) fn websocket(&self, path: &str) -> WebSocket<TcpStream> {
         self.websocket_by(path, "")
     }

@@ -1,0 +1,360 @@
+//! What one address takes, and what is left for another: calls, memory, work for all listeners.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+use crate::config::Config;
+use crate::in_memory::InMemoryServer;
+use crate::limits::Limits;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What may be on its way to a client.
+const WINDOW: usize = 64 * 1024;
+
+fn server(limits: Limits) -> InMemoryServer {
+    let config = Config {
+        limits,
+        ..Config::default()
+    };
+    InMemoryServer::new(&config).expect("a good configuration")
+}
+
+struct Peer {
+    socket: WebSocketStream<DuplexStream>,
+    id: String,
+}
+
+impl Peer {
+    async fn connect(server: &InMemoryServer, last: u8) -> Self {
+        Self::connect_with(server, last, WINDOW).await
+    }
+
+    /// A peer at the address 192.0.2.`last`, for which so many bytes may be on their way.
+    async fn connect_with(server: &InMemoryServer, last: u8, window: usize) -> Self {
+        let (client, stream) = duplex(window);
+        server
+            .accept_from(IpAddr::from([192, 0, 2, last]), stream)
+            .await;
+        let upgrade = client_async("ws://simulated/", client).await;
+        let mut peer = Self {
+            socket: upgrade.expect("an upgrade").0,
+            id: String::new(),
+        };
+        peer.id = text(&peer.next().await, "peerId");
+        peer
+    }
+
+    async fn send(&mut self, message: Value) {
+        let message = Message::text(message.to_string());
+        self.socket.send(message).await.expect("sent");
+    }
+
+    async fn next(&mut self) -> Value {
+        loop {
+            match self.socket.next().await.expect("up").expect("a message") {
+                Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
+                Message::Ping(_) => {}
+                other => panic!("no text but {other:?}"),
+            }
+        }
+    }
+
+    async fn set_status(&mut self, roles: &[&str], meta: &str) {
+        self.send(json!({"type": "setPeerStatus", "roles": roles, "meta": meta}))
+            .await;
+    }
+
+    async fn call(&mut self, callee: &str) -> Value {
+        self.send(json!({"type": "startSession", "peerId": callee}))
+            .await;
+        self.next().await
+    }
+
+    /// The code and the text with which it is closed.
+    async fn closed(&mut self) -> (u16, String) {
+        loop {
+            match self.socket.next().await {
+                Some(Ok(Message::Close(Some(frame)))) => {
+                    return (frame.code.into(), frame.reason.to_string());
+                }
+                Some(Ok(_)) => {}
+                other => panic!("no close but {other:?}"),
+            }
+        }
+    }
+}
+
+fn text(message: &Value, member: &str) -> String {
+    let text = message[member].as_str();
+    text.unwrap_or_else(|| panic!("no {member} in {message}"))
+        .to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn address_that_calls_a_camera_too_often_refused_and_not_closed() {
+    let server = server(Limits::default());
+    let mut camera = Peer::connect_with(&server, 9, 4 << 20).await;
+    camera.set_status(&["producer"], "camera").await;
+    for _ in 0..2 {
+        let mut caller = Peer::connect_with(&server, 1, 1 << 20).await;
+        let mut refused = 0;
+        for _ in 0..300 {
+            let answer = caller.call(&camera.id).await;
+            refused += u32::from(answer["type"] == "error");
+        }
+        let answer = caller.call(&camera.id).await;
+        if refused > 0 {
+            assert_eq!(answer["type"], "error");
+            assert!(text(&answer, "details").starts_with("too many sessions"));
+        }
+    }
+    let mut viewer = Peer::connect(&server, 2).await;
+    let answer = viewer.call(&camera.id).await;
+    assert_eq!(answer["type"], "sessionStarted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_that_calls_many_too_often_refused_and_not_closed() {
+    let server = server(Limits::default());
+    let mut cameras = Vec::new();
+    for _ in 0..4 {
+        let mut camera = Peer::connect_with(&server, 9, 4 << 20).await;
+        camera.set_status(&["producer"], "camera").await;
+        cameras.push(camera);
+    }
+    let mut caller = Peer::connect_with(&server, 1, 1 << 20).await;
+    for call in 0..1_000 {
+        let answer = caller.call(&cameras[call % 4].id).await;
+        assert_eq!(answer["type"], "sessionStarted", "{call}");
+    }
+    let answer = caller.call(&cameras[0].id).await;
+    assert_eq!(answer["type"], "error");
+    let mut viewer = Peer::connect(&server, 2).await;
+    let answer = viewer.call(&cameras[0].id).await;
+    assert_eq!(answer["type"], "sessionStarted");
+}
+
+/// A beginning of a message, which never ends.
+async fn send_fragment(peer: &mut Peer, first: bool, bytes: usize) -> bool {
+    let data = if first { Data::Text } else { Data::Continue };
+    let frame = Frame::message(vec![b'x'; bytes], OpCode::Data(data), false);
+    peer.socket.send(Message::Frame(frame)).await.is_ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_never_end_are_counted_and_close_their_senders() {
+    let server = server(Limits {
+        max_held_bytes: 8 << 20,
+        ..Limits::default()
+    });
+    let mut camera = Peer::connect(&server, 9).await;
+    camera.set_status(&["producer"], "camera").await;
+    let mut closed = 0;
+    let mut held = Vec::new();
+    for _ in 0..20 {
+        let mut peer = Peer::connect(&server, 1).await;
+        let mut is_open = true;
+        for fragment in 0..9 {
+            is_open = is_open && send_fragment(&mut peer, fragment == 0, 100_000).await;
+            let pong = Message::Pong(Vec::new().into());
+            is_open = is_open && peer.socket.send(pong).await.is_ok();
+        }
+        let end = timeout(SECOND, peer.closed()).await;
+        if let Ok((code, reason)) = end {
+            assert_eq!(code, 1013, "{reason}");
+            assert!(reason.contains("memory"), "{reason}");
+            closed += 1;
+        } else {
+            held.push(peer);
+        }
+    }
+    assert!(held.len() <= 2, "an eighth of 8 MiB: {}", held.len());
+    assert!(closed >= 18);
+    // Another address sends a long answer all the same.
+    let mut viewer = Peer::connect(&server, 2).await;
+    let session = text(&viewer.call(&camera.id).await, "sessionId");
+    let answer = json!({"type": "answer", "sdp": "s".repeat(500_000)});
+    viewer
+        .send(json!({"type": "peer", "sessionId": session, "sdp": answer}))
+        .await;
+    assert_eq!(camera.next().await["type"], "startSession");
+    assert_eq!(camera.next().await["type"], "peer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_without_content_close_their_sender() {
+    let server = server(Limits::default());
+    let mut peer = Peer::connect(&server, 1).await;
+    let mut camera = Peer::connect(&server, 2).await;
+    let mut frames = 0_u32;
+    let mut first = true;
+    let (code, _) = loop {
+        for _ in 0..1_000 {
+            frames += 1;
+            if !send_fragment(&mut peer, first, 0).await {
+                break;
+            }
+            first = false;
+        }
+        // Others are served in between.
+        camera.send(json!({"type": "list"})).await;
+        assert_eq!(camera.next().await["type"], "list");
+        if let Ok(closed) = timeout(Duration::from_millis(1), peer.closed()).await {
+            break closed;
+        }
+        assert!(frames < 1_000_000, "it is never closed");
+    };
+    assert_eq!(code, 1009);
+}
+
+#[tokio::test(start_paused = true)]
+async fn peers_that_send_to_one_of_their_own_that_does_not_read_hold_their_share_alone() {
+    let server = server(Limits {
+        max_held_bytes: 8 << 20,
+        ..Limits::default()
+    });
+    let mut pairs = Vec::new();
+    for _ in 0..20 {
+        let mut deaf = Peer::connect_with(&server, 1, 1024).await;
+        deaf.set_status(&["producer"], "x").await;
+        let mut sender = Peer::connect(&server, 1).await;
+        let session = text(&sender.call(&deaf.id).await, "sessionId");
+        for _ in 0..30 {
+            let ice = json!({"candidate": "c".repeat(100_000), "sdpMLineIndex": 0});
+            let message = json!({"type": "peer", "sessionId": session, "ice": ice});
+            // It may be closed for what it sends in parts.
+            let _ = sender.socket.send(Message::text(message.to_string())).await;
+        }
+        pairs.push((deaf, sender));
+    }
+    let waiting: usize = server.waiting().iter().map(|waiting| waiting.bytes).sum();
+    assert!(waiting < 2 << 20, "{waiting} bytes wait");
+    drop(pairs);
+}
+
+#[tokio::test(start_paused = true)]
+async fn status_changes_of_one_address_wait_those_of_another_do_not() {
+    let server = server(Limits::default());
+    let mut listeners = Vec::new();
+    for _ in 0..200 {
+        let mut listener = Peer::connect_with(&server, 9, 8 << 20).await;
+        listener.set_status(&["listener"], "x").await;
+        listeners.push(listener);
+    }
+    let mut flooder = Peer::connect_with(&server, 1, 1 << 20).await;
+    let begin = Instant::now();
+    for change in 0..250 {
+        flooder
+            .set_status(&["producer"], &format!("flood {change}"))
+            .await;
+    }
+    let mut camera = Peer::connect(&server, 2).await;
+    let asked = Instant::now();
+    camera.set_status(&["producer"], "camera").await;
+    camera.send(json!({"type": "list"})).await;
+    camera.next().await;
+    assert!(asked.elapsed() < SECOND / 10, "{:?}", asked.elapsed());
+    // It is not closed, and all its changes come, at five a second.
+    let listener = listeners.last_mut().expect("200");
+    while listener.next().await["meta"] != "flood 249" {}
+    let took = begin.elapsed();
+    assert!((35 * SECOND..45 * SECOND).contains(&took), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn status_that_says_the_same_again_not_announced() {
+    let server = server(Limits::default());
+    let mut listener = Peer::connect(&server, 1).await;
+    listener.set_status(&["listener"], "x").await;
+    assert_eq!(listener.next().await["type"], "peerStatusChanged");
+    let mut camera = Peer::connect(&server, 2).await;
+    for name in ["door", "door", "door", "yard"] {
+        camera.set_status(&["producer"], name).await;
+    }
+    assert_eq!(listener.next().await["meta"], "door");
+    assert_eq!(listener.next().await["meta"], "yard");
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_messages_arrive_in_order_among_short_ones_and_pongs() {
+    let server = server(Limits::default());
+    let mut camera = Peer::connect_with(&server, 1, 3_000).await;
+    camera.set_status(&["producer"], "camera").await;
+    let mut viewer = Peer::connect(&server, 2).await;
+    let session = text(&viewer.call(&camera.id).await, "sessionId");
+    assert_eq!(camera.next().await["type"], "startSession");
+    let sending = async {
+        for number in 0..60_usize {
+            let length = if number % 3 == 0 { 100_000 } else { number };
+            let ice = json!({"candidate": "c".repeat(length), "sdpMLineIndex": number});
+            viewer
+                .send(json!({"type": "peer", "sessionId": session, "ice": ice}))
+                .await;
+        }
+    };
+    let (mut to_server, mut from_server) = camera.socket.split();
+    let pinging = async {
+        for _ in 0..60 {
+            let ping = Message::Ping(vec![1; 100].into());
+            to_server.send(ping).await.expect("sent");
+        }
+    };
+    let receiving = async {
+        let mut pongs = 0;
+        let mut number = 0;
+        while number < 60 || pongs == 0 {
+            let message = from_server.next().await.expect("up").expect("a message");
+            match message {
+                Message::Text(text) => {
+                    let message: Value = serde_json::from_str(&text).expect("JSON");
+                    assert_eq!(message["ice"]["sdpMLineIndex"], number);
+                    number += 1;
+                }
+                Message::Pong(_) => pongs += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    tokio::join!(sending, pinging, receiving);
+}
+
+#[tokio::test(start_paused = true)]
+async fn head_of_a_frame_that_is_too_long_closes_before_its_content() {
+    let server = server(Limits::default());
+    let (mut client, stream) = duplex(WINDOW);
+    server
+        .accept_from(IpAddr::from([192, 0, 2, 1]), stream)
+        .await;
+    let request = "GET / HTTP/1.1\r\nHost: simulated\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    client.write_all(request.as_bytes()).await.expect("written");
+    // A text of 16 MiB, of which nothing comes.
+    let mut head = vec![0x81, 0xff];
+    head.extend((16_u64 << 20).to_be_bytes());
+    head.extend([0; 4]);
+    client.write_all(&head).await.expect("written");
+    let mut received = Vec::new();
+    let closed = [0x88_u8, 0x03, 0xf1]; // Its second byte is the length of the reason.
+    let is_close = |bytes: &[u8]| {
+        bytes
+            .windows(4)
+            .any(|part| part[0] == closed[0] && part[2..] == closed[1..])
+    };
+    while !is_close(&received) {
+        let mut into = [0; 1024];
+        let count = timeout(SECOND, client.read(&mut into)).await;
+        let count = count.expect("closed at once").expect("read");
+        assert!(count > 0, "closed without a reason");
+        received.extend(&into[..count]);
+    }
+}
