@@ -1,5 +1,6 @@
 //! The hub of the text protocol in a [`Registry`](crate::registry::Registry).
 
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use wigwag_hub::text::{Activity, ConnectionId, Hub, Incoming, Outbox, Policy, ServerMessage};
 
@@ -129,13 +130,31 @@ impl<'a> Delivery<'a> {
     }
 }
 
+impl Delivery<'_> {
+    /// Charges work that is done for others.
+    fn charge(&self, peers: usize, bytes: usize) {
+        let queue = self.from.and_then(|from| self.queues.get(&from));
+        if let Some(work) = queue.and_then(|queue| queue.work()) {
+            work.charge(peers, bytes, Instant::now());
+        }
+    }
+}
+
 impl Outbox for Delivery<'_> {
     fn send(&mut self, to: ConnectionId, message: ServerMessage<'_>) {
         if let ServerMessage::Error(_) = message {
             self.received = Received::Malformed;
         }
+        let is_list = matches!(
+            message,
+            ServerMessage::RoomOk { .. } | ServerMessage::RoomPeerList { .. }
+        );
+        let text = message.to_string();
+        if is_list {
+            self.charge(1, text.len());
+        }
         if let Some(queue) = self.queues.get(&to) {
-            queue.push(Message::text(message.to_string()));
+            queue.push(Message::text(text));
         }
     }
 
@@ -145,9 +164,12 @@ impl Outbox for Delivery<'_> {
             return;
         }
         let text = Utf8Bytes::from(message.to_string());
+        let mut peers = 0;
         for queue in to.filter_map(|to| self.queues.get(&to)) {
+            peers += 1;
             queue.push(Outgoing::Shared(text.clone()));
         }
+        self.charge(peers, text.len());
     }
 
     fn relay(&mut self, to: ConnectionId) {

@@ -358,3 +358,65 @@ async fn head_of_a_frame_that_is_too_long_closes_before_its_content() {
         received.extend(&into[..count]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn comings_and_goings_in_a_large_room_wait_those_in_another_do_not() {
+    let server = server(Limits::default());
+    let mut next = 0;
+    let mut enter = async |last: u8, room: &str| {
+        next += 1;
+        let mut peer = TextPeer::connect(&server, last, &format!("p{next}")).await;
+        peer.say(&format!("ROOM {room}")).await;
+        peer
+    };
+    let mut members = Vec::new();
+    for _ in 0..400 {
+        members.push(enter(9, "large").await);
+    }
+    // Each of the last two hundred was announced to 200 and more; their own budgets are not touched.
+    let mut asking = enter(1, "large").await;
+    let begin = Instant::now();
+    for _ in 0..20 {
+        asking.say("ROOM_PEER_LIST").await;
+    }
+    let mut other = enter(2, "small").await;
+    let asked = Instant::now();
+    other.say("ROOM_PEER_LIST").await;
+    other.next_that_begins("ROOM_PEER_LIST").await;
+    assert!(asked.elapsed() < SECOND / 10);
+    for _ in 0..20 {
+        asking.next_that_begins("ROOM_PEER_LIST").await;
+    }
+    assert!(begin.elapsed() < 5 * SECOND, "nobody is closed for it");
+}
+
+struct TextPeer(WebSocketStream<DuplexStream>);
+
+impl TextPeer {
+    async fn connect(server: &InMemoryServer, last: u8, id: &str) -> Self {
+        let (client, stream) = duplex(1 << 20);
+        let address = IpAddr::from([192, 0, 2, last]);
+        server.accept_from(address, stream).await;
+        let upgrade = client_async("ws://simulated/text", client).await;
+        let mut peer = Self(upgrade.expect("an upgrade").0);
+        peer.say(&format!("HELLO {id}")).await;
+        peer.next_that_begins("HELLO").await;
+        peer
+    }
+
+    async fn say(&mut self, text: &str) {
+        self.0.send(Message::text(text)).await.expect("sent");
+    }
+
+    async fn next_that_begins(&mut self, beginning: &str) {
+        loop {
+            let message = self.0.next().await.expect("up").expect("a message");
+            if message
+                .to_text()
+                .is_ok_and(|text| text.starts_with(beginning))
+            {
+                return;
+            }
+        }
+    }
+}
