@@ -63,9 +63,10 @@ pub struct LoadArguments {
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(super) bind: IpAddr,
 
-    /// Whom to watch, by name or id [default: the first that is listed]
-    #[arg(long, value_name = "NAME|ID")]
-    pub(super) producer: Option<String>,
+    /// Whom to watch, by name or id; repeat it to share the viewers among several, by turns [default: the first that is
+    /// listed]
+    #[arg(long = "producer", value_name = "NAME|ID")]
+    pub(super) producers: Vec<String>,
 
     /// How many processes share the work
     #[arg(long, value_name = "P", default_value_t = 1, value_parser = processes)]
@@ -151,6 +152,12 @@ impl LoadArguments {
         }
     }
 
+    /// Whom a viewer watches.
+    pub(super) fn producer(&self, viewer: usize) -> Option<&str> {
+        let place = viewer.checked_rem(self.producers.len())?;
+        Some(&self.producers[place])
+    }
+
     pub(super) fn settings(&self, viewer: usize) -> ReceiverSettings {
         ReceiverSettings {
             counting: if self.decrypt.includes(viewer) {
@@ -179,7 +186,7 @@ impl LoadArguments {
         option("processes", self.processes.to_string());
         option("decrypt", self.decrypt.to_string());
         option("worker", worker.to_string());
-        if let Some(producer) = &self.producer {
+        for producer in &self.producers {
             option("producer", producer.clone());
         }
         if let Some(codec) = self.codec.and_then(|codec| codec.to_possible_value()) {
@@ -334,6 +341,7 @@ mod tests {
             "--stagger=12.5ms",
             "--bind=::1",
             "--producer=--odd",
+            "--producer=door",
             "--processes=3",
             "--decrypt=sample:7",
             "--codec=h264",
@@ -345,6 +353,15 @@ mod tests {
         let mut other = read(&passed).expect("a command line");
         assert_eq!(other.worker.take(), Some(2));
         assert_eq!(format!("{other:?}"), format!("{first:?}"));
+    }
+
+    #[test]
+    fn viewers_are_shared_among_producers_by_turns() {
+        let load = read(&["--producer=a", "--producer=b"]).expect("a command line");
+        let watched: Vec<_> = (0..3).map(|viewer| load.producer(viewer)).collect();
+        assert_eq!(watched, [Some("a"), Some("b"), Some("a")]);
+        let load = read(&[]).expect("a command line");
+        assert_eq!(load.producer(0), None);
     }
 
     #[test]

@@ -16,19 +16,23 @@ const MAX_MESSAGE: usize = 2 * 1024 * 1024;
 /// Candidates that come before the offer; more are passed over.
 const MAX_EARLY_CANDIDATES: usize = 64;
 
-/// The id of a producer by its name or id; of the first that is listed, if none is named.
-pub(super) async fn find_producer(
+/// The ids of producers by their names or ids; of the first that is listed, if none is named.
+pub(super) async fn find_producers(
     way: &Way,
     address: &str,
-    wanted: Option<&str>,
-) -> Result<String, String> {
+    wanted: &[String],
+) -> Result<Vec<String>, String> {
     let listing = async {
         let mut connection = Connection::open(way, address, MAX_MESSAGE).await?;
         connection.send(&ClientMessage::List).await?;
         loop {
             if let ServerMessage::List { producers } = connection.next().await? {
                 connection.close().await;
-                return choose(&producers, wanted);
+                if wanted.is_empty() {
+                    return Ok(vec![choose(&producers, None)?]);
+                }
+                let wanted = wanted.iter();
+                return wanted.map(|one| choose(&producers, Some(one))).collect();
             }
         }
     };

@@ -63,9 +63,8 @@ async fn find(arguments: &mut LoadArguments) -> Result<(), String> {
     match arguments.target.protocol {
         Protocol::Json => {
             let address = arguments.target.to_string();
-            let wanted = arguments.producer.as_deref();
-            let found = json_protocol::find_producer(&way, &address, wanted).await?;
-            arguments.producer = Some(found);
+            let wanted = &arguments.producers;
+            arguments.producers = json_protocol::find_producers(&way, &address, wanted).await?;
             Ok(())
         }
         Protocol::Whep => whep::reach(&way).await,

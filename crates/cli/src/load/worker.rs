@@ -79,7 +79,7 @@ pub(super) async fn run(
                 let settings = arguments.settings(viewer);
                 let call = Arc::new(Call::new(&receivers, arguments.bind, settings));
                 let stop = Stop(told.clone());
-                let signalling = join(arguments, &way, &call, stop);
+                let signalling = join(arguments, viewer, &way, &call, stop);
                 joined.push(Joined { viewer, call, signalling });
             }
             _ = ticks.tick() => {
@@ -125,9 +125,15 @@ pub(super) async fn run(
     tell(Record::Process(record)).map_err(nobody)
 }
 
-fn join(arguments: &LoadArguments, way: &Way, call: &Arc<Call>, mut stop: Stop) -> JoinHandle<()> {
+fn join(
+    arguments: &LoadArguments,
+    viewer: usize,
+    way: &Way,
+    call: &Arc<Call>,
+    mut stop: Stop,
+) -> JoinHandle<()> {
     let target = arguments.target.clone();
-    let producer = arguments.producer.clone().unwrap_or_default();
+    let producer = arguments.producer(viewer).unwrap_or_default().to_owned();
     let (way, call) = (way.clone(), Arc::clone(call));
     tokio::spawn(async move {
         let watched = match target.protocol {
