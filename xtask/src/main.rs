@@ -1,5 +1,6 @@
 //! `cargo xtask …`: what a newcomer and CI call.
 
+mod attack;
 mod bench;
 mod cases;
 mod commands;
@@ -39,6 +40,11 @@ enum Task {
     #[command(subcommand)]
     Bench(bench::Bench),
     Soak(soak::Soak),
+    Attack(attack::Attack),
+    #[command(hide = true)]
+    Attackers(attack::Attackers),
+    #[command(hide = true)]
+    AttackWatch(attack::Watch),
 }
 
 fn main() -> ExitCode {
@@ -59,5 +65,8 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Cases(cases) => cases::run(&cases),
         Task::Bench(bench) => bench::run(&bench),
         Task::Soak(soak) => soak::run(&soak),
+        Task::Attack(attack) => attack::run(&attack),
+        Task::Attackers(attackers) => attack::attack(&attackers),
+        Task::AttackWatch(watch) => attack::watch(&watch),
     }
 }

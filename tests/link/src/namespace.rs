@@ -53,22 +53,33 @@ impl Namespace {
         other: &Self,
         other_addresses: &[&str],
     ) -> Result<()> {
+        self.connect_by("cable", addresses, other, other_addresses)
+    }
+
+    /// The same by a cable of another name, so that a namespace may have several.
+    pub fn connect_by(
+        &self,
+        cable: &str,
+        addresses: &[&str],
+        other: &Self,
+        other_addresses: &[&str],
+    ) -> Result<()> {
         let end = other.holder.id().to_string();
         self.ip(&[
-            "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", &end,
+            "link", "add", cable, "type", "veth", "peer", "name", cable, "netns", &end,
         ])?;
         for (namespace, addresses) in [(self, addresses), (other, other_addresses)] {
             // No address but those that are asked for.
-            namespace.ip(&["link", "set", "cable", "addrgenmode", "none"])?;
+            namespace.ip(&["link", "set", cable, "addrgenmode", "none"])?;
             for address in addresses {
-                let mut words = vec!["address", "add", address, "dev", "cable"];
+                let mut words = vec!["address", "add", address, "dev", cable];
                 if address.contains(':') {
                     // Usable at once: nobody else can have it.
                     words.push("nodad");
                 }
                 namespace.ip(&words)?;
             }
-            namespace.ip(&["link", "set", "cable", "up"])?;
+            namespace.ip(&["link", "set", cable, "up"])?;
         }
         Ok(())
     }
@@ -134,7 +145,7 @@ impl Namespace {
     }
 
     /// Runs `ip` in this namespace.
-    pub(crate) fn ip(&self, arguments: &[&str]) -> Result<()> {
+    pub fn ip(&self, arguments: &[&str]) -> Result<()> {
         let mut ip = Command::new("ip");
         ip.args(arguments);
         let output = self.enter(&ip).output().context("cannot run nsenter")?;

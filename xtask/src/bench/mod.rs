@@ -13,13 +13,13 @@ mod latency;
     not(feature = "signalling"),
     allow(dead_code, reason = "a part is for that")
 )]
-mod load;
+pub(crate) mod load;
 mod packet_path;
 #[cfg_attr(
     not(feature = "signalling"),
     allow(dead_code, reason = "a part is for that")
 )]
-mod process;
+pub(crate) mod process;
 #[cfg_attr(
     not(feature = "signalling"),
     allow(dead_code, reason = "a part is for that")
@@ -75,7 +75,7 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
 }
 
 /// Runs the same command again, optimised and with all features: a slow generator would measure itself.
-fn run_optimised() -> Result<ExitCode> {
+pub(crate) fn run_optimised() -> Result<ExitCode> {
     say("Building the load generator");
     let mut same = cargo(&["run", "--quiet", "--locked", "--profile", "load"]);
     same.args(["--package", "xtask", "--"]);

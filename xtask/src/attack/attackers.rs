@@ -1,0 +1,29 @@
+//! The process of the attackers. It ends by itself, and prints what they did.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::Attackers;
+use super::client::Crowd;
+use super::kinds::run_kind;
+
+pub(crate) fn run(attackers: &Attackers) -> Result<ExitCode> {
+    rlimit::increase_nofile_limit(rlimit::INFINITY)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let done = runtime.block_on(async {
+        let crowd = Crowd::new(
+            attackers.server,
+            attackers.addresses.parse()?,
+            attackers.producers.clone(),
+            Duration::from_secs(attackers.seconds.into()),
+        );
+        run_kind(attackers.kind, &crowd).await;
+        anyhow::Ok(crowd.done())
+    })?;
+    println!("{}", serde_json::to_string(&done)?);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,84 @@
+//! Which attacks run with which addresses, one after the other.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::kinds::EACH;
+use super::outcome::header;
+use super::scene::{Case, play};
+use super::sources::Sources;
+use super::{Attack, Kind, film};
+use crate::commands::say;
+use crate::record::Record;
+use crate::{install, peers};
+
+/// Of the two runs at each landing.
+const SHORT: Duration = Duration::from_secs(6);
+const FEW_AND_MANY: [Sources; 2] = [Sources::Ipv4(1), Sources::Ipv4(200)];
+
+pub(crate) fn run(attack: &Attack) -> Result<ExitCode> {
+    let program = match &attack.wigwag {
+        Some(program) => program.clone(),
+        // What attacks in a process that is slow itself is no attack.
+        None if cfg!(debug_assertions) => return crate::bench::run_optimised(),
+        None => {
+            let mut record = Record::live();
+            install::debian_packages(&mut record)?;
+            peers::Programs::released(&mut record)?.wigwag
+        }
+    };
+    let cases = cases(attack)?;
+    let film = film::film()?;
+    say(&format!(
+        "{} attacks, each on a server of its own",
+        cases.len()
+    ));
+    println!("{}", header());
+    let mut missed = 0;
+    for case in cases {
+        let outcome = play(&program, &film, case)?;
+        println!("{}", outcome.line());
+        missed += usize::from(!outcome.counts_hold());
+    }
+    if missed == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!(
+        "\nin {missed} attacks honest peers lost something, or the server took too much memory"
+    );
+    Ok(ExitCode::FAILURE)
+}
+
+fn cases(attack: &Attack) -> Result<Vec<Case>> {
+    if attack.short {
+        let case = |sources| Case {
+            kind: Kind::All,
+            sources,
+            time: SHORT,
+        };
+        return Ok(FEW_AND_MANY.map(case).to_vec());
+    }
+    let sources: Vec<Sources> = attack
+        .addresses
+        .iter()
+        .map(|text| text.parse())
+        .collect::<Result<_>>()?;
+    let time = Duration::from_secs(attack.seconds.into());
+    let case = |kind, sources| Case {
+        kind,
+        sources,
+        time,
+    };
+    if !attack.only.is_empty() {
+        let kinds = attack.only.iter();
+        let cases = kinds.flat_map(|kind| sources.iter().map(|sources| case(*kind, *sources)));
+        return Ok(cases.collect());
+    }
+    let mut cases = vec![case(Kind::Nothing, Sources::Ipv4(1))];
+    for kind in EACH.into_iter().chain([Kind::All]) {
+        cases.extend(sources.iter().map(|sources| case(kind, *sources)));
+    }
+    Ok(cases)
+}
