@@ -1,6 +1,6 @@
 //! The signalling server inside a sink (`run-signalling-server`).
 
-use wigwag_server::{Config, Server};
+use wigwag_server::{BrowserAccess, Config, Server};
 
 use crate::embedded::{Embedded, tls_files};
 
@@ -31,12 +31,14 @@ impl SignallingServer {
     /// Starts it. The text of an error says what to do.
     pub(crate) fn start(settings: &Settings) -> Result<Self, String> {
         let (certificate, key) = (settings.certificate.as_deref(), settings.key.as_deref());
-        let config = Config {
+        let access = BrowserAccess::from_environment().map_err(|error| error.to_string())?;
+        let mut config = Config {
             host: settings.host.clone(),
             port: settings.port,
             tls: tls_files(certificate, key, "signalling-server")?.map(Into::into),
             ..Config::default()
         };
+        access.add_to(&mut config);
         let describe = |server: &Server| (server.url(), server.urls(), server.is_open_to_others());
         let ((url, urls, is_open), running) =
             Embedded::start(Server::bind(config), describe, Server::run)?;

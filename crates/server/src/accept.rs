@@ -221,7 +221,7 @@ impl RequestContext {
         if let Some(connection) = &self.connection {
             let client = connection.admit_request(request.headers())?;
             if is_refused {
-                return Err(client.refuse(Refusal::Connections));
+                return Err(client.refuse(Refusal::Connections, request.headers()));
             }
             request
                 .extensions_mut()

@@ -8,28 +8,33 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderName};
 use tokio::time::Instant;
 use wigwag_hub::Payer;
 
 use crate::address_limiter::{AddressLimiter, AddressLimits, AddressPermit, Refused};
 use crate::caller_budget::CallerBudget;
 use crate::forwarded::{ForwardedHeader, client_address, is_forwarded, is_trusted};
+use crate::host::{KnownHosts, host_header};
 use crate::log_limiter::LogLimiter;
 use crate::message_limiter::MessageLimiter;
 use crate::metrics::Metrics;
 use crate::network::Network;
-use crate::origin::{AllowedOrigin, may_connect};
+use crate::origin::{AllowedOrigin, Relation, relation};
 use crate::rate::Rate;
 use crate::refusal::Refusal;
 use crate::reloadable::Reloadable;
+use crate::tls::LiveTls;
 use crate::websocket_request::asks_for_websocket;
 use crate::work_budget::WorkBudget;
 
 /// Warnings of refusals.
 const WARNINGS_PER_SECOND: u32 = 1;
 const WARNING_BURST: u32 = 10;
+
+/// Of an origin or a host in the log; names are shorter.
+const MAX_SHOWN_BYTES: usize = 300;
 
 /// What decides whether a client is served.
 #[derive(Clone, Debug)]
@@ -38,6 +43,7 @@ pub(crate) struct AdmissionSettings {
     /// How long a refused connection has to read the reason; none closes it without an answer.
     pub(crate) refusal_timeout: Option<Duration>,
     pub(crate) allowed_origins: Vec<AllowedOrigin>,
+    pub(crate) known_hosts: KnownHosts,
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) forwarded_header: ForwardedHeader,
     pub(crate) metrics_from: Vec<Network>,
@@ -48,6 +54,8 @@ pub(crate) struct AdmissionSettings {
 pub(crate) struct AdmissionControl {
     settings: Reloadable<AdmissionSettings>,
     addresses: Arc<AddressLimiter>,
+    /// The names in its certificate are names of the server.
+    tls: Option<Arc<LiveTls>>,
     metrics: Arc<Metrics>,
     log: LogLimiter,
 }
@@ -84,11 +92,16 @@ pub(crate) struct Client {
 }
 
 impl AdmissionControl {
-    pub(crate) fn new(settings: AdmissionSettings, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(
+        settings: AdmissionSettings,
+        tls: Option<Arc<LiveTls>>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let now = Instant::now();
         Self {
             settings: Reloadable::new(settings),
             addresses: Arc::new(AddressLimiter::new(now)),
+            tls,
             metrics,
             log: LogLimiter::new(Rate::new(WARNINGS_PER_SECOND, WARNING_BURST)),
         }
@@ -114,7 +127,7 @@ impl AdmissionControl {
             match self.admit(peer, true, &settings.addresses) {
                 Ok(permit) => Verdict::Client(permit),
                 Err(refused) => {
-                    self.count(peer, refused.refusal);
+                    self.count(peer, refused.refusal, None);
                     if !refused.answered || settings.refusal_timeout.is_none() {
                         self.metrics.unanswered.add(1);
                         return None;
@@ -144,14 +157,19 @@ impl AdmissionControl {
         Ok(Some(Arc::new(permit)))
     }
 
-    /// Counts and logs a refusal.
-    fn count(&self, address: IpAddr, refusal: Refusal) {
+    /// Counts and logs a refusal, of a request with its head.
+    fn count(&self, address: IpAddr, refusal: Refusal, head: Option<&HeaderMap>) {
         self.metrics.refused.count(refusal.name());
         let limit = refusal.name();
+        // What an operator would have to allow.
+        let is_about_names = matches!(refusal, Refusal::Origin | Refusal::Host);
+        let head = head.filter(|_| is_about_names);
+        let origin = head.and_then(|head| shown(head, &ORIGIN));
+        let host = head.and_then(|head| shown(head, &HOST));
         if self.log.allows() {
-            tracing::warn!(%address, limit, %refusal, "refused");
+            tracing::warn!(%address, limit, origin, host, %refusal, "refused");
         } else {
-            tracing::debug!(%address, limit, %refusal, "refused");
+            tracing::debug!(%address, limit, origin, host, %refusal, "refused");
         }
     }
 }
@@ -198,7 +216,7 @@ impl ConnectionInfo {
             client.check(headers).map(|()| client)
         });
         if let Err(refusal) = admitted {
-            self.control.count(address, refusal);
+            self.control.count(address, refusal, Some(headers));
         }
         admitted
     }
@@ -231,12 +249,22 @@ impl Client {
         if let Some(origin) = headers.get(ORIGIN)
             && asks_for_websocket(headers)
         {
-            let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-            if !may_connect(&self.settings.allowed_origins, origin.as_bytes(), host) {
-                return Err(Refusal::Origin);
+            let allowed = &self.settings.allowed_origins;
+            match relation(allowed, origin.as_bytes(), host_header(headers)) {
+                Relation::Allowed => {}
+                Relation::SameHost => self.check_host(headers)?,
+                Relation::Foreign => return Err(Refusal::Origin),
             }
         }
         Ok(())
+    }
+
+    /// Whether the server is known by the name that the request is for.
+    pub(crate) fn check_host(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let certified = self.control.tls.as_ref().map(|tls| tls.names());
+        let certified = certified.as_deref().unwrap_or_default();
+        let is_known = self.settings.known_hosts.allow_request(headers, certified);
+        is_known.then_some(()).ok_or(Refusal::Host)
     }
 
     /// Whether it may see the metrics. Behind a proxy that is not declared, or that does not name its client, every
@@ -246,9 +274,9 @@ impl Client {
             && (self.named || !is_forwarded(headers))
     }
 
-    /// Counts and logs a refusal of what it asks for.
-    pub(crate) fn refuse(&self, refusal: Refusal) -> Refusal {
-        self.control.count(self.address, refusal);
+    /// Counts and logs a refusal of what it asks for, by a request with this head.
+    pub(crate) fn refuse(&self, refusal: Refusal, head: &HeaderMap) -> Refusal {
+        self.control.count(self.address, refusal, Some(head));
         refusal
     }
 
@@ -289,6 +317,12 @@ impl Client {
     }
 }
 
+/// The value of a header for the log.
+fn shown<'a>(head: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let value = head.get(name)?.to_str().ok()?;
+    value.get(..value.len().min(MAX_SHOWN_BYTES))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -307,11 +341,16 @@ mod tests {
             },
             refusal_timeout: None,
             allowed_origins: Vec::new(),
+            known_hosts: KnownHosts::any(),
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::default(),
             metrics_from: Vec::new(),
         };
-        let control = Arc::new(AdmissionControl::new(settings, Arc::new(Metrics::new())));
+        let control = Arc::new(AdmissionControl::new(
+            settings,
+            None,
+            Arc::new(Metrics::new()),
+        ));
         let admit = |address: &str| control.admit_connection(address.parse().expect("an address"));
         let held = ["192.0.2.1", "192.0.2.1"].map(|address| admit(address).expect("room"));
         for _ in 0..1_000 {

@@ -5,6 +5,7 @@ use wigwag_hub::{Policy, text};
 use crate::admin::config::AdminConfig;
 use crate::forwarded::ForwardedHeader;
 use crate::frame_ancestor::FrameAncestor;
+use crate::host::AllowedHost;
 use crate::limits::Limits;
 use crate::network::Network;
 use crate::origin::AllowedOrigin;
@@ -30,9 +31,12 @@ pub struct Config {
     pub policy: Policy,
     /// Limits of the text protocol.
     pub text_policy: text::Policy,
-    /// Pages from which browsers may connect; the server's own page always may. What is no browser does not
-    /// say where it comes from, and always may.
+    /// Pages from which browsers may connect, besides those of the host that they ask for, at any port, and those of
+    /// the machine that the browser runs on. What is no browser does not say where it comes from, and always may.
     pub allowed_origins: Vec<AllowedOrigin>,
+    /// Names by which browsers may ask for the server, besides addresses, `localhost`, the names of this machine and
+    /// those in the certificate.
+    pub allowed_hosts: Vec<AllowedHost>,
     /// Pages of other origins that may show the server's own page in a frame.
     pub frame_ancestors: Vec<FrameAncestor>,
     /// Proxies that say truly whose requests they bring. Logs and limits are then of the client's address.
@@ -43,8 +47,8 @@ pub struct Config {
     pub metrics_from: Vec<Network>,
 }
 
-/// The reference's address and port, without TLS; for browsers on any page, with no proxy, and metrics for this
-/// machine only.
+/// The reference's address and port, without TLS; for browsers on pages of the same host, with no proxy, and metrics for
+/// this machine only.
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -56,7 +60,8 @@ impl Default for Config {
             limits: Limits::default(),
             policy: Policy::default(),
             text_policy: text::Policy::default(),
-            allowed_origins: vec![AllowedOrigin::Any],
+            allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
             frame_ancestors: Vec::new(),
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::default(),

@@ -2,10 +2,14 @@
 //!
 //! Only browsers say where they come from, and they never lie about it. So this keeps foreign pages from
 //! using the browser of somebody who can reach the server; it keeps no other program out.
+//!
+//! Pages of the host that is asked, at any port, are not foreign, nor are those of the machine that the browser runs on.
 
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
+
+use crate::host::{AllowedHost, Host};
 
 /// One entry of the allowed origins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,42 +48,76 @@ struct Authority {
 #[error("\"{0}\" is not an origin: scheme://host or scheme://host:port, without a path")]
 pub struct InvalidOrigin(String);
 
+/// How a page that asks for a connection is related to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relation {
+    /// It is listed, or of the browser's own machine.
+    Allowed,
+    /// It is of the host that the request is for, so that it depends on whether the server has that name.
+    SameHost,
+    Foreign,
+}
+
 impl Origin {
-    /// Whether this is the origin of what a server has that is asked for `host`, a Host header.
-    pub(crate) fn is_of_host(&self, host: &str) -> bool {
-        let Kind::Of { scheme, authority } = &self.0 else {
-            return false;
-        };
-        if authority.host.is_empty() {
-            return false;
+    /// The host of its pages, if they have one.
+    pub(crate) fn host(&self) -> Option<Host> {
+        match &self.0 {
+            Kind::Null => None,
+            Kind::Of { authority, .. } => Host::read(&authority.host),
         }
-        // A proxy may have taken the TLS away, so only the page knows the scheme.
-        Authority::read(scheme, host).is_some_and(|host| host == *authority)
+    }
+
+    fn is_of_browsers_machine(&self) -> bool {
+        let is_http =
+            matches!(&self.0, Kind::Of { scheme, .. } if scheme == "http" || scheme == "https");
+        is_http && self.host().is_some_and(|host| host.is_loopback())
+    }
+
+    fn is_of_host(&self, host: &str) -> bool {
+        // A proxy may have taken the TLS away, and the page may be at another port, so neither counts.
+        let own = self.host();
+        own.is_some() && own == Host::of_authority(host)
     }
 }
 
 impl AllowedOrigin {
-    pub(crate) fn allows(&self, origin: &Origin) -> bool {
+    fn allows(&self, origin: &Origin) -> bool {
         match self {
             Self::Any => true,
             Self::Only(allowed) => allowed == origin,
         }
     }
+
+    /// The host that a server is known by if it allows this: its pages may connect in any case.
+    pub(crate) fn known_host(&self) -> Option<AllowedHost> {
+        match self {
+            Self::Any => Some(AllowedHost::Any),
+            Self::Only(origin) => match origin.host()? {
+                Host::Name(name) => Some(AllowedHost::Only(name)),
+                Host::Address(_) => None,
+            },
+        }
+    }
 }
 
-/// Whether a browser on a page from `origin` may connect to `host`, both as the headers have them.
-pub(crate) fn may_connect(allowed: &[AllowedOrigin], origin: &[u8], host: Option<&str>) -> bool {
+/// How a page from `origin` is related to a server that is asked for `host`, both as the headers have them.
+pub(crate) fn relation(allowed: &[AllowedOrigin], origin: &[u8], host: Option<&str>) -> Relation {
     if allowed.contains(&AllowedOrigin::Any) {
-        return true;
+        return Relation::Allowed;
     }
-    let Some(origin) = str::from_utf8(origin)
+    let origin = str::from_utf8(origin)
         .ok()
-        .and_then(|text| text.parse().ok())
-    else {
-        return false;
+        .and_then(|text| text.parse().ok());
+    let Some(origin) = origin else {
+        return Relation::Foreign;
     };
-    allowed.iter().any(|allowed| allowed.allows(&origin))
-        || host.is_some_and(|host| origin.is_of_host(host))
+    if allowed.iter().any(|allowed| allowed.allows(&origin)) || origin.is_of_browsers_machine() {
+        return Relation::Allowed;
+    }
+    match host {
+        Some(host) if origin.is_of_host(host) => Relation::SameHost,
+        _ => Relation::Foreign,
+    }
 }
 
 impl FromStr for Origin {
@@ -178,6 +216,10 @@ mod tests {
         read.collect::<Result<_, _>>().expect("origins")
     }
 
+    fn is_allowed(list: &[&str], origin: &str) -> bool {
+        relation(&allowed(list), origin.as_bytes(), None) == Relation::Allowed
+    }
+
     #[test]
     fn case_and_default_ports_make_no_difference() {
         for (one, other) in [
@@ -186,10 +228,7 @@ mod tests {
             ("https://[2001:db8::1]", "https://[2001:DB8:0::1]:443"),
             ("null", "null"),
         ] {
-            assert!(
-                may_connect(&allowed(&[one]), other.as_bytes(), None),
-                "{one}"
-            );
+            assert!(is_allowed(&[one], other), "{one}");
         }
         for (one, other) in [
             ("https://example.org", "http://example.org"),
@@ -200,36 +239,69 @@ mod tests {
             ("null", "https://null"),
             ("https://[2001:db8::1]", "https://[2001:db8::2]"),
         ] {
-            assert!(
-                !may_connect(&allowed(&[one]), other.as_bytes(), None),
-                "{one}"
-            );
+            assert!(!is_allowed(&[one], other), "{one}");
         }
     }
 
     #[test]
-    fn the_page_of_the_server_itself_may_always_connect() {
-        for (origin, host, may) in [
-            ("https://example.org", "example.org", true),
-            ("https://example.org", "EXAMPLE.org:443", true),
-            ("http://example.org:8443", "example.org:8443", true),
-            ("http://[::1]:8443", "[0::1]:8443", true),
-            ("https://example.org", "example.org:8443", false),
-            ("https://evil.test", "example.org", false),
-            ("null", "null", false),
-            ("file://", "", false),
+    fn page_of_the_host_that_is_asked_related_at_any_port() {
+        for (origin, host, expected) in [
+            ("https://example.org", "example.org", Relation::SameHost),
+            ("https://example.org", "EXAMPLE.org:443", Relation::SameHost),
+            (
+                "http://example.org:8080",
+                "example.org:8443",
+                Relation::SameHost,
+            ),
+            (
+                "http://[2001:db8::1]:8443",
+                "[2001:db8:0::1]:1",
+                Relation::SameHost,
+            ),
+            (
+                "http://192.0.2.1:8080",
+                "192.0.2.1:8443",
+                Relation::SameHost,
+            ),
+            ("https://evil.test", "example.org", Relation::Foreign),
+            ("http://192.0.2.2", "192.0.2.1", Relation::Foreign),
+            ("http://a.example.org", "example.org", Relation::Foreign),
+            ("null", "null", Relation::Foreign),
+            ("file://", "", Relation::Foreign),
         ] {
-            assert_eq!(
-                may_connect(&[], origin.as_bytes(), Some(host)),
-                may,
-                "{origin} {host}"
-            );
+            let found = relation(&[], origin.as_bytes(), Some(host));
+            assert_eq!(found, expected, "{origin} {host}");
+        }
+    }
+
+    #[test]
+    fn page_of_the_browsers_machine_allowed_for_any_host() {
+        for origin in [
+            "http://localhost:9090",
+            "https://localhost:9090",
+            "http://127.0.0.1:8080",
+            "http://127.8.9.1",
+            "http://[::1]:1",
+            "http://app.localhost",
+        ] {
+            assert!(is_allowed(&[], origin), "{origin}");
+        }
+        for origin in [
+            "http://localhost.evil.test",
+            "http://127.0.0.1.evil.test",
+            "ftp://localhost",
+            "http://10.0.0.1",
+            "http://[2001:db8::1]",
+        ] {
+            assert!(!is_allowed(&[], origin), "{origin}");
         }
     }
 
     #[test]
     fn any_is_any() {
-        assert!(may_connect(&allowed(&["*"]), b"\xff no origin", None));
+        assert!(allowed(&["*"]).contains(&AllowedOrigin::Any));
+        let found = relation(&allowed(&["*"]), b"\xff no origin", None);
+        assert_eq!(found, Relation::Allowed);
     }
 
     #[test]
@@ -252,7 +324,8 @@ mod tests {
             "NULL",
         ] {
             assert!(text.parse::<AllowedOrigin>().is_err(), "{text}");
-            assert!(!may_connect(&[], text.as_bytes(), Some("a")), "{text}");
+            let found = relation(&[], text.as_bytes(), Some("a"));
+            assert_eq!(found, Relation::Foreign, "{text}");
         }
     }
 
@@ -270,8 +343,8 @@ mod tests {
 
         #[test]
         fn nothing_that_a_browser_says_panics(origin: Vec<u8>, text: String, host: String) {
-            may_connect(&[], &origin, Some(&host));
-            may_connect(&[], text.as_bytes(), Some(&host));
+            relation(&[], &origin, Some(&host));
+            relation(&[], text.as_bytes(), Some(&host));
         }
     }
 }

@@ -19,8 +19,16 @@ pub(crate) enum Refusal {
     Addresses { limit: usize },
     #[error("the server is full; try again later")]
     Connections,
-    #[error("pages from this origin may not connect")]
+    #[error(
+        "pages from this origin may not connect; if they shall: --allowed-origin ORIGIN (setting allowed_origins, \
+         WIGWAG_ALLOWED_ORIGINS)"
+    )]
     Origin,
+    #[error(
+        "this server is not known by the name that was asked for; if it shall be: --allowed-host NAME (setting \
+         allowed_hosts, WIGWAG_ALLOWED_HOSTS), or ask for its address"
+    )]
+    Host,
     #[error("no access to the admin API")]
     AdminAccess,
     #[error("metrics are not for this address")]
@@ -40,6 +48,7 @@ impl Refusal {
             Self::Addresses { .. } => "max_addresses",
             Self::Connections => "max_connections",
             Self::Origin => "allowed_origins",
+            Self::Host => "allowed_hosts",
             Self::AdminAccess => "admin_access",
             Self::Metrics => "metrics_from",
         }
@@ -53,7 +62,7 @@ impl Refusal {
             Self::ConnectionsPerAddress { .. } | Self::Addresses { .. } | Self::Connections => {
                 Some(A_WHILE)
             }
-            Self::Origin | Self::AdminAccess | Self::Metrics => None,
+            Self::Origin | Self::Host | Self::AdminAccess | Self::Metrics => None,
         }
     }
 
@@ -63,7 +72,7 @@ impl Refusal {
             | Self::ArrivalRate { .. }
             | Self::MessageRate { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Addresses { .. } | Self::Connections => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Origin | Self::AdminAccess | Self::Metrics => StatusCode::FORBIDDEN,
+            Self::Origin | Self::Host | Self::AdminAccess | Self::Metrics => StatusCode::FORBIDDEN,
         }
     }
 }
@@ -96,6 +105,7 @@ mod tests {
             (Refusal::Addresses { limit: 1 }, 503, Some("11")),
             (Refusal::Connections, 503, Some("11")),
             (Refusal::Origin, 403, None),
+            (Refusal::Host, 403, None),
             (Refusal::Metrics, 403, None),
         ] {
             let response = refusal.into_response();

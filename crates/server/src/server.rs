@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -18,9 +19,9 @@ use crate::close_reason::CloseReason;
 use crate::config::Config;
 use crate::error::StartError;
 use crate::handle::Handle;
-use crate::http::router;
 #[cfg(feature = "text")]
 use crate::http::text_router;
+use crate::http::{check_host, router};
 use crate::listen::{self, reachable, reached};
 use crate::settings::{ListenSettings, Settings};
 use crate::sockets::{Sockets, take_or_listen};
@@ -113,7 +114,8 @@ impl Server {
         })
     }
 
-    /// Adds routes to those of the main port. They are behind the same limits, and may find out the client with
+    /// Adds routes to those of the main port. They are behind the same limits and
+    /// the same check of the host, and may find out the client with
     /// [`ClientAddress`](crate::ClientAddress); what they do not take goes to the page and the protocol. A route may
     /// upgrade its requests to WebSockets, which they close when [`Handle::stopping`] is ready.
     ///
@@ -123,6 +125,7 @@ impl Server {
     #[must_use]
     pub fn with_routes(mut self, routes: Router) -> Self {
         if let Some(main) = self.listeners.first_mut() {
+            let routes = routes.layer(from_fn(check_host));
             main.router = std::mem::take(&mut main.router).merge(routes);
         }
         self

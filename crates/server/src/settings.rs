@@ -8,8 +8,11 @@ use crate::admin::config::AdminConfig;
 use crate::admission::AdmissionSettings;
 use crate::config::Config;
 use crate::error::StartError;
+use crate::host::{AllowedHost, KnownHosts};
 use crate::limits::Limits;
+use crate::origin::AllowedOrigin;
 use crate::page;
+use crate::tls::TlsSource;
 
 /// The settings that can be changed while a server runs. The policies of the hubs can be, too.
 #[derive(Debug)]
@@ -40,12 +43,26 @@ impl Settings {
                 addresses: config.limits.of_address(),
                 refusal_timeout: Some(config.limits.close_timeout),
                 allowed_origins: config.allowed_origins.clone(),
+                known_hosts: known_hosts(config),
                 trusted_proxies: config.trusted_proxies.clone(),
                 forwarded_header: config.forwarded_header,
                 metrics_from: config.metrics_from.clone(),
             },
         })
     }
+}
+
+/// The names of the server but for those in its certificate, which may change.
+fn known_hosts(config: &Config) -> KnownHosts {
+    let mut names = config.allowed_hosts.clone();
+    let origins = config.allowed_origins.iter();
+    names.extend(origins.filter_map(AllowedOrigin::known_host));
+    names.extend(config.host.parse::<AllowedHost>());
+    // Until there is a certificate for them.
+    if let Some(TlsSource::Acme(acme)) = config.tls.as_ref().map(|tls| &tls.source) {
+        names.extend(acme.domains.iter().filter_map(|domain| domain.parse().ok()));
+    }
+    KnownHosts::with_this_machine(names)
 }
 
 /// Finds what would keep every client out.

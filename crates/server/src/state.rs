@@ -51,7 +51,8 @@ impl ServerState {
     pub(crate) fn new(config: &Config, settings: Settings, tls: Option<Arc<LiveTls>>) -> Self {
         let metrics = Arc::new(Metrics::new());
         let max_connections = settings.connections.limits.max_connections;
-        let admission = AdmissionControl::new(settings.admission, Arc::clone(&metrics));
+        let admission =
+            AdmissionControl::new(settings.admission, tls.clone(), Arc::clone(&metrics));
         Self {
             json: Arc::new(Registry::new(JsonHub::new(config.policy.clone()))),
             #[cfg(feature = "text")]

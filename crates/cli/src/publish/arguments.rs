@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use wigwag_server::{AllowedHost, AllowedOrigin};
 
 use super::bitrate::bitrate;
 use super::camera::{Camera, Named};
@@ -121,6 +122,26 @@ pub struct PublishArguments {
     /// Where that server listens ("::" is every address, IPv4 and IPv6)
     #[arg(long, default_value = "0.0.0.0", requires = "embed")]
     pub(crate) host: String,
+
+    /// Lets browsers connect to that server from pages of this origin too, such as `https://example.org`, besides those of
+    /// the same host and of the browser's machine; "*": from any; repeat it, or use commas
+    #[arg(
+        long = "allowed-origin",
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        requires = "embed"
+    )]
+    pub(crate) allowed_origins: Vec<AllowedOrigin>,
+
+    /// Lets browsers ask for that server by this name too, such as `cam.example.org` or `*.example.org`, besides addresses
+    /// and the names of this machine; repeat it, or use commas
+    #[arg(
+        long = "allowed-host",
+        value_name = "NAME",
+        value_delimiter = ',',
+        requires = "embed"
+    )]
+    pub(crate) allowed_hosts: Vec<AllowedHost>,
 
     /// A STUN server, stun://host:port, by which viewers reach this machine behind a router [default: none]
     #[arg(long, value_name = "URL", value_parser = stun_server)]
@@ -331,6 +352,9 @@ mod tests {
             "publish test --server http://x",
             "publish test --embed --server ws://x",
             "publish test --port 5",
+            "publish test --allowed-host cam.example",
+            "publish test --embed --allowed-host http://cam.example",
+            "publish test --embed --allowed-origin cam.example",
             "publish test --stun-server turn://x",
             "publish test --max-bitrate fast",
             "publish test --max-bitrate 5",
@@ -339,6 +363,11 @@ mod tests {
             assert!(parse(line).is_err(), "{line}");
         }
         assert!(parse("publish test --embed --port 0").is_ok());
+        let line =
+            "publish test --embed --allowed-host a.example,*.b.example --allowed-origin null";
+        let arguments = parse(line).expect("a good line");
+        assert_eq!(arguments.allowed_hosts.len(), 2);
+        assert_eq!(arguments.allowed_origins.len(), 1);
     }
 
     #[test]

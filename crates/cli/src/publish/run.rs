@@ -8,7 +8,7 @@ use gstreamer as gst;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
-use wigwag_server::{Config, Server};
+use wigwag_server::{BrowserAccess, Config, Server};
 
 use super::arguments::{ArgumentError, PublishArguments};
 use super::camera::Camera;
@@ -218,13 +218,18 @@ impl Embedded {
         snapshots: Snapshots,
         status: &Status,
     ) -> Result<Self, PublishError> {
-        let config = Config {
+        let failed = |error: &dyn ToString| PublishError::Failed(error.to_string());
+        let mut config = Config {
             host: arguments.host.clone(),
             port: arguments.port,
+            allowed_origins: arguments.allowed_origins.clone(),
+            allowed_hosts: arguments.allowed_hosts.clone(),
             ..Config::default()
         };
+        let access = BrowserAccess::from_environment().map_err(|error| failed(&error))?;
+        access.add_to(&mut config);
         let server = runtime.block_on(Server::bind(config));
-        let server = server.map_err(|error| PublishError::Failed(error.to_string()))?;
+        let server = server.map_err(|error| failed(&error))?;
         let server = server.with_routes(snapshots.routes());
         let url = server.url();
         say_who_can_watch(&server, status);

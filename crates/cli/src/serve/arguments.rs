@@ -51,9 +51,15 @@ pub struct ServeArguments {
     #[arg(long, value_name = "TIME", value_parser = of("limits.ping_interval"), help_heading = CLIENTS)]
     keepalive_timeout: Option<String>,
 
-    /// Lets browsers connect from pages of this origin only, such as `https://example.org`; repeat it, or use commas
+    /// Lets browsers connect from pages of this origin too, such as `https://example.org`, besides those of the same host
+    /// and of the browser's machine; "*": from any; repeat it, or use commas
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',', value_parser = of("allowed_origins"), help_heading = CLIENTS)]
     allowed_origin: Vec<String>,
+
+    /// Lets browsers ask for the server by this name too, such as `cam.example.org` or `*.example.org`, besides addresses and
+    /// the names of the machine and the certificate; "*": by any; repeat it, or use commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = of("allowed_hosts"), help_heading = CLIENTS)]
+    allowed_host: Vec<String>,
 
     /// Lets pages of this origin show the page in a frame, such as `https://home.example`; repeat it, or use commas
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',', value_parser = of("page.frame_ancestors"), help_heading = CLIENTS)]
@@ -127,6 +133,7 @@ impl ServeArguments {
             self.client_ca.clone(),
             self.keepalive_timeout.clone(),
             list(&self.allowed_origin),
+            list(&self.allowed_host),
             list(&self.frame_ancestor),
             list(&self.trusted_proxy),
             switch(self.only_producers_call_consumers),
@@ -189,6 +196,7 @@ mod tests {
                 "acme-domain" => ("a,b", "[\"a\", \"b\"]"),
                 "keepalive-timeout" => ("5", "\"5s\""),
                 "allowed-origin" => ("null", "[\"null\"]"),
+                "allowed-host" => ("*.a,b", "[\"*.a\", \"b\"]"),
                 "frame-ancestor" => ("http://a:*", "[\"http://a:*\"]"),
                 "trusted-proxy" => ("10.0.0.0/8", "[\"10.0.0.0/8\"]"),
                 "log-format" => ("json", "\"json\""),

@@ -1,7 +1,7 @@
 //! The flags of `wigwag serve` that stand for settings.
 
 /// Which flag is for which setting: (key, flag), in the order of the command line.
-pub(super) const FLAGS: [(&str, &str); 14] = [
+pub(super) const FLAGS: [(&str, &str); 15] = [
     ("host", "host"),
     ("port", "port"),
     ("text_port", "text-port"),
@@ -12,6 +12,7 @@ pub(super) const FLAGS: [(&str, &str); 14] = [
     ("tls.client_certificates.authority", "client-ca"),
     ("limits.ping_interval", "keepalive-timeout"),
     ("allowed_origins", "allowed-origin"),
+    ("allowed_hosts", "allowed-host"),
     ("page.frame_ancestors", "frame-ancestor"),
     ("trusted_proxies", "trusted-proxy"),
     (

@@ -2,7 +2,7 @@
 
 mod address;
 
-use wigwag_server::{WebConfig, WebContent, WebServer as Server};
+use wigwag_server::{BrowserAccess, WebConfig, WebContent, WebServer as Server};
 
 pub(crate) use address::{HostAddress, Signalling};
 
@@ -49,6 +49,7 @@ impl WebServer {
              without TLS: give that a certificate, too (signalling-server-cert and -key)"
                 .to_owned()
         });
+        let access = BrowserAccess::from_environment().map_err(|error| error.to_string())?;
         let config = WebConfig {
             host: address.host.clone(),
             port: address.port,
@@ -60,6 +61,7 @@ impl WebServer {
                     signalling: Some(told),
                 },
             },
+            allowed_hosts: access.hosts,
             ..WebConfig::default()
         };
         let describe = |server: &Server| (server.url(), server.address().ip().is_unspecified());

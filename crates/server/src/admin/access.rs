@@ -46,7 +46,7 @@ pub(super) async fn check(
             let refusal = Refusal::AdminAccess;
             checked.metrics.refused.count(refusal.name());
             if let Some(client) = request.extensions().get::<Client>() {
-                client.refuse(refusal);
+                client.refuse(refusal, request.headers());
             }
             problem.into_response()
         }

@@ -13,6 +13,7 @@ use crate::address_limiter::AddressLimits;
 use crate::admission::{AdmissionControl, AdmissionSettings};
 use crate::error::StartError;
 use crate::forwarded::ForwardedHeader;
+use crate::host::KnownHosts;
 use crate::listen::{reachable, resolve};
 use crate::metrics::Metrics;
 use crate::origin::AllowedOrigin;
@@ -85,7 +86,7 @@ impl AdminListener {
         };
         // A client that looks at the metrics is not in them.
         let metrics = Arc::new(Metrics::new());
-        let admission = AdmissionControl::new(admission_settings(), Arc::clone(&metrics));
+        let admission = AdmissionControl::new(admission_settings(), None, Arc::clone(&metrics));
         let context = AcceptContext {
             tls,
             // An operator is to get in whatever others do, at the signalling port or here.
@@ -140,6 +141,8 @@ fn admission_settings() -> AdmissionSettings {
         },
         refusal_timeout: None,
         allowed_origins: vec![AllowedOrigin::Any],
+        // The access to it has a check of its own.
+        known_hosts: KnownHosts::any(),
         trusted_proxies: Vec::new(),
         forwarded_header: ForwardedHeader::default(),
         metrics_from: Vec::new(),

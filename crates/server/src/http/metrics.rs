@@ -29,7 +29,9 @@ async fn answer(State(state): State<ServerState>) -> Response {
 async fn restrict(request: Request, next: Next) -> Response {
     match request.extensions().get::<Client>() {
         Some(client) if client.may_see_metrics(request.headers()) => next.run(request).await,
-        Some(client) => client.refuse(Refusal::Metrics).into_response(),
+        Some(client) => client
+            .refuse(Refusal::Metrics, request.headers())
+            .into_response(),
         // The client is not known.
         None => Refusal::Metrics.into_response(),
     }

@@ -2,6 +2,7 @@
 //! protocol at every path that nothing else takes; and on the port of the text protocol: that, at every path.
 
 mod health;
+mod host_check;
 #[cfg(feature = "metrics")]
 mod metrics;
 pub(crate) mod page_answer;
@@ -21,6 +22,8 @@ use crate::metrics::Protocol;
 use crate::page;
 use crate::state::ServerState;
 use crate::websocket_request::asks_for_websocket;
+pub(crate) use host_check::check_host;
+use host_check::host_refused;
 #[cfg(all(feature = "admin", feature = "metrics"))]
 pub(crate) use metrics::router as metrics_router;
 use page_answer::{method_not_allowed, only_reads, page_file};
@@ -67,6 +70,9 @@ async fn page_or_protocol(State(state): State<ServerState>, request: Request) ->
     };
     if !only_reads(request.method()) {
         return method_not_allowed();
+    }
+    if let Some(refused) = host_refused(&request) {
+        return refused;
     }
     let mut response = page_file(file, request.headers());
     if let Some(policy) = &state.settings.now().page_policy {

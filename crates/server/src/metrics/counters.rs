@@ -39,6 +39,7 @@ pub(crate) const REFUSAL_REASONS: &[&str] = &[
     "max_addresses",
     "max_connections",
     "allowed_origins",
+    "allowed_hosts",
     "admin_access",
     "metrics_from",
     HANDSHAKE_TIMEOUT,

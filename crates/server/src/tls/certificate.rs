@@ -10,10 +10,13 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 use x509_parser::time::ASN1Time;
 
 use crate::error::TlsError;
+use crate::host::AllowedHost;
 use crate::tls::settings::TlsFiles;
 
 /// A certificate, its chain and its key, which belong together.
@@ -21,6 +24,8 @@ use crate::tls::settings::TlsFiles;
 pub(crate) struct Certificate {
     pub(crate) certified: Arc<CertifiedKey>,
     pub(crate) validity: Validity,
+    /// The names of servers in it.
+    pub(crate) names: Arc<[AllowedHost]>,
 }
 
 /// When a certificate is valid.
@@ -64,7 +69,9 @@ impl Certificate {
         certificate_path: &Path,
         key_path: &Path,
     ) -> Result<Self, TlsError> {
-        let validity = Validity::of(&chain[0], certificate_path)?;
+        let (_, parsed) =
+            parse_x509_certificate(&chain[0]).map_err(|error| damaged(certificate_path, &error))?;
+        let (validity, names) = (Validity::of(&parsed), names_of(&parsed));
         let certified = CertifiedKey::from_der(chain, key, &provider()).map_err(|source| {
             TlsError::Mismatch {
                 certificate: certificate_path.into(),
@@ -75,6 +82,7 @@ impl Certificate {
         Ok(Self {
             certified: Arc::new(certified),
             validity,
+            names,
         })
     }
 
@@ -85,14 +93,12 @@ impl Certificate {
 }
 
 impl Validity {
-    fn of(certificate: &CertificateDer<'_>, path: &Path) -> Result<Self, TlsError> {
-        let (_, parsed) =
-            parse_x509_certificate(certificate).map_err(|error| damaged(path, &error))?;
-        let validity = parsed.validity();
-        Ok(Self {
+    fn of(certificate: &X509Certificate<'_>) -> Self {
+        let validity = certificate.validity();
+        Self {
             from: validity.not_before,
             to: validity.not_after,
-        })
+        }
     }
 
     fn holds_at(self, now: ASN1Time) -> bool {
@@ -106,6 +112,21 @@ impl Validity {
     pub(crate) fn ends(self) -> SystemTime {
         system_time(self.to)
     }
+}
+
+/// The names of servers that a certificate is for (RFC 9525, 6.1); browsers look at no others.
+fn names_of(certificate: &X509Certificate<'_>) -> Arc<[AllowedHost]> {
+    let alternatives = certificate.subject_alternative_name().ok().flatten();
+    let alternatives = alternatives.map(|extension| extension.value.general_names.as_slice());
+    let names = alternatives.unwrap_or_default().iter();
+    names
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => name.parse().ok(),
+            _ => None,
+        })
+        // An entry that allows any name is none of a host.
+        .filter(|name| *name != AllowedHost::Any)
+        .collect()
 }
 
 /// What came before 1970 is as past as that.

@@ -39,6 +39,7 @@ pub use settings::{
 };
 
 use crate::error::TlsError;
+use crate::host::AllowedHost;
 use acme::{Acme, is_tls_alpn_challenge};
 use certificate::Certificate;
 use failures::{Failures, is_departure};
@@ -137,6 +138,11 @@ impl LiveTls {
     /// Until when the certificate in use is valid; none while ACME has brought none yet.
     pub fn certificate_expires(&self) -> Option<SystemTime> {
         Some(self.state.certificate()?.validity.ends())
+    }
+
+    /// The names of servers in the certificate in use.
+    pub(crate) fn names(&self) -> Arc<[AllowedHost]> {
+        self.state.names()
     }
 
     /// How many handshakes have failed since the start. Clients that left without a word are not counted.

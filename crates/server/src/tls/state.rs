@@ -7,6 +7,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::sync::watch;
 
+use crate::host::AllowedHost;
 use crate::tls::certificate::Certificate;
 use crate::tls::parameters::TlsParameters;
 
@@ -48,6 +49,15 @@ impl TlsState {
     /// The certificate in use, once there is one.
     pub(crate) fn certificate(&self) -> Option<Certificate> {
         self.0.borrow().certificate.clone()
+    }
+
+    /// The names of servers in it.
+    pub(crate) fn names(&self) -> Arc<[AllowedHost]> {
+        let certificate = &self.0.borrow().certificate;
+        let names = certificate
+            .as_ref()
+            .map(|certificate| Arc::clone(&certificate.names));
+        names.unwrap_or_default()
     }
 
     /// Uses this certificate from now on. True if it is another than before.

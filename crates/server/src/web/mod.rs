@@ -19,13 +19,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accept::{AcceptContext, Listener, accept_all};
 use crate::error::StartError;
+use crate::host::{AllowedHost, KnownHosts};
 use crate::listen::{listen, reachable, without_brackets};
 use crate::metrics::Metrics;
 use crate::permits::ConnectionPermits;
 use crate::tls::{self, LiveTls, TlsFiles};
 use directory::Directory;
 use redirect::encoded;
-use routes::{Content, router};
+use routes::{Content, Site, router};
 
 /// How to run a [`WebServer`].
 #[derive(Clone, Debug)]
@@ -41,6 +42,9 @@ pub struct WebConfig {
     pub path: String,
     /// What is served.
     pub content: WebContent,
+    /// Names by which browsers may ask for it, besides addresses, `localhost`, the names of this machine, the one above,
+    /// and those in the certificate.
+    pub allowed_hosts: Vec<AllowedHost>,
     /// Limits of connections.
     pub limits: WebLimits,
 }
@@ -54,6 +58,7 @@ impl Default for WebConfig {
             tls: None,
             path: String::new(),
             content: WebContent::Page { signalling: None },
+            allowed_hosts: Vec::new(),
             limits: WebLimits::default(),
         }
     }
@@ -126,9 +131,13 @@ impl WebServer {
         let (listener, address) = listen(&config.host, config.port).await?;
         let host = without_brackets(&config.host);
         let limits = config.limits;
+        let mut names = config.allowed_hosts;
+        names.extend(config.host.parse::<AllowedHost>());
+        let known_hosts = KnownHosts::with_this_machine(names);
+        let site = Site::new(path.clone(), content, known_hosts, tls.clone());
         let listener = Listener {
             listener,
-            router: router(path.clone(), content),
+            router: router(site),
         };
         let context = AcceptContext {
             tls,

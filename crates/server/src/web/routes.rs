@@ -10,8 +10,11 @@ use percent_encoding::percent_decode_str;
 
 use super::directory::Directory;
 use super::redirect::{into_folder, not_found, redirect};
+use crate::host::KnownHosts;
 use crate::http::page_answer::{method_not_allowed, only_reads, page_file};
 use crate::page;
+use crate::refusal::Refusal;
+use crate::tls::LiveTls;
 
 /// What is served.
 pub(super) enum Content {
@@ -29,19 +32,46 @@ impl Content {
     }
 }
 
-struct Site {
+/// The content, and by which names it may be asked for.
+pub(super) struct Site {
     /// Where the content is: empty, or begun by a slash, without one at its end.
     prefix: String,
     content: Content,
+    known_hosts: KnownHosts,
+    tls: Option<Arc<LiveTls>>,
 }
 
-pub(super) fn router(prefix: String, content: Content) -> Router {
-    Router::new()
-        .fallback(answer)
-        .with_state(Arc::new(Site { prefix, content }))
+impl Site {
+    pub(super) fn new(
+        prefix: String,
+        content: Content,
+        known_hosts: KnownHosts,
+        tls: Option<Arc<LiveTls>>,
+    ) -> Self {
+        Self {
+            prefix,
+            content,
+            known_hosts,
+            tls,
+        }
+    }
+
+    /// Whether it is known by the name that a request is for.
+    fn is_known_as(&self, headers: &HeaderMap) -> bool {
+        let certified = self.tls.as_ref().map(|tls| tls.names());
+        let certified = certified.as_deref().unwrap_or_default();
+        self.known_hosts.allow_request(headers, certified)
+    }
+}
+
+pub(super) fn router(site: Site) -> Router {
+    Router::new().fallback(answer).with_state(Arc::new(site))
 }
 
 async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response {
+    if !site.is_known_as(request.headers()) {
+        return Refusal::Host.into_response();
+    }
     if !only_reads(request.method()) {
         return method_not_allowed();
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rcgen::date_time_ymd;
+use rcgen::{SanType, date_time_ymd};
 use wigwag_server::{ClientCertificates, Config, TlsConfig, TlsError, TlsFiles};
 
 use crate::tls_stage::{Authority, Issued, logged, put, serve, wait_for_log};
@@ -254,4 +254,32 @@ fn other_settings_are_in_force_for_the_next_handshakes() {
     let reloaded = server.handle.reload(server.config.clone());
     assert!(reloaded.expect("as at first").needs_restart.is_empty());
     assert_eq!(client.connect(&server).certificate(), old.der);
+}
+
+#[test]
+fn server_known_by_the_names_in_the_certificate_in_use() {
+    let authority = Authority::new();
+    let names = |names: &[&str]| {
+        let names: Vec<_> = names
+            .iter()
+            .map(|name| SanType::DnsName((*name).try_into().expect("a name")))
+            .collect();
+        authority.issue_with(|params| params.subject_alt_names.extend(names))
+    };
+    let server = authority.serve(&names(&["cam.test", "*.home.test"]));
+    let client = authority.client();
+    let status = |host: &str| client.get_page(&server, host)[9..12].to_owned();
+    for (host, expected) in [
+        ("cam.test:8443", "200"),
+        ("a.home.test", "200"),
+        ("home.test", "403"),
+        ("later.test", "403"),
+    ] {
+        assert_eq!(status(host), expected, "{host}");
+    }
+    let renewed = names(&["later.test"]);
+    authority.write(&renewed);
+    client.wait_for(&server, &renewed);
+    assert_eq!(status("later.test"), "200");
+    assert_eq!(status("cam.test"), "403");
 }

@@ -1,7 +1,7 @@
 //! The web server: the page, a directory, and what comes of neither.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
 use wigwag_server::{StartError, WebConfig, WebContent};
@@ -235,4 +235,28 @@ fn the_address_can_be_opened_on_this_machine() {
         let port = server.address.port();
         assert_eq!(server.url, format!("http://{shown}:{port}/"));
     }
+}
+
+#[test]
+fn page_under_an_unknown_name_refused() {
+    let server = Running::start(WebConfig {
+        host: "localhost".to_owned(),
+        allowed_hosts: vec!["cam.test".parse().expect("a name")],
+        ..WebConfig::default()
+    });
+    let ask = |host: &str| {
+        let mut stream = server.connect();
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        answer
+    };
+    for host in ["localhost:8080", "127.0.0.1:8080", "cam.test:8080"] {
+        let answer = ask(host);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{host} {answer}");
+    }
+    let answer = ask("rebound.test:8080");
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    assert!(answer.contains("WIGWAG_ALLOWED_HOSTS"), "{answer}");
 }

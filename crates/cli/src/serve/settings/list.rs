@@ -1,6 +1,6 @@
 //! The list of all settings.
 
-use wigwag_server::{AllowedOrigin, ForwardedHeader, FrameAncestor, Network};
+use wigwag_server::{AllowedHost, AllowedOrigin, ForwardedHeader, FrameAncestor, Network};
 
 use super::super::quantity::{Bytes, Count, Delay, Time};
 use super::super::value::{
@@ -52,7 +52,13 @@ pub(in super::super) static SETTINGS: &[Setting] = &[
         "allowed_origins",
         List<Parsed<AllowedOrigin>>,
         config.allowed_origins,
-        "Pages from which browsers may connect, such as \"https://example.org\"; \"*\" is any. The own page always may."
+        "Pages from which browsers may connect, such as \"https://example.org\", besides those of the same host and of the browser's machine; \"*\" is any."
+    ),
+    setting!(
+        "allowed_hosts",
+        List<Parsed<AllowedHost>>,
+        config.allowed_hosts,
+        "Names by which browsers may ask for the server, such as \"*.example.org\", besides addresses and the names of the machine and the certificate; \"*\" is any."
     ),
     setting!(
         "trusted_proxies",

@@ -6,7 +6,7 @@
 )]
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -180,6 +180,19 @@ impl Client {
             }
         };
         Arc::new(config)
+    }
+
+    /// The answer to a GET of the page for a host, head and all.
+    pub(crate) fn get_page(&self, server: &Running, host: &str) -> String {
+        let name = ServerName::try_from("localhost").expect("a name");
+        let connection = ClientConnection::new(self.config(), name).expect("a client");
+        let mut stream = StreamOwned::new(connection, server.connect());
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut answer = Vec::new();
+        // A server may end without a word of TLS.
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// Connects and waits for the welcome; or what came instead.
