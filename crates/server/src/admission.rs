@@ -22,6 +22,7 @@ use crate::message_limiter::MessageLimiter;
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::origin::{AllowedOrigin, Relation, relation};
+use crate::proxy_warnings::ProxyWarnings;
 use crate::rate::Rate;
 use crate::refusal::Refusal;
 use crate::reloadable::Reloadable;
@@ -58,6 +59,7 @@ pub(crate) struct AdmissionControl {
     tls: Option<Arc<LiveTls>>,
     metrics: Arc<Metrics>,
     log: LogLimiter,
+    proxy_warnings: ProxyWarnings,
 }
 
 /// A TCP connection that is served, if only with the reason of a refusal.
@@ -86,8 +88,9 @@ pub(crate) struct Client {
     settings: Arc<AdmissionSettings>,
     /// None for a client that is exempt from what is counted by address.
     permit: Option<Arc<AddressPermit>>,
-    /// Whether a trusted proxy has named this address.
-    named: bool,
+    /// Whether the request is of that address. It is not where a proxy shows that is not declared, or does not name its
+    /// client: then it may be of anyone, also if the address is this machine's.
+    is_known: bool,
     control: Arc<AdmissionControl>,
 }
 
@@ -104,6 +107,7 @@ impl AdmissionControl {
             tls,
             metrics,
             log: LogLimiter::new(Rate::new(WARNINGS_PER_SECOND, WARNING_BURST)),
+            proxy_warnings: ProxyWarnings::default(),
         }
     }
 
@@ -143,7 +147,7 @@ impl AdmissionControl {
         })
     }
 
-    /// `is_known` is false where a proxy on this machine may stand for any client: then the machine is not exempt.
+    /// `is_known` is as of [`Client`]: this machine is exempt only for requests of its own.
     fn admit(
         &self,
         address: IpAddr,
@@ -203,14 +207,21 @@ impl ConnectionInfo {
             .then(|| client_address(headers, settings.forwarded_header, trusted))
             .flatten();
         let address = named.unwrap_or(self.peer);
-        let is_known = named.is_some() || !is_forwarded(headers);
+        let is_known = match named {
+            // For a proxy elsewhere, the loopback interface is another.
+            Some(address) => !address.is_loopback() || self.peer.is_loopback(),
+            None => !is_forwarded(headers),
+        };
+        if named.is_none() && !is_known {
+            self.warn_of_proxy(trusted);
+        }
         let permit = self.permit(address, is_known, &settings.addresses);
         let admitted = permit.and_then(|permit| {
             let client = Client {
                 address,
                 settings,
                 permit,
-                named: named.is_some(),
+                is_known,
                 control: Arc::clone(&self.control),
             };
             client.check(headers).map(|()| client)
@@ -221,6 +232,14 @@ impl ConnectionInfo {
         admitted
     }
 
+    fn warn_of_proxy(&self, trusted: &[Network]) {
+        if is_trusted(self.peer, trusted) {
+            self.control.proxy_warnings.unnamed(self.peer);
+        } else if self.peer.is_loopback() {
+            self.control.proxy_warnings.undeclared(self.peer);
+        }
+    }
+
     fn permit(
         &self,
         address: IpAddr,
@@ -228,7 +247,10 @@ impl ConnectionInfo {
         limits: &AddressLimits,
     ) -> Result<Option<Arc<AddressPermit>>, Refusal> {
         match &self.verdict {
-            Verdict::Client(permit) if address == self.peer => Ok(permit.clone()),
+            // An exempt connection has none, and its requests need one if they may be of others.
+            Verdict::Client(permit) if address == self.peer && (permit.is_some() || is_known) => {
+                Ok(permit.clone())
+            }
             _ => self
                 .control
                 .admit(address, is_known, limits)
@@ -269,9 +291,8 @@ impl Client {
 
     /// Whether it may see the metrics. Behind a proxy that is not declared, or that does not name its client, every
     /// client has the proxy's address; where that shows, none may.
-    pub(crate) fn may_see_metrics(&self, headers: &HeaderMap) -> bool {
-        is_trusted(self.address, &self.settings.metrics_from)
-            && (self.named || !is_forwarded(headers))
+    pub(crate) fn may_see_metrics(&self) -> bool {
+        self.is_known && is_trusted(self.address, &self.settings.metrics_from)
     }
 
     /// Counts and logs a refusal of what it asks for, by a request with this head.
@@ -327,9 +348,8 @@ fn shown<'a>(head: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn address_over_its_connections_closed_unanswered_others_served() {
-        let settings = AdmissionSettings {
+    fn settings() -> AdmissionSettings {
+        AdmissionSettings {
             addresses: AddressLimits {
                 max_connections: 2,
                 max_connections_in_all: 1_000_000,
@@ -344,10 +364,47 @@ mod tests {
             known_hosts: KnownHosts::any(),
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::default(),
-            metrics_from: Vec::new(),
+            metrics_from: Network::loopback().into(),
+        }
+    }
+
+    #[test]
+    fn loopback_named_by_a_proxy_elsewhere_is_not_this_machine() {
+        let is_own = |peer: &str, named: Option<&str>| {
+            let settings = AdmissionSettings {
+                trusted_proxies: ["127.0.0.1", "10.0.0.7"]
+                    .map(|proxy| proxy.parse().expect("one"))
+                    .into(),
+                ..settings()
+            };
+            let control = AdmissionControl::new(settings, None, Arc::new(Metrics::new()));
+            let connection = Arc::new(control).admit_connection(peer.parse().expect("an address"));
+            let mut headers = HeaderMap::new();
+            if let Some(named) = named {
+                headers.insert("x-forwarded-for", named.parse().expect("a value"));
+            }
+            let client = connection
+                .expect("room")
+                .admit_request(&headers)
+                .expect("room");
+            assert_eq!(
+                client.permit.is_none(),
+                client.may_see_metrics(),
+                "{peer} {named:?}"
+            );
+            client.permit.is_none()
         };
+        assert!(is_own("127.0.0.1", None));
+        assert!(is_own("127.0.0.1", Some("127.0.0.1")));
+        assert!(!is_own("127.0.0.1", Some("unknown")));
+        assert!(!is_own("10.0.0.7", Some("127.0.0.1")));
+        assert!(!is_own("10.0.0.7", Some("192.0.2.1")));
+    }
+
+    #[test]
+    fn address_over_its_connections_closed_unanswered_others_served() {
         let control = Arc::new(AdmissionControl::new(
-            settings,
+            settings(),
             None,
             Arc::new(Metrics::new()),
         ));

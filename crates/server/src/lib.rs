@@ -82,6 +82,7 @@ mod outbound;
 mod outgoing;
 pub mod page;
 mod permits;
+mod proxy_warnings;
 mod rate;
 mod refusal;
 mod registry;

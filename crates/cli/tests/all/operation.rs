@@ -1,7 +1,8 @@
 //! New settings while it serves, health, and the log for programs.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -230,4 +231,20 @@ fn a_server_that_demands_certificates_is_well() {
     let (served, folder) = with_certificate(clients);
     let output = check_health(served.address(), &file(&folder));
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn proxy_that_is_not_declared_warned_of_once() {
+    let server = Reloadable::start("port = 0\n");
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(server.served.address()).expect("it serves");
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.1\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    server.served.wait_for_log("trusted_proxies");
+    let log = server.served.log();
+    assert_eq!(log.matches("--trusted-proxy").count(), 1, "{log}");
 }

@@ -28,7 +28,7 @@ async fn answer(State(state): State<ServerState>) -> Response {
 
 async fn restrict(request: Request, next: Next) -> Response {
     match request.extensions().get::<Client>() {
-        Some(client) if client.may_see_metrics(request.headers()) => next.run(request).await,
+        Some(client) if client.may_see_metrics() => next.run(request).await,
         Some(client) => client
             .refuse(Refusal::Metrics, request.headers())
             .into_response(),

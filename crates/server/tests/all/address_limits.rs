@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
+use tungstenite::Message;
 use wigwag_server::{Config, Limits, Policy};
 
 use crate::running::{DEADLINE, Running};
@@ -138,7 +139,7 @@ fn pings_count_as_messages() {
     }));
     let mut flood = server.peer();
     for _ in 0..20 {
-        let ping = tungstenite::Message::Ping(Vec::new().into());
+        let ping = Message::Ping(Vec::new().into());
         flood.socket.send(ping).expect("sent");
     }
     assert_eq!(flood.closed().0, 1008);
@@ -335,4 +336,38 @@ fn who_does_not_take_the_reason_of_its_end_is_cut_off_and_counted() {
     let labels = "protocol=\"json\",reason=\"max_meta_bytes\"";
     server.wait_for_metric(&format!("wigwag_closed_total{{{labels}}}"), 1);
     server.wait_for_metric("wigwag_connections", 0);
+}
+
+/// Half of a proxy's set-up: the proxy passes requests on, and the server was not told of it.
+#[test]
+fn forwarded_request_of_an_undeclared_proxy_on_this_machine_limited() {
+    let server = Running::start(Config {
+        limits: Limits {
+            max_connections_per_address: 2,
+            peer_message_burst: 5,
+            peer_messages_per_second: 1,
+            ..Limits::default()
+        },
+        ..Config::default()
+    });
+    let mut flooding = server.peer_by("X-Forwarded-For: 192.0.2.1");
+    for _ in 0..20 {
+        let _ = flooding.socket.send(Message::text(r#"{"type":"list"}"#));
+    }
+    let (code, reason) = flooding.closed();
+    assert_eq!(
+        (code, reason.as_str()),
+        (1008, "more than 1 messages a second")
+    );
+    let _held =
+        ["X-Real-IP: 192.0.2.2", "Forwarded: for=192.0.2.3"].map(|head| server.peer_by(head));
+    for head in ["X-Forwarded-For: 127.0.0.1\r\n", "Via: 1.1 proxy\r\n"] {
+        let answer = server.get("/", head);
+        assert_eq!(status(&answer), "429", "{head} {answer}");
+        let metrics = server.get("/metrics", head);
+        assert_ne!(status(&metrics), "200", "{head}");
+    }
+    // What does not come by the proxy is of this machine.
+    let _own = [(); 5].map(|()| server.peer());
+    assert_eq!(status(&server.get("/metrics", "")), "200");
 }
