@@ -75,7 +75,7 @@ const SINK: &[Known] = &[
     // Additions of ours.
     ("playout-delay", "gchararray", "auto", When::Ready),
     ("transcode", "WigwagTranscode", "when-needed", When::Ready),
-    ("max-consumers", "guint", "0", When::Ready),
+    ("max-consumers", "guint", "200", When::Ready),
     ("stats", "GstStructure", "", When::Never),
     ("do-retransmission", "gboolean", "true", When::Ready),
     ("meta", "GstStructure", "NULL", When::Any),

@@ -151,6 +151,10 @@ pub struct PublishArguments {
     #[arg(long, value_name = "RATE", value_parser = bitrate)]
     pub(crate) max_bitrate: Option<u32>,
 
+    /// How many viewers an input has at most; one more is refused with a reason; 0: any number [default: 200]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_viewers: Option<u32>,
+
     /// What viewers of a live source get: "low", pictures as soon as they come, or "smooth", held back a
     /// little so that an uneven network does not show; a file is always played smoothly
     #[arg(long, value_name = "LATENCY", value_enum, default_value_t)]
@@ -182,6 +186,7 @@ impl PublishArguments {
             latency: self.latency,
             transcode: self.transcode,
             max_bitrate: self.max_bitrate,
+            max_viewers: self.max_viewers,
         });
         Ok(cameras.collect())
     }
@@ -199,6 +204,7 @@ impl PublishArguments {
             insecure_tls: self.insecure_tls,
             stun_server: self.stun_server.clone(),
             max_bitrate: self.max_bitrate,
+            max_viewers: self.max_viewers,
             latency: self.latency,
             transcode: self.transcode,
         }
@@ -358,6 +364,7 @@ mod tests {
             "publish test --stun-server turn://x",
             "publish test --max-bitrate fast",
             "publish test --max-bitrate 5",
+            "publish test --max-viewers -1",
             "publish test --cafile x --insecure-tls",
         ] {
             assert!(parse(line).is_err(), "{line}");
@@ -368,6 +375,8 @@ mod tests {
         let arguments = parse(line).expect("a good line");
         assert_eq!(arguments.allowed_hosts.len(), 2);
         assert_eq!(arguments.allowed_origins.len(), 1);
+        let arguments = parse("publish test --max-viewers 0").expect("a good line");
+        assert_eq!(arguments.output().max_viewers, Some(0));
     }
 
     #[test]

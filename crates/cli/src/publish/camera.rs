@@ -12,6 +12,8 @@ pub(crate) struct Camera {
     pub(crate) latency: Latency,
     pub(crate) transcode: Transcode,
     pub(crate) max_bitrate: Option<u32>,
+    /// None leaves it to the sink.
+    pub(crate) max_viewers: Option<u32>,
 }
 
 /// An input and the name it is published under.

@@ -61,6 +61,7 @@ struct Entry {
     #[serde(default)]
     transcode: Transcode,
     max_bitrate: Option<String>,
+    max_viewers: Option<u32>,
 }
 
 /// A file of cameras, to be read again when it changes.
@@ -170,6 +171,7 @@ impl Entry {
             latency: self.latency,
             transcode: self.transcode,
             max_bitrate,
+            max_viewers: self.max_viewers,
         })
     }
 }
@@ -194,6 +196,7 @@ mod tests {
             rtsp_transport = "tcp"
             latency = "smooth"
             max_bitrate = "2M"
+            max_viewers = 30
 
             [[camera]]
             name = "Clip"
@@ -211,13 +214,14 @@ mod tests {
         assert_eq!(gate.sources.timeout, Some(Duration::from_secs(5)));
         assert_eq!(gate.sources.network.transport, RtspTransport::Tcp);
         assert_eq!(
-            (gate.latency, gate.max_bitrate),
-            (Latency::Smooth, Some(2_000_000))
+            (gate.latency, gate.max_bitrate, gate.max_viewers),
+            (Latency::Smooth, Some(2_000_000), Some(30))
         );
         assert_eq!(clip.named.input, Input::File("/etc/wigwag/clip.mp4".into()));
         let cafile = clip.sources.network.cafile.as_deref();
         assert_eq!(cafile, Some(Path::new("/etc/wigwag/ca.pem")));
         assert!(clip.sources.repeat);
+        assert_eq!(clip.max_viewers, None);
         assert!(read("").expect("none").is_empty());
     }
 

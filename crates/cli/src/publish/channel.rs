@@ -226,14 +226,14 @@ impl Channel {
                 self.progress.on_registered(registered, status);
             }
             OutputEvent::ViewerAdded => {
-                self.progress.on_viewer_added(status);
+                self.progress.on_viewer_added(status, Instant::now());
                 self.leave_at = None;
                 if std::mem::take(&mut self.is_left) {
                     return self.start(status);
                 }
             }
             OutputEvent::ViewerRemoved => {
-                self.progress.on_viewer_removed(status);
+                self.progress.on_viewer_removed(status, Instant::now());
                 self.leave_if_nobody_watches();
             }
             OutputEvent::Encoder(name) => self.progress.on_encoder(name, status),
@@ -264,6 +264,7 @@ impl Channel {
     /// Does what is due.
     pub(crate) fn on_time(&mut self, status: &Status) -> Fate {
         let now = Instant::now();
+        self.progress.on_time(status, now);
         let due = |time: &mut Option<Instant>| time.take_if(|time| *time <= now).is_some();
         if due(&mut self.settle_by) && !self.outlet.is_open() {
             return self.open();
@@ -310,6 +311,7 @@ impl Channel {
             self.output_at,
             self.source_at,
             self.leave_at,
+            self.progress.deadline(),
             look_after,
         ];
         own.into_iter().flatten().min()

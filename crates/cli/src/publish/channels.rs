@@ -66,6 +66,7 @@ impl Channels {
             latency: camera.latency,
             transcode: camera.transcode,
             max_bitrate: camera.max_bitrate,
+            max_viewers: camera.max_viewers,
             ..self.settings.clone()
         };
         let number = self.next;

@@ -46,6 +46,7 @@ mod tcp;
 mod test_pattern;
 mod track;
 mod tracks;
+mod viewer_lines;
 
 pub use arguments::PublishArguments;
 pub(crate) use run::{PublishError, run};

@@ -116,6 +116,9 @@ fn configure(sink: &WebRtcSink, name: &str, settings: &OutputSettings) {
         let start: u32 = sink.property("start-bitrate");
         sink.set_property("start-bitrate", start.min(rate));
     }
+    if let Some(viewers) = settings.max_viewers {
+        sink.set_property("max-consumers", viewers);
+    }
     let playout_delay = match settings.latency {
         Latency::Low => "auto",
         Latency::Smooth => "none",

@@ -11,6 +11,8 @@ pub(crate) struct OutputSettings {
     pub(crate) insecure_tls: bool,
     pub(crate) stun_server: Option<String>,
     pub(crate) max_bitrate: Option<u32>,
+    /// None leaves it to the sink; 0 is for no limit.
+    pub(crate) max_viewers: Option<u32>,
     pub(crate) latency: Latency,
     pub(crate) transcode: Transcode,
 }

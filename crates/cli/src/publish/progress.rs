@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::status::{self, Status};
+use super::viewer_lines::ViewerLines;
 
 /// What has to come before anything goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,7 @@ pub(super) struct Progress {
     server: String,
     registration: Registration,
     viewers: usize,
+    viewer_lines: ViewerLines,
     encoder: Option<String>,
     /// When it was asked last how many bytes were sent, and how many it were.
     sent: Option<(Instant, u64)>,
@@ -40,6 +42,7 @@ impl Progress {
             server: shown(server),
             registration: Registration::Never,
             viewers: 0,
+            viewer_lines: ViewerLines::default(),
             encoder: None,
             sent: None,
         }
@@ -77,14 +80,30 @@ impl Progress {
         self.registration = now;
     }
 
-    pub(super) fn on_viewer_added(&mut self, status: &Status) {
+    pub(super) fn on_viewer_added(&mut self, status: &Status, now: Instant) {
         self.viewers += 1;
-        self.say_unless_shown(status, &status::viewers(self.viewers));
+        if self.viewer_lines.handle_change(now) {
+            self.say_viewers(status);
+        }
     }
 
-    pub(super) fn on_viewer_removed(&mut self, status: &Status) {
+    pub(super) fn on_viewer_removed(&mut self, status: &Status, now: Instant) {
         self.viewers = self.viewers.saturating_sub(1);
-        self.say_unless_shown(status, &status::viewers(self.viewers));
+        if self.viewer_lines.handle_change(now) {
+            self.say_viewers(status);
+        }
+    }
+
+    /// Says what was held back, if it is time.
+    pub(super) fn on_time(&mut self, status: &Status, now: Instant) {
+        if self.viewer_lines.handle_timeout(now) {
+            self.say_viewers(status);
+        }
+    }
+
+    /// When to call [`on_time`](Self::on_time).
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.viewer_lines.poll_timeout()
     }
 
     /// An encoder starts.
@@ -142,6 +161,10 @@ impl Progress {
         format!("{name}: {}", parts.join(", "))
     }
 
+    fn say_viewers(&self, status: &Status) {
+        self.say_unless_shown(status, &status::viewers(self.viewers));
+    }
+
     /// Says what the line on a terminal shows anyway.
     fn say_unless_shown(&self, status: &Status, text: &str) {
         if !status.shows_line() {
@@ -180,7 +203,7 @@ mod tests {
         progress.on_registered(true, &status);
         assert_eq!(line(&mut progress, false), "Gate: no viewers");
 
-        progress.on_viewer_added(&status);
+        progress.on_viewer_added(&status, Instant::now());
         assert_eq!(line(&mut progress, true), "Gate: 1 viewer, passed through");
         progress.on_encoder("vp8enc".to_owned(), &status);
         progress.on_encoder("opusenc".to_owned(), &status);
@@ -192,8 +215,8 @@ mod tests {
             line(&mut progress, true),
             "Gate: 1 viewer, 0 kbit/s, passed through"
         );
-        progress.on_viewer_removed(&status);
-        progress.on_viewer_removed(&status);
+        progress.on_viewer_removed(&status, Instant::now());
+        progress.on_viewer_removed(&status, Instant::now());
         assert_eq!(line(&mut progress, false), "Gate: no viewers");
     }
 
@@ -221,7 +244,7 @@ mod tests {
             line(&mut progress, false),
             "Gate: no viewers, signalling lost, connecting again"
         );
-        progress.on_viewer_added(&status);
+        progress.on_viewer_added(&status, Instant::now());
         assert_eq!(
             progress.describe(Some(Awaited::Source), false, || 0),
             "Gate: 1 viewer, connecting to the source again"

@@ -26,6 +26,7 @@ use super::feeds::Feeds;
 use super::flow::{Flow, Watched};
 use super::pace::Liveness;
 use super::renditions::Running;
+use super::session_limits::{MAX_CONNECTING, SessionLimits};
 use super::sessions::Session;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
@@ -120,6 +121,7 @@ pub(super) struct Controlled {
     pub(super) reordered: BTreeSet<StreamId>,
     pub(super) sessions: BTreeMap<ViewerId, Session>,
     pub(super) viewers: BTreeMap<SessionId, ViewerId>,
+    pub(super) limits: SessionLimits,
     pub(super) unanswered: Unanswered,
     pub(super) next_viewer: u64,
     pub(super) next_attempt: u64,
@@ -146,11 +148,11 @@ impl Control {
             // Who does not listen any more has no need of events.
             _ => Ok(()),
         };
+        let max_consumers = usize::try_from(settings.max_consumers).unwrap_or(usize::MAX);
+        let max_consumers = NonZeroUsize::new(max_consumers);
         let config = PublicationConfig {
             stun_server,
-            max_viewers: usize::try_from(settings.max_consumers)
-                .ok()
-                .and_then(NonZeroUsize::new),
+            max_viewers: max_consumers.map(|most| most.saturating_add(MAX_CONNECTING)),
         };
         let publication = engine.publish(config, events);
         let publication = Arc::new(publication);
@@ -185,6 +187,7 @@ impl Control {
             reordered: BTreeSet::new(),
             sessions: BTreeMap::new(),
             viewers: BTreeMap::new(),
+            limits: SessionLimits::new(max_consumers),
             unanswered: Unanswered::default(),
             next_viewer: 0,
             next_attempt: 0,

@@ -25,6 +25,7 @@ mod pads;
 mod playout_delay;
 mod properties;
 mod renditions;
+mod session_limits;
 mod sessions;
 mod settings;
 mod signals;

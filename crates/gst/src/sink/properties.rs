@@ -9,8 +9,8 @@ use gstreamer as gst;
 use super::congestion_control::CongestionControl;
 use super::later;
 use super::settings::{
-    MAX_BITRATE, MIN_BITRATE, SIGNALLING_HOST, SIGNALLING_PORT, START_BITRATE, STUN_SERVER,
-    Settings, WEB_ADDRESS, WEB_DIRECTORY,
+    MAX_BITRATE, MAX_CONSUMERS, MIN_BITRATE, SIGNALLING_HOST, SIGNALLING_PORT, START_BITRATE,
+    STUN_SERVER, Settings, WEB_ADDRESS, WEB_DIRECTORY,
 };
 use super::transcode::Transcode;
 use crate::log;
@@ -72,6 +72,7 @@ fn media() -> Vec<glib::ParamSpec> {
         glib::ParamSpecUInt::builder("max-consumers")
             .nick("Most consumers")
             .blurb("How many viewers there are at most; more are refused with a reason; 0 for no limit")
+            .default_value(MAX_CONSUMERS)
             .mutable_ready()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")

@@ -12,6 +12,7 @@ use wigwag_media::session::{EndReason, OfferExtent, SessionConfig};
 
 use super::consumer::Consumer;
 use super::control::Controlled;
+use super::session_limits::{Displaced, DisplacedReason};
 use super::snapshot::{RefusedSnapshot, SessionSnapshot};
 use super::streams::Stream;
 use crate::log;
@@ -55,9 +56,17 @@ impl Controlled {
         let Some(sink) = self.sink.upgrade() else {
             return;
         };
-        gst::info!(log::SINK, obj = sink, "session {id} with {peer}");
         let viewer = ViewerId(self.next_viewer);
+        match self.limits.handle_call(viewer, peer, Instant::now()) {
+            Ok(None) => {}
+            Ok(Some(displaced)) => self.displace(displaced),
+            Err(reason) => return self.refuse(&id, &reason.to_string()),
+        }
         self.next_viewer += 1;
+        if offer.is_some() {
+            self.limits.handle_answer(viewer);
+        }
+        gst::info!(log::SINK, obj = sink, "session {id} with {peer}");
         let consumer = Consumer::new(id.as_str(), peer.as_str(), viewer, self.snapshot.clone());
         let session = Session {
             id: id.clone(),
@@ -128,6 +137,7 @@ impl Controlled {
                 if let Some(session) = self.sessions.get_mut(viewer) {
                     session.awaits_answer = false;
                 }
+                self.limits.handle_answer(*viewer);
                 let preferred = self.preferred();
                 self.publication
                     .accept_answer(*viewer, sdp.into_string(), preferred);
@@ -175,9 +185,13 @@ impl Controlled {
             }
             ViewerEvent::Negotiated(agreed) => self.on_negotiated(viewer, &agreed, now),
             ViewerEvent::Refused(streams) => self.on_refused(viewer, &streams),
+            ViewerEvent::Checked => self.limits.handle_check(viewer),
             ViewerEvent::Connected => {
                 gst::info!(log::SINK, "session {} is connected", session.id);
-                self.audience.connected(viewer);
+                match self.limits.handle_connection(viewer) {
+                    Ok(()) => self.audience.connected(viewer),
+                    Err(reason) => self.end_session(viewer, Some(&reason.to_string())),
+                }
             }
             ViewerEvent::KeyFrameWanted(stream) => {
                 let requested = self.audience.key_frame_wanted(viewer, stream, now);
@@ -228,6 +242,17 @@ impl Controlled {
             self.say(|signaller| signaller.end_session(&session.id, reason));
         }
         self.forget_session(viewer);
+    }
+
+    /// Ends a session that makes way for another.
+    fn displace(&mut self, displaced: Displaced) {
+        let Displaced { viewer, reason } = displaced;
+        if let Some(session) = self.sessions.get_mut(&viewer) {
+            gst::info!(log::SINK, "session {} ends: {reason}", session.id);
+            // It may have been about to answer.
+            session.awaits_answer &= reason == DisplacedReason::CalledAgain;
+        }
+        self.end_session(viewer, Some(&reason.to_string()));
     }
 
     /// What viewers get that leave the choice: what is passed through, and else what runs already.
@@ -344,6 +369,7 @@ impl Controlled {
 
     fn forget_session(&mut self, viewer: ViewerId) {
         self.audience.left(viewer, Instant::now());
+        self.limits.handle_end(viewer);
         self.snapshot.remove_session(viewer);
         let Some(session) = self.sessions.remove(&viewer) else {
             return;

@@ -15,6 +15,8 @@ use crate::{signalling_server, web_server};
 pub(super) const MIN_BITRATE: u32 = 1_000;
 pub(super) const MAX_BITRATE: u32 = 8_192_000;
 pub(super) const START_BITRATE: u32 = 2_048_000;
+/// Ours: one that strangers reach must not take any number.
+pub(super) const MAX_CONSUMERS: u32 = 200;
 pub(super) const STUN_SERVER: &str = "stun://stun.l.google.com:19302";
 pub(super) const SIGNALLING_HOST: &str = "0.0.0.0";
 pub(super) const SIGNALLING_PORT: u32 = 8443;
@@ -57,7 +59,7 @@ impl Default for Settings {
             retransmission: true,
             playout_delay: PlayoutDelaySetting::default(),
             transcode: Transcode::default(),
-            max_consumers: 0,
+            max_consumers: MAX_CONSUMERS,
             meta: None,
             run_signalling_server: false,
             signalling_server: signalling_server::Settings {

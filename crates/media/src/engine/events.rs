@@ -47,6 +47,8 @@ pub enum ViewerEvent {
     Negotiated(Vec<(StreamId, Vec<u32>)>),
     /// Streams that the viewer takes nothing of, though it takes others.
     Refused(Vec<StreamId>),
+    /// A connectivity check of the viewer came, or the answer to one: it has our description, and reaches us.
+    Checked,
     /// Media may flow.
     Connected,
     /// The viewer cannot go on with this stream without a key frame.

@@ -103,6 +103,8 @@ pub struct Session {
     state: State,
     started: Instant,
     last_received: Instant,
+    /// Whether a connectivity check or the answer to one came.
+    checked: bool,
     library_deadline: Instant,
     now: Instant,
     estimate: Estimate,
@@ -141,6 +143,8 @@ pub enum SessionEvent {
     /// To be sent to the viewer again, for [`bundle_section`](Session::bundle_section): the section for which it was sent
     /// before was refused.
     LocalCandidate(String),
+    /// A connectivity check of the viewer came, or the answer to one: it has our description, and reaches us.
+    Checked,
     /// Media may flow.
     Connected,
     /// The viewer cannot go on with this stream without a key frame.

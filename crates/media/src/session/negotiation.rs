@@ -279,6 +279,7 @@ impl Session {
             state: State::SettingUp,
             started: now,
             last_received: now,
+            checked: false,
             library_deadline: now,
             now,
             estimate: Estimate::new(),

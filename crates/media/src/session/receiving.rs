@@ -11,7 +11,7 @@ use str0m::Input;
 use str0m::net::{Protocol, Receive};
 
 use super::path::{Ends, is_stun};
-use super::{Session, State};
+use super::{Session, SessionEvent, State};
 
 /// An address that nobody has: the library looks at the integrity of a check that comes from there.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
@@ -46,6 +46,7 @@ impl Session {
         self.operate(now, |rtc| rtc.handle_input(input));
         if stun {
             self.last_received = now;
+            self.on_check();
         }
         self.feedback.on_received(datagram, now);
         self.statistics.datagrams_received += 1;
@@ -68,6 +69,13 @@ impl Session {
     /// password of the session.
     pub fn recognises(&self, destination: SocketAddr, datagram: &[u8], now: Instant) -> bool {
         is_stun(datagram) && self.accepted(NOWHERE, destination, datagram, now).is_some()
+    }
+
+    fn on_check(&mut self) {
+        let is_first = !std::mem::replace(&mut self.checked, true);
+        if is_first && self.state == State::SettingUp {
+            self.events.push_back(SessionEvent::Checked);
+        }
     }
 
     /// The datagram as the library takes it, if it does.

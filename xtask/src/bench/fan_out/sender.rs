@@ -70,10 +70,12 @@ impl Sender {
         let mut command = match (implementation, source) {
             (Implementation::Wigwag { program, .. }, Source::Film(film)) => {
                 let mut command = Command::new(program);
-                command
-                    .arg("publish")
-                    .arg(film)
-                    .args(["--loop", "--server", &uri]);
+                command.arg("publish").arg(film).args([
+                    "--loop",
+                    "--max-viewers=0",
+                    "--server",
+                    &uri,
+                ]);
                 command
             }
             (Implementation::Wigwag { plugin, .. }, Source::Live) => ours_live(plugin, &uri),
@@ -214,6 +216,7 @@ fn ours_live(plugin: &Path, uri: &str) -> Command {
         .args(["-q", "videotestsrc", "is-live=true", "!", caps, "!"])
         .args(["webrtcsink", "stun-server=\"\"", "video-caps=video/x-vp8"])
         .args(["congestion-control=disabled", "max-bitrate=1000000"])
+        .arg("max-consumers=0")
         .arg(format!("signaller::uri={uri}"))
         .env("GST_PLUGIN_PATH", plugin);
     command

@@ -89,6 +89,7 @@ impl Viewer {
                 SessionEvent::Negotiated(streams) => ViewerEvent::Negotiated(streams),
                 SessionEvent::Refused(streams) => ViewerEvent::Refused(streams),
                 SessionEvent::LocalCandidate(candidate) => self.local_candidate(candidate),
+                SessionEvent::Checked => ViewerEvent::Checked,
                 SessionEvent::Connected => ViewerEvent::Connected,
                 SessionEvent::Switched(rendition) => ViewerEvent::Switched(rendition),
                 SessionEvent::KeyFrameWanted(stream) => {
