@@ -33,6 +33,27 @@ fn first_bitrate(properties: &str) -> (Sender, Viewer, gst::Element) {
 }
 
 #[test]
+fn third_codec_is_refused_in_words_unless_the_viewer_takes_one_that_runs() {
+    let sender = Sender::playing(VIDEO);
+    let viewers = ["H264", "VP9"].map(|codec| only(&sender, codec));
+    for viewer in &viewers {
+        viewer.wait_frames(5);
+    }
+    let reason = only(&sender, "AV1").wait_end();
+    assert!(reason.contains("as many codecs as may be at once"), "{reason}");
+    assert!(reason.contains("H.264 and VP9"), "{reason}");
+    let third = sender.viewer();
+    third.wait_frames(5);
+    assert_eq!(sender.encoders().len(), 2);
+    // Every viewer has VP8 or H.264, and nobody is kept out by who asks for another codec.
+    let [_, rare] = viewers;
+    only(&sender, "VP8").wait_frames(5);
+    let reason = rare.wait_end();
+    assert!(reason.contains("gave way"), "{reason}");
+    third.wait_frames(5);
+}
+
+#[test]
 fn ten_viewers_share_one_encoder() {
     let sender = Sender::playing(&format!("{VIDEO} {AUDIO}"));
     let viewers: Vec<_> = (0..10).map(|_| sender.viewer()).collect();

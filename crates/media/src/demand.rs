@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::vote;
+
 /// A bitrate in bit/s.
 pub type Bitrate = u64;
 
@@ -23,6 +25,11 @@ pub struct StreamId(pub u32);
 /// A session with a viewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ViewerId(pub u64);
+
+/// Whose viewer it is: sessions of one peer have the same number. What a peer may cause, it may cause once, however many sessions
+/// it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerKey(pub u64);
 
 /// One encoding of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +62,8 @@ pub struct Viewer {
     pub codec: u32,
     /// What it can take of this stream ([`usable`]); none if nothing limits it.
     pub usable: Option<Bitrate>,
+    /// Whether it has a say in the rate: see [`vote`].
+    pub votes: bool,
 }
 
 /// The sender's limits.
@@ -83,30 +92,47 @@ pub fn usable(estimate: Bitrate, audio: Bitrate, protection: Bitrate) -> Bitrate
     used.saturating_sub(audio).saturating_sub(protection)
 }
 
+impl Viewer {
+    /// The one rendition of its stream in its codec.
+    pub fn rendition(&self) -> RenditionId {
+        RenditionId {
+            stream: self.stream,
+            codec: self.codec,
+            level: 0,
+        }
+    }
+
+    /// What it votes for, if it votes. One below the floor neither lowers the rate nor, being alone, raises it.
+    pub fn vote(&self, policy: &Policy) -> Option<Bitrate> {
+        let rate = self.usable.unwrap_or(policy.max_bitrate);
+        (self.votes && rate >= policy.floor).then_some(policy.limited(rate))
+    }
+}
+
+impl Policy {
+    /// The rate within the limits.
+    pub fn limited(&self, rate: Bitrate) -> Bitrate {
+        rate.min(self.max_bitrate).max(self.min_bitrate)
+    }
+}
+
 /// Computes the demand of all viewers.
 ///
-/// A rendition follows the viewer that can take the least, among those that can take the floor; if
+/// A rendition has the rate that those of its viewers agree on that vote and can take the floor ([`vote::common_rate`]); if
 /// none can, it is at the floor. One viewer alone is followed exactly.
 pub fn demand(policy: &Policy, viewers: impl IntoIterator<Item = Viewer>) -> Demand {
     let mut demand = Demand::default();
-    let limit = |rate: Bitrate| rate.min(policy.max_bitrate).max(policy.min_bitrate);
+    let mut votes: BTreeMap<RenditionId, Vec<Bitrate>> = BTreeMap::new();
     for viewer in viewers {
-        let rendition = RenditionId {
-            stream: viewer.stream,
-            codec: viewer.codec,
-            level: 0,
-        };
+        let rendition = viewer.rendition();
         demand.given.insert((viewer.id, viewer.stream), rendition);
-        // A viewer below the floor neither lowers the rate nor, being alone, raises it.
-        let rate = viewer.usable.unwrap_or(policy.max_bitrate);
-        let followed = (rate >= policy.floor).then_some(limit(rate));
-        let wanted = demand.renditions.entry(rendition).or_insert(Bitrate::MAX);
-        *wanted = (*wanted).min(followed.unwrap_or(Bitrate::MAX));
+        let votes = votes.entry(rendition).or_default();
+        votes.extend(viewer.vote(policy));
     }
-    for wanted in demand.renditions.values_mut() {
-        if *wanted == Bitrate::MAX {
-            *wanted = limit(policy.floor);
-        }
+    for (rendition, mut votes) in votes {
+        let rate = vote::common_rate(&mut votes);
+        let rate = rate.unwrap_or_else(|| policy.limited(policy.floor));
+        demand.renditions.insert(rendition, rate);
     }
     demand
 }
@@ -130,6 +156,7 @@ mod tests {
             stream: StreamId(0),
             codec,
             usable,
+            votes: true,
         }
     }
 
@@ -162,6 +189,13 @@ mod tests {
     }
 
     #[test]
+    fn viewer_without_a_vote_lowers_nothing() {
+        let mut viewers = [viewer(1, 0, Some(4_000_000)), viewer(2, 0, Some(900_000))];
+        viewers[1].votes = false;
+        assert_eq!(rates(&viewers), [4_000_000]);
+    }
+
+    #[test]
     fn two_codecs_are_two_renditions() {
         let viewers = [
             viewer(1, 0, Some(2_000_000)),
@@ -188,6 +222,7 @@ mod tests {
                     stream: StreamId(stream),
                     codec,
                     usable,
+                    votes: true,
                 })
                 .collect()
         })
@@ -207,13 +242,13 @@ mod tests {
         }
 
         #[test]
-        fn nobody_above_the_floor_gets_more_than_it_can_take(viewers in viewers()) {
+        fn rates_are_within_the_limits_and_somebody_can_take_them(viewers in viewers()) {
             let demand = demand(&POLICY, viewers.iter().copied());
-            for viewer in viewers {
-                let rate = demand.renditions[&demand.given[&(viewer.id, viewer.stream)]];
+            for (rendition, rate) in demand.renditions {
                 prop_assert!((DEFAULT_FLOOR..=POLICY.max_bitrate).contains(&rate));
-                let usable = viewer.usable.unwrap_or(Bitrate::MAX);
-                prop_assert!(rate <= usable || usable < DEFAULT_FLOOR);
+                let mut of_it = viewers.iter().filter(|viewer| viewer.rendition() == rendition);
+                let is_taken = of_it.any(|viewer| viewer.usable.unwrap_or(Bitrate::MAX) >= rate);
+                prop_assert!(is_taken || rate == DEFAULT_FLOOR);
             }
         }
 

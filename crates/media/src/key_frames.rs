@@ -1,13 +1,14 @@
 //! When a rendition makes a key frame. No clock; time comes in.
 //!
 //! A key frame costs every viewer of its rendition, so it is made for all who wait for one at once, and
-//! not more often than the interval. A viewer that asks all day does not tax the others: it has a number of
-//! key frames of its own, which comes back slowly, and beyond that sees those that are made for others.
+//! not more often than the interval. A peer that asks all day does not tax the others: it has a number of
+//! key frames of its own, for all its sessions, which comes back slowly, and beyond that sees those that are made for others. One that
+//! leaves and calls again goes on with what it had left.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::demand::ViewerId;
+use crate::demand::PeerKey;
 
 /// Between two key frames of a rendition.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(400);
@@ -28,23 +29,26 @@ pub const STORM_SETTLES: Duration = Duration::from_millis(50);
 /// But not sooner than this after the one before.
 pub const MIN_INTERVAL_AT_FIRST: Duration = Duration::from_millis(200);
 
-/// Key frames that a viewer may cause at once. Joining, two switches and a loss or two are fewer.
+/// Key frames that a peer may cause at once. Joining, two switches and a loss or two are fewer.
 pub const MAX_REQUESTS: u32 = 8;
 
-/// A viewer that caused all of them may cause one more after this, and that is six a minute. One that watches
+/// A peer that caused all of them may cause one more after this, and that is six a minute. One that watches
 /// alone may always: it taxes nobody.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The peers at most of which it is known how many key frames they caused. Of more, those that caused the fewest are
+/// forgotten.
+pub const MAX_ASKERS: usize = 1_024;
+
 /// Key frames of one rendition. The owner calls [`request`](Self::request) whenever a viewer asks,
-/// [`due`](Self::due) at [`deadline`](Self::deadline) and after requests, and
-/// [`forget`](Self::forget) when a viewer leaves.
+/// [`due`](Self::due) at [`deadline`](Self::deadline) and after requests.
 #[derive(Debug, Default)]
 pub struct KeyFrames {
     last_made: Option<Instant>,
     /// When the first asked whose wish is not fulfilled yet.
     wanted_since: Option<Instant>,
     /// Who asked.
-    askers: BTreeMap<ViewerId, Asker>,
+    askers: BTreeMap<PeerKey, Asker>,
     /// When a wish was last accepted.
     last_asked: Option<Instant>,
     /// How many asked in the current second, and when it began.
@@ -76,9 +80,9 @@ impl KeyFrames {
         Self::default()
     }
 
-    /// A viewer asks for a key frame. `alone` says that nobody else is sent this rendition.
-    pub fn request(&mut self, viewer: ViewerId, alone: bool, now: Instant) -> Requested {
-        let known = self.askers.get(&viewer);
+    /// A viewer of a peer asks for a key frame. `alone` says that no other peer is sent this rendition.
+    pub fn request(&mut self, peer: PeerKey, alone: bool, now: Instant) -> Requested {
+        let known = self.askers.get(&peer);
         // Asking again before anything was made is the same wish.
         let repeated = match (self.wanted_since, known) {
             (Some(since), Some(asker)) => asker.asked >= since,
@@ -90,7 +94,8 @@ impl KeyFrames {
             if !alone && begin + PATIENCE > rested {
                 return Requested::TooOften;
             }
-            self.askers.insert(viewer, Asker { asked: now, rested });
+            self.make_room(now);
+            self.askers.insert(peer, Asker { asked: now, rested });
             self.count(now);
         }
         self.wanted_since.get_or_insert(now);
@@ -132,9 +137,19 @@ impl KeyFrames {
         self.wanted_since = None;
     }
 
-    /// The viewer left.
-    pub fn forget(&mut self, viewer: ViewerId) {
-        self.askers.remove(&viewer);
+    /// Forgets those who have all of their key frames again, and then those who have most of them, if there are too many to know.
+    fn make_room(&mut self, now: Instant) {
+        if self.askers.len() < MAX_ASKERS {
+            return;
+        }
+        self.askers.retain(|_, asker| asker.rested > now);
+        while self.askers.len() >= MAX_ASKERS {
+            let fewest = self.askers.iter().min_by_key(|(_, asker)| asker.rested);
+            let Some(fewest) = fewest.map(|(peer, _)| *peer) else {
+                return;
+            };
+            self.askers.remove(&fewest);
+        }
     }
 
     fn is_storm(&self) -> bool {
@@ -169,10 +184,10 @@ mod tests {
         let start = Instant::now();
         let mut key_frames = KeyFrames::new();
         assert_eq!(key_frames.deadline(), None);
-        key_frames.request(ViewerId(1), false, start);
+        key_frames.request(PeerKey(1), false, start);
         assert!(key_frames.due(start));
         assert!(!key_frames.due(start));
-        key_frames.request(ViewerId(2), false, start + MS);
+        key_frames.request(PeerKey(2), false, start + MS);
         assert_eq!(key_frames.deadline(), Some(start + MIN_INTERVAL));
         assert!(!key_frames.due(start + MIN_INTERVAL - MS));
         assert!(key_frames.due(start + MIN_INTERVAL));
@@ -183,7 +198,7 @@ mod tests {
         let start = Instant::now();
         let mut key_frames = KeyFrames::new();
         for viewer in 0..5 {
-            key_frames.request(ViewerId(viewer), false, start);
+            key_frames.request(PeerKey(viewer), false, start);
         }
         assert!(key_frames.due(start));
         assert_eq!(key_frames.deadline(), None);
@@ -194,7 +209,7 @@ mod tests {
         let start = Instant::now();
         let mut key_frames = KeyFrames::new();
         key_frames.made(start);
-        key_frames.request(ViewerId(1), false, start + MS);
+        key_frames.request(PeerKey(1), false, start + MS);
         key_frames.made(start + 2 * MS);
         assert_eq!(key_frames.deadline(), None);
     }
@@ -206,7 +221,7 @@ mod tests {
         let mut made = 0;
         for number in 0..500 {
             let now = start + 10 * MS * number;
-            key_frames.request(ViewerId(u64::from(number)), false, now);
+            key_frames.request(PeerKey(u64::from(number)), false, now);
             made += u32::from(key_frames.due(now));
         }
         // Five seconds: the first at once, three more soon, then one a second.
@@ -226,7 +241,7 @@ mod tests {
             let mut viewers = 0;
             for elapsed in 0..1_500 {
                 while viewers < 100 && viewers * within <= elapsed * 99 {
-                    let viewer = ViewerId(crowd as u64 * 100 + viewers);
+                    let viewer = PeerKey(crowd as u64 * 100 + viewers);
                     key_frames.request(viewer, false, now);
                     viewers += 1;
                 }
@@ -245,7 +260,7 @@ mod tests {
     fn a_viewer_that_asks_all_day_is_told_apart_and_others_are_served() {
         let start = Instant::now();
         let mut key_frames = KeyFrames::new();
-        let greedy = ViewerId(1);
+        let greedy = PeerKey(1);
         let (mut made, mut refused) = (0, 0);
         let seconds = 600;
         for number in 0..seconds * 100 {
@@ -254,7 +269,7 @@ mod tests {
             made += u32::from(key_frames.due(now));
             if number % 3_000 == 1_500 {
                 assert_eq!(
-                    key_frames.request(ViewerId(2), false, now),
+                    key_frames.request(PeerKey(2), false, now),
                     Requested::Accepted
                 );
             }
@@ -270,7 +285,7 @@ mod tests {
         let start = Instant::now();
         let mut key_frames = KeyFrames::new();
         let mut ask = |now| {
-            let accepted = key_frames.request(ViewerId(1), false, now) == Requested::Accepted;
+            let accepted = key_frames.request(PeerKey(1), false, now) == Requested::Accepted;
             accepted && key_frames.due(now)
         };
         let second = Duration::from_secs(1);
@@ -290,23 +305,33 @@ mod tests {
         let mut key_frames = KeyFrames::new();
         for number in 0..1_000 {
             let now = start + MIN_INTERVAL_IN_STORM * number;
-            let requested = key_frames.request(ViewerId(1), true, now);
+            let requested = key_frames.request(PeerKey(1), true, now);
             assert_eq!(requested, Requested::Accepted);
             assert!(key_frames.due(now));
         }
         // When another comes, it has one as soon as who used all of its own up.
         let now = start + MIN_INTERVAL_IN_STORM * 1_000 + PATIENCE;
-        let requested = key_frames.request(ViewerId(1), false, now);
+        let requested = key_frames.request(PeerKey(1), false, now);
         assert_eq!(requested, Requested::Accepted);
     }
 
     #[test]
-    fn who_left_is_forgotten() {
+    fn peers_beyond_the_limit_are_forgotten_and_a_greedy_one_is_not() {
+        let start = Instant::now();
         let mut key_frames = KeyFrames::new();
-        for viewer in 0..1_000 {
-            key_frames.request(ViewerId(viewer), false, Instant::now());
-            key_frames.forget(ViewerId(viewer));
+        let greedy = PeerKey(u64::MAX);
+        for number in 0..MAX_REQUESTS {
+            let now = start + MIN_INTERVAL * number;
+            assert_eq!(key_frames.request(greedy, false, now), Requested::Accepted);
+            assert!(key_frames.due(now));
         }
-        assert!(key_frames.askers.is_empty());
+        let now = start + MIN_INTERVAL * MAX_REQUESTS;
+        for peer in 0..3 * MAX_ASKERS as u64 {
+            key_frames.request(PeerKey(peer), false, now);
+            key_frames.made(now);
+        }
+        assert!(key_frames.askers.len() <= MAX_ASKERS);
+        let requested = key_frames.request(greedy, false, now + MS);
+        assert_eq!(requested, Requested::TooOften);
     }
 }

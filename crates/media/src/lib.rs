@@ -10,6 +10,7 @@
 //! * [`encoder_control`]: the rate that is set on an encoder, so that its output has the target bitrate;
 //! * [`key_frame_detection`]: which packets a key frame begins with;
 //! * [`key_frames`]: when a rendition makes one;
+//! * [`vote`]: the rate of a rendition that several viewers get;
 //! * `viewer`, with the feature of that name: a receiver for tests and for load.
 
 pub mod audience;
@@ -24,6 +25,7 @@ pub mod key_frames;
 pub mod session;
 #[cfg(feature = "viewer")]
 pub mod viewer;
+pub mod vote;
 
 use str0m::config::CryptoProvider;
 

@@ -4,6 +4,7 @@
 //! calls under no lock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::RandomState;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -122,6 +123,8 @@ pub(super) struct Controlled {
     pub(super) sessions: BTreeMap<ViewerId, Session>,
     pub(super) viewers: BTreeMap<SessionId, ViewerId>,
     pub(super) limits: SessionLimits,
+    /// Of its own, so that nobody can choose whose [`PeerKey`](wigwag_media::demand::PeerKey) to have.
+    pub(super) peer_hasher: RandomState,
     pub(super) unanswered: Unanswered,
     pub(super) next_viewer: u64,
     pub(super) next_attempt: u64,
@@ -188,6 +191,7 @@ impl Control {
             sessions: BTreeMap::new(),
             viewers: BTreeMap::new(),
             limits: SessionLimits::new(max_consumers),
+            peer_hasher: RandomState::new(),
             unanswered: Unanswered::default(),
             next_viewer: 0,
             next_attempt: 0,
@@ -250,7 +254,12 @@ impl Controlled {
                 _ if self.stopping.load(Ordering::SeqCst) => break,
                 Err(RecvTimeoutError::Disconnected) => break,
                 Ok(message) => self.on_message(message),
-                Err(RecvTimeoutError::Timeout) => self.audience.wake(Instant::now()),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            // Also while messages come all the time.
+            let now = Instant::now();
+            if self.audience.deadline().is_some_and(|due| due <= now) {
+                self.audience.wake(now);
             }
             self.look_after_pads();
             self.look_after_encoders();

@@ -63,6 +63,9 @@ impl Controlled {
             codecs: offer.codecs,
         };
         self.audience.set_stream(id, self.rate(&stream));
+        let common = stream.codecs.iter().filter(|codec| codec.format.is_common);
+        self.audience
+            .set_common_codecs(id, common.map(|codec| codec.number));
         let gone = known.iter().flat_map(|known| &known.codecs);
         let gone = gone.filter(|codec| stream.codec(codec.number).is_none());
         let gone: Vec<_> = gone.map(|codec| codec.number).collect();

@@ -1,11 +1,13 @@
 //! Sessions with viewers, from the request to the end.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use wigwag_client::{Candidate, Description, PeerId, Sdp, SessionId};
-use wigwag_media::demand::{StreamId, ViewerId};
+use wigwag_media::audience::NoCodecLeft;
+use wigwag_media::demand::{PeerKey, StreamId, ViewerId};
 use wigwag_media::engine::{Negotiation, PublicationEvent, ViewerEvent};
 use wigwag_media::key_frames::Requested;
 use wigwag_media::session::{EndReason, OfferExtent, SessionConfig};
@@ -283,7 +285,33 @@ impl Controlled {
         if taken.is_empty() {
             return self.end_session(viewer, Some("there is nothing to send any more"));
         }
-        self.audience.joined(viewer, &taken, now);
+        let Some(session) = self.sessions.get(&viewer) else {
+            return;
+        };
+        let peer = PeerKey(self.peer_hasher.hash_one(session.peer.as_str()));
+        match self.audience.joined(viewer, peer, &taken, now) {
+            Ok(left) => {
+                let reason = "its codec gave way to one that every viewer has";
+                for viewer in left {
+                    self.end_session(viewer, Some(reason));
+                }
+            }
+            Err(none) => {
+                let reason = self.no_codec_left(&none);
+                gst::warning!(log::SINK, "session {} is refused: {reason}", session.id);
+                self.end_session(viewer, Some(&reason));
+            }
+        }
+    }
+
+    fn no_codec_left(&self, none: &NoCodecLeft) -> String {
+        let stream = self.streams.get(&none.stream);
+        let codec = |number: &u32| Some(stream?.codec(*number)?.format.spelled());
+        let names: Vec<_> = none.codecs.iter().filter_map(codec).collect();
+        format!(
+            "a stream is sent in {}, which is as many codecs as may be at once, and the viewer takes none of them",
+            names.join(" and ")
+        )
     }
 
     /// The codecs of a stream changed: each viewer gets what it takes of what there is now.

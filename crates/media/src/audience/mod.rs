@@ -11,29 +11,32 @@
 //!   [`wake`](Audience::wake) at [`deadline`](Audience::deadline).
 //! * Time never goes backwards.
 //!
+//! Rates are decided every [`RATE_INTERVAL`] at most, by the votes of viewers ([`vote`](crate::vote)); joins, ends and key frames are
+//! acted upon at once.
+//!
 //! A viewer of a stream that comes encoded waits for the source's next key frame. Where that is far away, a viewer that
 //! takes another codec of the stream is given that, transcoded, until the source's next key frame is there.
 
+mod codecs;
+mod rates;
 mod source;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::demand::{self, Bitrate, Handover, Policy, RenditionId, StreamId, Viewer, ViewerId};
+use crate::demand::{self, Bitrate, Handover, PeerKey, Policy, RenditionId, StreamId, ViewerId};
 use crate::key_frames::{KeyFrames, Requested};
+use crate::vote::Voter;
+use codecs::SentCodecs;
+pub use codecs::{MAX_ENCODED_CODECS, NoCodecLeft};
+pub use rates::RATE_INTERVAL;
+use rates::RateDecisions;
 use source::Source;
 pub use source::{ANSWER_TIME, PATIENCE};
 
 /// A rendition that nobody watches any more is kept for this long: whoever comes back, or reloads a page,
 /// finds it running.
 pub const LINGER: Duration = Duration::from_secs(5);
-
-/// An encoder is told a new rate if it differs by more than this, in percent: each change costs it some
-/// of its rate control's memory.
-const WORTHWHILE_PERCENT: u64 = 3;
-
-/// A viewer's path is tried for this much more than is sent, in percent, so that the rate can rise.
-const WISH_PERCENT: u64 = 150;
 
 /// What a stream carries, as far as rates go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,13 +105,19 @@ pub struct Audience {
     start_bitrate: Option<Bitrate>,
     streams: BTreeMap<StreamId, StreamRate>,
     sources: BTreeMap<StreamId, Source>,
+    /// Codecs of streams that every viewer has one of.
+    common: BTreeMap<StreamId, BTreeSet<u32>>,
     viewers: BTreeMap<ViewerId, Watching>,
     renditions: BTreeMap<RenditionId, Rendition>,
+    decisions: RateDecisions,
+    /// When the first of those who wait for a source's key frame has waited long enough.
+    help_at: Option<Instant>,
     actions: VecDeque<Action>,
 }
 
 #[derive(Debug)]
 struct Watching {
+    peer: PeerKey,
     streams: BTreeMap<StreamId, Watched>,
     estimate: Option<Bitrate>,
     told: Option<(Bitrate, Bitrate)>,
@@ -129,6 +138,7 @@ struct Watched {
     given: Option<RenditionId>,
     /// Since when it waits for a key frame of what comes encoded.
     waits_since: Option<Instant>,
+    voter: Voter,
 }
 
 #[derive(Debug)]
@@ -146,8 +156,11 @@ impl Audience {
             start_bitrate,
             streams: BTreeMap::new(),
             sources: BTreeMap::new(),
+            common: BTreeMap::new(),
             viewers: BTreeMap::new(),
             renditions: BTreeMap::new(),
+            decisions: RateDecisions::default(),
+            help_at: None,
             actions: VecDeque::new(),
         }
     }
@@ -158,8 +171,26 @@ impl Audience {
         self.sources.entry(stream).or_default();
     }
 
-    /// A viewer takes these codecs of these streams; the first of each was agreed on.
-    pub fn joined(&mut self, viewer: ViewerId, taken: &[(StreamId, Vec<u32>)], now: Instant) {
+    /// Says which codecs of a stream every viewer has one of: others give way to these.
+    pub fn set_common_codecs(&mut self, stream: StreamId, codecs: impl IntoIterator<Item = u32>) {
+        self.common.insert(stream, codecs.into_iter().collect());
+    }
+
+    /// A viewer of a peer takes these codecs of these streams; the first of each was agreed on. Where that may not be begun, since
+    /// the stream is encoded in [`MAX_ENCODED_CODECS`] already, it gets one of those.
+    ///
+    /// Returns whose codec had to give way and who takes no other: they have left, and the owner ends their sessions.
+    ///
+    /// # Errors
+    ///
+    /// It takes none of those; then it has not joined.
+    pub fn joined(
+        &mut self,
+        viewer: ViewerId,
+        peer: PeerKey,
+        taken: &[(StreamId, Vec<u32>)],
+        now: Instant,
+    ) -> Result<Vec<ViewerId>, NoCodecLeft> {
         let watched = taken.iter().filter_map(|(stream, codecs)| {
             let watched = Watched {
                 takes: codecs.clone(),
@@ -168,17 +199,21 @@ impl Audience {
                 next: None,
                 given: None,
                 waits_since: None,
+                voter: Voter::default(),
             };
             Some((*stream, watched))
         });
-        let watching = Watching {
+        let mut watching = Watching {
+            peer,
             streams: watched.collect(),
             estimate: None,
             told: None,
             connected: false,
         };
+        let left = self.choose_codecs(&mut watching)?;
         self.viewers.insert(viewer, watching);
         self.decide(Some(viewer), now);
+        Ok(left)
     }
 
     /// Media may flow to the viewer.
@@ -190,13 +225,16 @@ impl Audience {
 
     /// What the path to a viewer can take, all its streams together.
     pub fn estimate(&mut self, viewer: ViewerId, rate: Bitrate, now: Instant) {
-        if let Some(watching) = self.viewers.get_mut(&viewer) {
+        if let Some(watching) = self.viewers.get_mut(&viewer)
+            && watching.estimate != Some(rate)
+        {
             watching.estimate = Some(rate);
-            self.decide(None, now);
+            let streams: Vec<_> = watching.streams.keys().copied().collect();
+            self.handle_rates_changed(streams, now);
         }
     }
 
-    /// A viewer cannot go on without a key frame. One that asks too often waits for the key frames of the
+    /// A viewer cannot go on without a key frame. One whose peer asks too often waits for the key frames of the
     /// others, and that is told.
     pub fn key_frame_wanted(
         &mut self,
@@ -205,16 +243,18 @@ impl Audience {
         now: Instant,
     ) -> Requested {
         let given = |watching: &Watching| watching.streams.get(&stream)?.given;
-        let Some(rendition) = self.viewers.get(&viewer).and_then(given) else {
+        let Some(watching) = self.viewers.get(&viewer) else {
             return Requested::Accepted;
         };
-        let is_other =
-            |(id, other): (&ViewerId, &Watching)| *id != viewer && given(other) == Some(rendition);
-        let alone = !self.viewers.iter().any(is_other);
+        let (Some(rendition), peer) = (given(watching), watching.peer) else {
+            return Requested::Accepted;
+        };
+        let is_other = |other: &Watching| other.peer != peer && given(other) == Some(rendition);
+        let alone = !self.viewers.values().any(is_other);
         let Some(running) = self.renditions.get_mut(&rendition) else {
             return Requested::Accepted;
         };
-        let requested = running.key_frames.request(viewer, alone, now);
+        let requested = running.key_frames.request(peer, alone, now);
         self.make_key_frames(now);
         if self.is_passed(rendition)
             && let Some(watched) = self.watched(viewer, stream)
@@ -243,6 +283,7 @@ impl Audience {
                 changed = true;
             }
         }
+        self.help_at = self.next_help();
         if changed {
             self.decide(None, now);
         }
@@ -306,12 +347,13 @@ impl Audience {
     /// takes no other, and keeps what it has.
     pub fn withdraw(&mut self, stream: StreamId, codecs: &[u32], now: Instant) -> Vec<ViewerId> {
         let (mut left, mut stay) = (Vec::new(), Vec::new());
+        let mut sent = self.sent_codecs_without(stream, codecs);
         for (viewer, watching) in &mut self.viewers {
             let Some(watched) = watching.streams.get_mut(&stream) else {
                 continue;
             };
             let awaited = watched.next;
-            if !watched.withdraw(codecs) {
+            if !watched.withdraw(codecs, &mut sent) {
                 left.push(*viewer);
             } else if awaited.is_some_and(|awaited| codecs.contains(&awaited)) {
                 stay.extend(watched.given.map(|given| (*viewer, given)));
@@ -346,10 +388,11 @@ impl Audience {
     pub fn rendition_failed(&mut self, rendition: RenditionId, now: Instant) -> Vec<ViewerId> {
         self.renditions.remove(&rendition);
         let mut left = Vec::new();
+        let mut sent = self.sent_codecs_without(rendition.stream, &[rendition.codec]);
         for (viewer, watching) in &mut self.viewers {
             let given = watching.is_given(rendition);
             if let Some(watched) = watching.streams.get_mut(&rendition.stream)
-                && !watched.withdraw(&[rendition.codec])
+                && !watched.withdraw(&[rendition.codec], &mut sent)
                 && given
             {
                 left.push(*viewer);
@@ -425,14 +468,15 @@ impl Audience {
             let stop = running.unwanted_since.map(|since| since + LINGER);
             [running.key_frames.deadline(), stop].into_iter().flatten()
         });
-        let waiting = self.waiting().map(|(.., deadline)| deadline);
-        renditions.chain(waiting).min()
+        let others = [self.help_at, self.decisions.poll_timeout()];
+        renditions.chain(others.into_iter().flatten()).min()
     }
 
     /// Does what is due.
     pub fn wake(&mut self, now: Instant) {
         self.make_key_frames(now);
         self.help_those_who_wait(now);
+        self.decide_rates_if_due(now);
         let over = |running: &Rendition| {
             let since = running.unwanted_since;
             since.is_some_and(|since| since + LINGER <= now)
@@ -448,9 +492,6 @@ impl Audience {
     }
 
     fn forget(&mut self, viewer: ViewerId) -> bool {
-        for running in self.renditions.values_mut() {
-            running.key_frames.forget(viewer);
-        }
         self.viewers.remove(&viewer).is_some()
     }
 
@@ -518,9 +559,14 @@ impl Audience {
                 (watched.codec, watched.arrived) = (other, false);
             }
         }
+        self.help_at = self.next_help();
         if !due.is_empty() {
             self.decide(None, now);
         }
+    }
+
+    fn next_help(&self) -> Option<Instant> {
+        self.waiting().map(|(.., deadline)| deadline).min()
     }
 
     /// Asks for the demand and turns what changed into actions.
@@ -534,41 +580,35 @@ impl Audience {
                 rate.or_insert(self.policy.max_bitrate);
             }
         }
-        for (rendition, wanted) in &demand.renditions {
-            let wanted = self.rate_of(*rendition, *wanted);
-            match self.renditions.get_mut(rendition) {
-                Some(running) => {
-                    running.unwanted_since = None;
-                    if is_worthwhile(running.rate, wanted) {
-                        running.rate = wanted;
-                        let (rendition, rate) = (*rendition, wanted);
-                        self.actions.push_back(Action::SetRate { rendition, rate });
-                    }
-                }
-                None => {
-                    let first = demand.given.iter().find(|(_, given)| *given == rendition);
-                    let first = first.map(|((viewer, _), _)| *viewer);
-                    let Some(viewer) = newcomer.or(first) else {
-                        continue;
-                    };
-                    let running = Rendition {
-                        rate: wanted,
-                        key_frames: KeyFrames::new(),
-                        unwanted_since: None,
-                    };
-                    self.renditions.insert(*rendition, running);
-                    self.actions.push_back(Action::Start {
-                        rendition: *rendition,
-                        rate: wanted,
-                        viewer,
-                    });
-                }
-            }
-        }
         for (rendition, running) in &mut self.renditions {
-            if !demand.renditions.contains_key(rendition) {
+            if demand.renditions.contains_key(rendition) {
+                running.unwanted_since = None;
+            } else {
                 running.unwanted_since.get_or_insert(now);
             }
+        }
+        for (rendition, wanted) in &demand.renditions {
+            if self.renditions.contains_key(rendition) {
+                continue;
+            }
+            let first = demand.given.iter().find(|(_, given)| *given == rendition);
+            let first = first.map(|((viewer, _), _)| *viewer);
+            let Some(viewer) = newcomer.or(first) else {
+                continue;
+            };
+            self.make_room_for(*rendition);
+            let rate = self.rate_of(*rendition, *wanted);
+            let running = Rendition {
+                rate,
+                key_frames: KeyFrames::new(),
+                unwanted_since: None,
+            };
+            self.renditions.insert(*rendition, running);
+            self.actions.push_back(Action::Start {
+                rendition: *rendition,
+                rate,
+                viewer,
+            });
         }
         for ((viewer, stream), rendition) in &demand.given {
             let Some(watched) = self.watched(*viewer, *stream) else {
@@ -583,90 +623,12 @@ impl Audience {
             }
         }
         self.tell_rates();
-    }
-
-    /// What each viewer can take of each stream it watches.
-    fn takers(&self) -> Vec<Viewer> {
-        let mut takers = Vec::new();
-        for (id, watching) in &self.viewers {
-            let is_adaptive = |(stream, watched): &(&StreamId, &Watched)| {
-                self.fixed_rate_of(rendition(**stream, watched.codec))
-                    .is_none()
-            };
-            let adaptive = watching.streams.iter().filter(is_adaptive).count() as u64;
-            let fixed = self.fixed_rate(watching);
-            let estimate = watching.estimate.or(self.start_bitrate);
-            let usable = estimate.map(|estimate| demand::usable(estimate, fixed, 0));
-            for (stream, watched) in &watching.streams {
-                takers.push(Viewer {
-                    id: *id,
-                    stream: *stream,
-                    codec: watched.codec,
-                    // Streams of one viewer share its path alike.
-                    usable: usable.map(|usable| usable / adaptive.max(1)),
-                });
-            }
+        self.help_at = self.next_help();
+        if self.viewers.is_empty() {
+            return self.decisions.forget_changes();
         }
-        takers
-    }
-
-    fn fixed_rate(&self, watching: &Watching) -> Bitrate {
-        let rates = watching
-            .streams
-            .iter()
-            .filter_map(|(stream, watched)| self.fixed_rate_of(rendition(*stream, watched.codec)));
-        rates.sum()
-    }
-
-    /// None if it follows what viewers can take.
-    fn fixed_rate_of(&self, rendition: RenditionId) -> Option<Bitrate> {
-        match self.streams.get(&rendition.stream)? {
-            StreamRate::Fixed(rate) => Some(*rate),
-            StreamRate::Passed { codec, rate } if *codec == rendition.codec => Some(*rate),
-            StreamRate::Passed { .. } | StreamRate::Adaptive => None,
-        }
-    }
-
-    fn rate_of(&self, rendition: RenditionId, wanted: Bitrate) -> Bitrate {
-        self.fixed_rate_of(rendition).unwrap_or(wanted)
-    }
-
-    /// Lets each session know what it is sent, and how far to try its path.
-    fn tell_rates(&mut self) {
-        let mut told = Vec::new();
-        for (viewer, watching) in &self.viewers {
-            let (mut current, mut desired) = (0, 0);
-            for rendition in watching
-                .streams
-                .values()
-                .filter_map(|watched| watched.given)
-            {
-                let running = self.renditions.get(&rendition);
-                let rate = running.map_or(0, |running| running.rate);
-                current += rate;
-                desired += match self.fixed_rate_of(rendition) {
-                    None => {
-                        // An estimate must exceed the rate by what is left unused.
-                        let wish = rate * WISH_PERCENT / 100;
-                        wish.min(self.policy.max_bitrate * 10 / 9).max(rate)
-                    }
-                    Some(_) => rate,
-                };
-            }
-            if watching.told != Some((current, desired)) {
-                told.push((*viewer, current, desired));
-            }
-        }
-        for (viewer, current, desired) in told {
-            if let Some(watching) = self.viewers.get_mut(&viewer) {
-                watching.told = Some((current, desired));
-            }
-            self.actions.push_back(Action::SetRates {
-                viewer,
-                current,
-                desired,
-            });
-        }
+        let streams: Vec<_> = self.streams.keys().copied().collect();
+        self.handle_rates_changed(streams, now);
     }
 }
 
@@ -686,17 +648,23 @@ impl Watched {
             .find(|codec| *codec != self.codec)
     }
 
-    /// Gives it another codec than these; false if it gets one of them and takes no other.
-    fn withdraw(&mut self, codecs: &[u32]) -> bool {
+    /// Gives it another codec than these, of those that may be sent; false if it gets one of them and takes no other.
+    fn withdraw(&mut self, codecs: &[u32], sent: &mut SentCodecs) -> bool {
         let others = self.takes.iter().copied();
         let others: Vec<_> = others.filter(|taken| !codecs.contains(taken)).collect();
-        let Some(first) = others.first().copied() else {
+        if others.is_empty() {
             return !codecs.contains(&self.codec);
-        };
-        self.next = self.next.filter(|next| !codecs.contains(next));
+        }
+        let next = self.next.filter(|next| !codecs.contains(next));
         if codecs.contains(&self.codec) {
-            (self.codec, self.arrived) = (self.next.unwrap_or(first), false);
-            self.next = None;
+            let first = next.into_iter().chain(others.iter().copied());
+            let Some(first) = sent.first_allowed(first) else {
+                return false;
+            };
+            (self.codec, self.arrived, self.next) = (first, false, None);
+            sent.add(first);
+        } else {
+            self.next = next;
         }
         self.waits_since = None;
         self.takes = others;
@@ -711,10 +679,6 @@ fn rendition(stream: StreamId, codec: u32) -> RenditionId {
         codec,
         level: 0,
     }
-}
-
-fn is_worthwhile(before: Bitrate, after: Bitrate) -> bool {
-    before.abs_diff(after) * 100 > before * WORTHWHILE_PERCENT
 }
 
 #[cfg(test)]

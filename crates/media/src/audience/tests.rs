@@ -1,5 +1,7 @@
 //! What an audience has encoders and sessions do.
 
+mod limits;
+
 use super::*;
 use crate::key_frames::MIN_INTERVAL;
 use Handover::{AskForKeyFrame, AwaitKeyFrame};
@@ -20,7 +22,19 @@ const POLICY: Policy = Policy {
 fn join(audience: &mut Audience, viewer: u64, agreed: &[(StreamId, u32)], now: Instant) {
     let taken = agreed.iter().map(|(stream, codec)| (*stream, vec![*codec]));
     let taken: Vec<_> = taken.collect();
-    audience.joined(ViewerId(viewer), &taken, now);
+    join_as(audience, viewer, viewer, &taken, now);
+}
+
+/// Joins as a viewer of a peer.
+fn join_as(
+    audience: &mut Audience,
+    viewer: u64,
+    peer: u64,
+    taken: &[(StreamId, Vec<u32>)],
+    now: Instant,
+) {
+    let joined = audience.joined(ViewerId(viewer), PeerKey(peer), taken, now);
+    assert_eq!(joined, Ok(Vec::new()));
 }
 
 fn audience() -> Audience {
@@ -74,6 +88,7 @@ fn video_gets_what_audio_leaves_of_the_start_rate_and_then_of_the_estimate() {
     let expected = demand::usable(2_048_000, 64_000, 0);
     assert!(starts(&first).contains(&(rendition(VIDEO, VP8), expected)));
     assert!(starts(&first).contains(&(rendition(AUDIO, OPUS), 64_000)));
+    let now = now + RATE_INTERVAL;
     audience.estimate(ViewerId(1), 1_000_000, now);
     let rate = demand::usable(1_000_000, 64_000, 0);
     let changed = Action::SetRate {
@@ -82,7 +97,7 @@ fn video_gets_what_audio_leaves_of_the_start_rate_and_then_of_the_estimate() {
     };
     assert!(actions(&mut audience).contains(&changed));
     assert_eq!(audience.rate(rendition(AUDIO, OPUS)), Some(64_000));
-    audience.estimate(ViewerId(1), 1_010_000, now);
+    audience.estimate(ViewerId(1), 1_010_000, now + RATE_INTERVAL);
     let small = actions(&mut audience);
     assert!(
         !small
@@ -239,7 +254,7 @@ fn audience_of_h264() -> Audience {
 
 /// Joins, connects and asks for the first key frame.
 fn join_h264(audience: &mut Audience, viewer: u64, takes: &[u32], now: Instant) -> Vec<Action> {
-    audience.joined(ViewerId(viewer), &[(VIDEO, takes.to_vec())], now);
+    join_as(audience, viewer, viewer, &[(VIDEO, takes.to_vec())], now);
     audience.connected(ViewerId(viewer));
     audience.key_frame_wanted(ViewerId(viewer), VIDEO, now);
     actions(audience)
