@@ -40,7 +40,10 @@ fn third_codec_is_refused_in_words_unless_the_viewer_takes_one_that_runs() {
         viewer.wait_frames(5);
     }
     let reason = only(&sender, "AV1").wait_end();
-    assert!(reason.contains("as many codecs as may be at once"), "{reason}");
+    assert!(
+        reason.contains("as many codecs as may be at once"),
+        "{reason}"
+    );
     assert!(reason.contains("H.264 and VP9"), "{reason}");
     let third = sender.viewer();
     third.wait_frames(5);

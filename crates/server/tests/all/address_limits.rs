@@ -359,6 +359,9 @@ fn forwarded_request_of_an_undeclared_proxy_on_this_machine_limited() {
         (code, reason.as_str()),
         (1008, "more than 1 messages a second")
     );
+    drop(flooding);
+    // Of the one that asks.
+    server.wait_for_metric("wigwag_connections", 1);
     let _held =
         ["X-Real-IP: 192.0.2.2", "Forwarded: for=192.0.2.3"].map(|head| server.peer_by(head));
     for head in ["X-Forwarded-For: 127.0.0.1\r\n", "Via: 1.1 proxy\r\n"] {
