@@ -148,6 +148,8 @@ fn session_stats(session: &SessionSnapshot, counted: &SessionStatistics) -> gst:
         .field("retransmitted-bytes-sent", counted.bytes_resent)
         .field("datagrams-received", counted.datagrams_received)
         .field("datagrams-over-limit", counted.datagrams_over_limit)
+        .field("candidates-ignored", counted.candidates_ignored)
+        .field("checks-withheld", counted.checks_withheld)
         .field("frames-sent", counted.frames_sent)
         .field("frames-dropped", counted.frames_dropped)
         .field("key-frames-sent", counted.key_frames_sent)

@@ -39,6 +39,23 @@ pub const STRANGER_CHECKS_PER_SECOND: u32 = 500;
 /// The same at once.
 pub const STRANGER_CHECKS_AT_ONCE: u32 = 1_000;
 
+/// The connectivity checks at once to addresses of a viewer from which nothing came yet. A viewer says which
+/// addresses it has; one of three pairs of candidates that is checked twice needs six.
+pub const VIEWER_CHECKS_AT_ONCE: u32 = 16;
+
+/// One more such check after this. Until a session that is not connected ends, there are some twenty, which is less than twice the
+/// bytes that it takes to call and to name as many addresses.
+pub const VIEWER_CHECK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The first such checks of a viewer, which do not count against those of all: it connects though others use these up.
+pub const VIEWER_CHECKS_RESERVED: u32 = 8;
+
+/// Such checks in a second, of all viewers of an engine together.
+pub const CHECKS_PER_SECOND: u32 = 400;
+
+/// The same at once.
+pub const CHECKS_AT_ONCE: u32 = 800;
+
 /// Places for strangers; those that share one share what it may do.
 const STRANGER_PLACES: usize = 1_024;
 
@@ -61,6 +78,18 @@ impl Limit {
 
     /// How often a viewer may come from elsewhere.
     pub(super) const ADDRESSES: Self = Self::new(VIEWER_ADDRESS_INTERVAL, VIEWER_ADDRESSES_AT_ONCE);
+
+    /// Checks of one viewer.
+    pub(super) const VIEWER_CHECKS: Self = Self::new(VIEWER_CHECK_INTERVAL, VIEWER_CHECKS_AT_ONCE);
+
+    /// Checks of all viewers of a shard, one of so many.
+    pub(super) fn checks(shards: u32) -> Self {
+        let shards = shards.max(1);
+        Self::per_second(
+            (CHECKS_PER_SECOND / shards).max(1),
+            (CHECKS_AT_ONCE / shards).max(1),
+        )
+    }
 
     const STRANGER: Self = Self::per_second(STRANGER_CHECKS_PER_SECOND, STRANGER_CHECKS_AT_ONCE);
     const STRANGERS: Self = Self::per_second(STRANGERS_CHECKS_PER_SECOND, STRANGERS_CHECKS_AT_ONCE);

@@ -45,8 +45,9 @@ use std::thread::available_parallelism;
 
 use admission::Admission;
 pub use budget::{
-    STRANGER_CHECKS_AT_ONCE, STRANGER_CHECKS_PER_SECOND, STRANGERS_CHECKS_AT_ONCE,
-    STRANGERS_CHECKS_PER_SECOND, VIEWER_ADDRESS_INTERVAL, VIEWER_ADDRESSES_AT_ONCE,
+    CHECKS_AT_ONCE, CHECKS_PER_SECOND, STRANGER_CHECKS_AT_ONCE, STRANGER_CHECKS_PER_SECOND,
+    STRANGERS_CHECKS_AT_ONCE, STRANGERS_CHECKS_PER_SECOND, VIEWER_ADDRESS_INTERVAL,
+    VIEWER_ADDRESSES_AT_ONCE, VIEWER_CHECK_INTERVAL, VIEWER_CHECKS_AT_ONCE, VIEWER_CHECKS_RESERVED,
     VIEWER_WORK_AT_ONCE, VIEWER_WORK_PER_SECOND,
 };
 pub use candidates::MAX_HOST_CANDIDATES;
@@ -167,7 +168,7 @@ impl Engine {
         };
         // Those that were started stop when this is dropped.
         for number in 0..shards.get() {
-            let inbox = thread::start(number, addresses.clone())?;
+            let inbox = thread::start(number, shards.get(), addresses.clone())?;
             threads.inboxes.push(inbox);
         }
         Ok(Self {

@@ -21,6 +21,9 @@ pub struct EngineStatistics {
     /// [`VIEWER_ADDRESSES_AT_ONCE`](super::VIEWER_ADDRESSES_AT_ONCE) and
     /// [`STRANGERS_CHECKS_PER_SECOND`](super::STRANGERS_CHECKS_PER_SECOND).
     pub datagrams_over_limit: u64,
+    /// Connectivity checks that were not sent, since nobody had answered there and they were too many: see
+    /// [`VIEWER_CHECKS_AT_ONCE`](super::VIEWER_CHECKS_AT_ONCE) and [`CHECKS_PER_SECOND`](super::CHECKS_PER_SECOND).
+    pub checks_withheld: u64,
     /// Frames that a shard was too busy to take.
     pub frames_missed: u64,
     /// Viewers that there are now, in all publications.
@@ -38,6 +41,7 @@ pub(super) struct Counters {
     pub(super) received: AtomicU64,
     pub(super) unknown: AtomicU64,
     pub(super) over_limit: AtomicU64,
+    pub(super) checks_withheld: AtomicU64,
     pub(super) frames_missed: AtomicU64,
     pub(super) viewers_refused: AtomicU64,
 }
@@ -51,6 +55,7 @@ impl Counters {
         sum.datagrams_unknown += self.unknown.load(Ordering::Relaxed);
         sum.datagrams_over_limit += self.over_limit.load(Ordering::Relaxed);
         sum.viewers_refused += self.viewers_refused.load(Ordering::Relaxed);
+        sum.checks_withheld += self.checks_withheld.load(Ordering::Relaxed);
         sum.frames_missed += self.frames_missed.load(Ordering::Relaxed);
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Token, Waker};
 
 use super::EngineError;
+use super::budget::Limit;
 use super::candidates::HostAddresses;
 use super::inbox::{Inbox, Taken};
 use super::port::{Network, Ports};
@@ -29,7 +30,11 @@ const TURN: Duration = Duration::from_millis(4);
 const TURN_WITHIN_FRAME: Duration = Duration::from_millis(1);
 
 /// Starts a shard; it runs until its inbox says stop.
-pub(super) fn start(number: usize, addresses: Vec<IpAddr>) -> Result<Arc<Inbox>, EngineError> {
+pub(super) fn start(
+    number: usize,
+    shards: usize,
+    addresses: Vec<IpAddr>,
+) -> Result<Arc<Inbox>, EngineError> {
     let poll = Poll::new().map_err(EngineError::Thread)?;
     let waker = Waker::new(poll.registry(), WAKER).map_err(EngineError::Thread)?;
     let counters = Arc::new(Counters::default());
@@ -41,7 +46,8 @@ pub(super) fn start(number: usize, addresses: Vec<IpAddr>) -> Result<Arc<Inbox>,
     };
     let inbox = Arc::new(Inbox::new(wake, counters));
     let hosts = HostAddresses::new(addresses);
-    let shard = Shard::new(number, Arc::clone(&inbox), hosts, Instant::now());
+    let checks = Limit::checks(u32::try_from(shards).unwrap_or(u32::MAX));
+    let shard = Shard::new(number, Arc::clone(&inbox), hosts, checks, Instant::now());
     let own = Arc::clone(&inbox);
     std::thread::Builder::new()
         .name(format!("wigwag-shard-{number}"))

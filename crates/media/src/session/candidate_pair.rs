@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use str0m::net::Protocol;
 use str0m::stats::CandidatePairStats;
 use str0m::{Candidate, CandidateKind as Kind};
 
-use super::description::Description;
-
-/// How many candidates of a viewer are remembered; browsers have a handful.
-const MAX_REMEMBERED: usize = 32;
+/// The most candidates of a viewer that are used, those of its description and those that come after it. Browsers have a handful;
+/// each is an address that we send connectivity checks to because a viewer says so.
+pub const MAX_CANDIDATES: usize = 16;
 
 /// The pair of addresses that datagrams go between: `RTCIceCandidatePairStats` of W3C's WebRTC statistics.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,27 +76,37 @@ impl From<Kind> for CandidateKind {
 #[derive(Debug, Default)]
 pub(super) struct RemoteCandidates(Vec<PathEnd>);
 
+/// What becomes of a candidate.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// It is used.
+    Used(Candidate),
+    /// It is one too many.
+    TooMany,
+    /// It cannot be read, is known already, or is none of UDP for the one component that there is.
+    PassedOver,
+}
+
 impl RemoteCandidates {
-    /// Remembers a candidate; those that are one too many are forgotten, and seem to be peer-reflexive.
-    pub(super) fn remember(&mut self, candidate: &Candidate) {
+    /// Reads a candidate (`candidate:…`), and remembers it if it is used.
+    pub(super) fn read(&mut self, text: &str) -> Read {
+        let Ok(candidate) = Candidate::from_sdp_string(text) else {
+            return Read::PassedOver;
+        };
         let told = PathEnd {
             address: candidate.addr(),
             kind: candidate.kind().into(),
         };
-        if self.0.len() < MAX_REMEMBERED && !self.0.contains(&told) {
-            self.0.push(told);
+        // Media and reports share a component (RFC 8445, section 4.1.1.1, and RFC 5761).
+        let is_first_component = text.split_ascii_whitespace().nth(1) == Some("1");
+        if candidate.proto() != Protocol::Udp || !is_first_component || self.0.contains(&told) {
+            return Read::PassedOver;
         }
-    }
-
-    /// Remembers those of a description.
-    pub(super) fn remember_all(&mut self, description: &Description) {
-        let sections = description.sections.iter();
-        let told = sections.flat_map(|section| section.values("candidate"));
-        for candidate in told.take(MAX_REMEMBERED) {
-            if let Ok(candidate) = Candidate::from_sdp_string(&format!("candidate:{candidate}")) {
-                self.remember(&candidate);
-            }
+        if self.0.len() >= MAX_CANDIDATES {
+            return Read::TooMany;
         }
+        self.0.push(told);
+        Read::Used(candidate)
     }
 
     /// Names the ends of a pair that the library chose.
@@ -125,36 +135,57 @@ impl RemoteCandidates {
 
 #[cfg(test)]
 mod tests {
-    use str0m::net::Protocol;
-
     use super::*;
 
     fn address(port: u16) -> SocketAddr {
         ([192, 0, 2, 1], port).into()
     }
 
-    #[test]
-    fn what_was_told_of_is_named_and_the_rest_is_peer_reflexive() {
-        let mut candidates = RemoteCandidates::default();
-        let host = Candidate::host(address(1), Protocol::Udp).expect("a candidate");
-        let reflexive = Candidate::server_reflexive(address(2), address(1), Protocol::Udp);
-        candidates.remember(&host);
-        candidates.remember(&host);
-        candidates.remember(&reflexive.expect("a candidate"));
-        let kind = |port| candidates.find(address(port)).kind.as_str();
-        assert_eq!([1, 2, 3].map(kind), ["host", "srflx", "prflx"]);
-        assert_eq!(candidates.0.len(), 2);
+    fn text(port: u16, rest: &str) -> String {
+        format!("candidate:{port} 1 UDP {port} 192.0.2.1 {port} typ {rest}")
     }
 
     #[test]
-    fn a_viewer_with_too_many_fills_no_memory() {
+    fn what_was_told_of_is_named_and_the_rest_is_peer_reflexive() {
         let mut candidates = RemoteCandidates::default();
-        for port in 1..=1_000 {
-            let host = Candidate::host(address(port), Protocol::Udp).expect("a candidate");
-            candidates.remember(&host);
-        }
-        assert_eq!(candidates.0.len(), MAX_REMEMBERED);
+        let reflexive = "srflx raddr 192.0.2.1 rport 1";
+        assert!(matches!(candidates.read(&text(1, "host")), Read::Used(_)));
+        assert!(matches!(
+            candidates.read(&text(1, "host")),
+            Read::PassedOver
+        ));
+        assert!(matches!(
+            candidates.read(&text(2, reflexive)),
+            Read::Used(_)
+        ));
+        let kind = |port| candidates.find(address(port)).kind.as_str();
+        assert_eq!([1, 2, 3].map(kind), ["host", "srflx", "prflx"]);
+    }
+
+    #[test]
+    fn candidates_beyond_the_limit_are_not_used() {
+        let mut candidates = RemoteCandidates::default();
+        let read = |port| match candidates.read(&text(port, "host")) {
+            Read::Used(_) => 1,
+            Read::TooMany => 0,
+            Read::PassedOver => panic!("it can be used"),
+        };
+        assert_eq!((1..=1_000).map(read).sum::<usize>(), MAX_CANDIDATES);
         let last = candidates.find(address(1_000));
         assert_eq!(last.kind, CandidateKind::PeerReflexive);
+    }
+
+    #[test]
+    fn what_is_of_no_use_takes_no_place() {
+        let mut candidates = RemoteCandidates::default();
+        for text in [
+            "",
+            "candidate:1 1 UDP 1 name.local 9 typ host",
+            "candidate:1 2 UDP 1 192.0.2.1 9 typ host",
+            "candidate:1 1 TCP 1 192.0.2.1 9 typ host tcptype active",
+        ] {
+            assert!(matches!(candidates.read(text), Read::PassedOver), "{text}");
+        }
+        assert_eq!(candidates.0.len(), 0);
     }
 }

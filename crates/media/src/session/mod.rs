@@ -37,6 +37,7 @@ mod path;
 mod payload_types;
 mod probing;
 mod rate;
+mod reachability;
 mod receiving;
 mod remote_description;
 mod resendable;
@@ -52,8 +53,8 @@ use std::time::{Duration, Instant};
 use str0m::net::{Protocol, Transmit};
 use str0m::{Candidate, Input, Rtc};
 
-use candidate_pair::RemoteCandidates;
-pub use candidate_pair::{CandidateKind, CandidatePair, PathEnd};
+pub use candidate_pair::{CandidateKind, CandidatePair, MAX_CANDIDATES, PathEnd};
+use candidate_pair::{Read, RemoteCandidates};
 pub use colour_space::ColourSpace;
 pub use config::{
     Certificate, Codec, CodecConfig, OfferExtent, PassedThrough, SessionConfig, StreamConfig,
@@ -69,7 +70,7 @@ pub(crate) use path::is_stun;
 pub use path::{CHECKS_MOVED, REPORTS_MOVED};
 use probing::Probing;
 use rate::Rate;
-pub use remote_description::MAX_CANDIDATES;
+use reachability::Reachability;
 pub use statistics::{SessionStatistics, StreamStatistics};
 pub use timing::{MAX_PLAYOUT_DELAY, PlayoutDelay};
 use track::Track;
@@ -112,11 +113,10 @@ pub struct Session {
     path: Path,
     probing: Probing,
     pacer: Pacer,
-    /// How many candidates of the viewer came one by one.
-    candidates: usize,
     statistics: SessionStatistics,
     rate: Rate,
     remote_candidates: RemoteCandidates,
+    reachability: Reachability,
     /// Those that were found after the description, as attributes' texts.
     reflexive_candidates: Vec<String>,
     /// The section whose transport all share.
@@ -165,20 +165,30 @@ impl Session {
     /// [`MAX_CANDIDATES`].
     pub fn add_remote_candidate(&mut self, candidate: &str, now: Instant) {
         let text = candidate.strip_prefix("a=").unwrap_or(candidate).trim();
-        if text.is_empty() || self.candidates >= MAX_CANDIDATES {
+        if text.is_empty() {
             return;
         }
-        match Candidate::from_sdp_string(text) {
-            Ok(candidate) => {
-                self.candidates += 1;
-                self.remote_candidates.remember(&candidate);
-                self.operate(now, |rtc| {
-                    rtc.add_remote_candidate(candidate);
-                    Ok(())
-                });
-            }
-            Err(_) => tracing::debug!("passed over a candidate"),
+        if let Some(candidate) = self.read_candidate(text) {
+            self.operate(now, |rtc| {
+                rtc.add_remote_candidate(candidate);
+                Ok(())
+            });
         }
+    }
+
+    fn read_candidate(&mut self, text: &str) -> Option<Candidate> {
+        match self.remote_candidates.read(text) {
+            Read::Used(candidate) => return Some(candidate),
+            Read::TooMany => self.statistics.candidates_ignored += 1,
+            Read::PassedOver => tracing::debug!("passed over a candidate"),
+        }
+        None
+    }
+
+    /// Whether somebody at an address of the viewer awaits a connectivity check that is about to be sent there: it answered one
+    /// of ours, or sent one itself, and each that it sent is answered by one of ours at most. All other addresses are what the viewer says.
+    pub fn takes_check_at(&mut self, destination: SocketAddr) -> bool {
+        self.reachability.takes_check_at(destination)
     }
 
     /// Takes a server-reflexive candidate: `mapped` is how `base`, where the owner listens, looks from

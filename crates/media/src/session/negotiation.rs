@@ -30,6 +30,7 @@ use super::path::Path;
 use super::payload_types::PayloadTypes;
 use super::probing::Probing;
 use super::rate::Rate;
+use super::reachability::Reachability;
 use super::remote_description;
 use super::track::Track;
 use super::{EndReason, Session, SessionConfig, SessionEvent, SessionStatistics, State};
@@ -172,7 +173,6 @@ impl Session {
         now: Instant,
     ) -> Result<(), EndReason> {
         let answer = Description::parse(sdp).map_err(|_| EndReason::MalformedDescription)?;
-        self.remote_candidates.remember_all(&answer);
         let agreements = pending.offered.agree(&answer, &self.config, preferred)?;
         // Of an answer that refuses all, Firefox leaves out what the library needs.
         if agreements
@@ -184,7 +184,8 @@ impl Session {
         self.repeat_candidates(&agreements);
         let told: Vec<_> = agreements.iter().map(Agreement::told).collect();
         let told: Vec<_> = pending.mids.into_iter().zip(told).collect();
-        let text = remote_description::for_library(&answer, &told);
+        let text =
+            remote_description::for_library(&answer, &told, |text| self.uses_candidate(text));
         let answer =
             SdpAnswer::from_sdp_string(&text).map_err(|_| EndReason::UnusableDescription)?;
         let mut tracks = std::mem::take(&mut self.tracks);
@@ -213,7 +214,6 @@ impl Session {
         let agreements = agreement::answer(&offer, config, preferred, &mut payload_types)?;
         let names = MidNames::default();
         let mut session = Self::new(config, &payload_types, &names, addresses, now)?;
-        session.remote_candidates.remember_all(&offer);
         let mut tellings = Vec::new();
         let mut told = Vec::new();
         let mut named = Vec::new();
@@ -232,7 +232,8 @@ impl Session {
             told.push((of_library, agreement.told()));
         }
         names.set(named);
-        let text = remote_description::for_library(&offer, &told);
+        let text =
+            remote_description::for_library(&offer, &told, |text| session.uses_candidate(text));
         let offer = SdpOffer::from_sdp_string(&text).map_err(|_| EndReason::UnusableDescription)?;
         let answer = session.rtc.sdp_api().accept_offer(offer);
         let answer = answer
@@ -287,13 +288,17 @@ impl Session {
             path: Path::new(now),
             probing: Probing::new(),
             pacer: Pacer::new(config.start_bitrate),
-            candidates: 0,
             statistics: SessionStatistics::default(),
             rate: Rate::default(),
             remote_candidates: RemoteCandidates::default(),
+            reachability: Reachability::default(),
             reflexive_candidates: Vec::new(),
             bundle_section: 0,
         })
+    }
+
+    fn uses_candidate(&mut self, text: &str) -> bool {
+        self.read_candidate(text).is_some()
     }
 
     fn tell_negotiated(&mut self) {

@@ -46,6 +46,7 @@ impl Session {
         self.operate(now, |rtc| rtc.handle_input(input));
         if stun {
             self.last_received = now;
+            self.reachability.on_received(source, datagram);
             self.on_check();
         }
         self.feedback.on_received(datagram, now);

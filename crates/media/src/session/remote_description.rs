@@ -10,10 +10,6 @@ use super::description::{Description, Section};
 use super::format::Format;
 use super::{colour_space, mid_header, timing};
 
-/// The most candidates of a viewer that are read of a description, and the most that are taken one by one
-/// after it.
-pub const MAX_CANDIDATES: usize = 64;
-
 /// Attributes of transport that the library needs, wherever they stand.
 const TRANSPORT: [&str; 3] = ["ice-ufrag", "ice-pwd", "fingerprint"];
 
@@ -71,8 +67,12 @@ pub(super) fn is_receiving(description: &Description, section: &Section) -> bool
 }
 
 /// Writes the description for the library. `sections` says of each section how the library calls it and
-/// what it is told.
-pub(super) fn for_library(description: &Description, sections: &[(String, Told)]) -> String {
+/// what it is told, `uses` of each candidate whether it is used.
+pub(super) fn for_library(
+    description: &Description,
+    sections: &[(String, Told)],
+    mut uses: impl FnMut(&str) -> bool,
+) -> String {
     let mut for_library = Description {
         session: ["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0"]
             .map(str::to_owned)
@@ -96,13 +96,16 @@ pub(super) fn for_library(description: &Description, sections: &[(String, Told)]
             .map(|value| format!("a={name}:{value}"));
         for_library.session.extend(values);
     }
-    let mut candidates = 0;
     for (section, (mid, told)) in description.sections.iter().zip(sections) {
         let mut section = section_for_library(section, mid, told, description);
-        section.lines.retain(|line| {
-            candidates += usize::from(line.starts_with("a=candidate:"));
-            !line.starts_with("a=candidate:") || candidates <= MAX_CANDIDATES
-        });
+        let candidate = |line: &str| {
+            line.strip_prefix("a=")
+                .filter(|_| line.starts_with("a=candidate:"))
+                .map(str::to_owned)
+        };
+        section
+            .lines
+            .retain(|line| candidate(line).is_none_or(|text| uses(&text)));
         for_library.sections.push(section);
     }
     for_library.to_string()

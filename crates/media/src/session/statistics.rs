@@ -37,6 +37,12 @@ pub struct SessionStatistics {
     /// Datagrams of the viewer that were thrown away because it sent more than it may: see
     /// [`VIEWER_WORK_PER_SECOND`](crate::engine::VIEWER_WORK_PER_SECOND). Counted by the engine.
     pub datagrams_over_limit: u64,
+    /// Candidates of the viewer that are not used, since they are more than
+    /// [`MAX_CANDIDATES`](super::MAX_CANDIDATES).
+    pub candidates_ignored: u64,
+    /// Connectivity checks that were not sent, since nobody had answered there and they were too many: see
+    /// [`VIEWER_CHECKS_AT_ONCE`](crate::engine::VIEWER_CHECKS_AT_ONCE). Counted by the engine.
+    pub checks_withheld: u64,
     /// Frames of all streams that went out.
     pub frames_sent: u64,
     /// Frames of all streams that were meant for the viewer and did not go out.

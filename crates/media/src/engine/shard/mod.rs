@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use slab::Slab;
 
-use super::budget::Strangers;
+use super::budget::{Budget, Limit, Strangers};
 use super::candidates::HostAddresses;
 use super::deadlines::Deadlines;
 use super::demultiplexer::Demultiplexer;
@@ -22,6 +22,7 @@ use super::events::ViewerEvent;
 use super::inbox::{Command, Inbox, ViewerRequest};
 use super::port::Network;
 use super::publication::{PublicationKey, Shared};
+use super::statistics::count;
 use super::stun::Mapping;
 use super::stun_servers::{Gatherings, StunServer};
 use super::{Negotiation, StatisticsReply};
@@ -42,6 +43,8 @@ pub(super) struct Shard {
     demultiplexer: Demultiplexer,
     deadlines: Deadlines,
     strangers: Strangers,
+    /// Checks to where nothing came from yet.
+    checks: (Budget, Limit),
     gatherings: Gatherings,
     fan_out: Option<FanOut>,
     /// The list of the last frame, empty and kept for its memory; so is that of the sessions that were due.
@@ -75,6 +78,7 @@ impl Shard {
         number: usize,
         inbox: Arc<Inbox>,
         hosts: HostAddresses,
+        checks: Limit,
         now: Instant,
     ) -> Self {
         Self {
@@ -86,6 +90,7 @@ impl Shard {
             demultiplexer: Demultiplexer::default(),
             deadlines: Deadlines::new(now),
             strangers: Strangers::default(),
+            checks: (Budget::default(), checks),
             gatherings: Gatherings::default(),
             fan_out: None,
             frame_viewers: Vec::new(),
@@ -298,6 +303,11 @@ impl Shard {
             .and_then(Session::poll_transmit)
         {
             let destination = transmit.destination;
+            let is_check = transmit.contents.starts_with(&[0, 1]);
+            if is_check && !viewer.may_check(destination, &mut self.checks, now) {
+                count(&self.inbox.counters.checks_withheld, 1);
+                continue;
+            }
             self.demultiplexer
                 .guess(key, &mut viewer.leads, destination, now);
             network.send(transmit.source, destination, &transmit.contents);

@@ -1,5 +1,7 @@
 //! Shards in virtual time, with a network that only takes notes.
 
+mod checks;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -20,11 +22,15 @@ const ONE: ViewerId = ViewerId(1);
 #[derive(Default)]
 struct Notes {
     sent: Vec<SocketAddr>,
+    /// With their sources and destinations, until somebody takes them.
+    datagrams: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
 }
 
 impl Network for Notes {
-    fn send(&mut self, _: SocketAddr, destination: SocketAddr, _: &[u8]) {
+    fn send(&mut self, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
         self.sent.push(destination);
+        self.datagrams
+            .push((source, destination, datagram.to_vec()));
     }
 
     fn flush(&mut self) {}
@@ -77,7 +83,7 @@ impl Scene {
             extent: OfferExtent::Full,
         };
         Self {
-            shard: Shard::new(0, Arc::clone(&inbox), hosts, now),
+            shard: Shard::new(0, Arc::clone(&inbox), hosts, Limit::checks(1), now),
             inbox,
             network: Notes::default(),
             now,

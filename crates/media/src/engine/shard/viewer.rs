@@ -1,9 +1,10 @@
 //! One viewer on its shard.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::budget::{Budget, Limit};
+use super::super::budget::{Budget, Limit, VIEWER_CHECKS_RESERVED};
 use super::super::demultiplexer::Leads;
 use super::super::events::{EstimateFilter, EventQueue, ViewerEvent};
 use super::super::key_frame_wishes::KeyFrameWishes;
@@ -30,6 +31,10 @@ pub(super) struct Viewer {
     /// Datagrams that were thrown away because it sent more than it may.
     pub(super) over_limit: u64,
     work: Budget,
+    /// Checks to where nothing came from yet: what is left, how many were sent, and how many were not.
+    checks: Budget,
+    checks_sent: u32,
+    checks_withheld: u64,
     estimates: EstimateFilter,
     key_frames: KeyFrameWishes,
 }
@@ -63,6 +68,9 @@ impl Viewer {
             addresses: Budget::default(),
             over_limit: 0,
             work: Budget::default(),
+            checks: Budget::default(),
+            checks_sent: 0,
+            checks_withheld: 0,
             estimates: EstimateFilter::default(),
             key_frames: KeyFrameWishes::default(),
         }
@@ -147,11 +155,34 @@ impl Viewer {
         pays
     }
 
+    /// Whether a connectivity check may be sent there. `all` is what is left for the viewers of a shard.
+    pub(super) fn may_check(
+        &mut self,
+        destination: SocketAddr,
+        all: &mut (Budget, Limit),
+        now: Instant,
+    ) -> bool {
+        let session = self.session.as_deref_mut();
+        if session.is_some_and(|session| session.takes_check_at(destination)) {
+            return true;
+        }
+        let (all, limit) = all;
+        let may = self.checks.take(1, Limit::VIEWER_CHECKS, now)
+            && (self.checks_sent < VIEWER_CHECKS_RESERVED || all.take(1, *limit, now));
+        if may {
+            self.checks_sent = self.checks_sent.saturating_add(1);
+        } else {
+            self.checks_withheld += 1;
+        }
+        may
+    }
+
     /// What was counted, as long as it has a session.
     pub(super) fn statistics(&self) -> Option<SessionStatistics> {
         let session = self.session.as_ref()?.statistics();
         Some(SessionStatistics {
             datagrams_over_limit: self.over_limit,
+            checks_withheld: self.checks_withheld,
             ..session
         })
     }
