@@ -48,6 +48,10 @@ pub(super) fn shared(certificate: &DtlsCert) -> Result<SslContext, ErrorStack> {
 }
 
 fn new(certificate: &DtlsCert) -> Result<SslContext, ErrorStack> {
+    Ok(builder(certificate)?.build())
+}
+
+fn builder(certificate: &DtlsCert) -> Result<SslContextBuilder, ErrorStack> {
     let mut context = SslContextBuilder::new(SslMethod::dtls())?;
     let certificate_der = X509::from_der(&certificate.certificate)?;
     let key = PKey::private_key_from_der(&certificate.private_key)?;
@@ -67,7 +71,7 @@ fn new(certificate: &DtlsCert) -> Result<SslContext, ErrorStack> {
     context.set_options(
         SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION | SslOptions::NO_QUERY_MTU,
     );
-    Ok(context.build())
+    Ok(context)
 }
 
 #[cfg(test)]
@@ -87,6 +91,20 @@ mod tests {
         }
         let kept = CONTEXTS.lock().expect("not poisoned").len();
         assert!(kept <= MAX_CONTEXTS, "{kept} are kept");
+    }
+
+    #[test]
+    fn sessions_are_neither_renegotiated_nor_resumed() {
+        let mut context = builder(&generate().expect("a certificate")).expect("a context");
+        let options = SslOptions::NO_RENEGOTIATION | SslOptions::NO_TICKET;
+        assert!(
+            context.options().contains(options),
+            "{:?}",
+            context.options()
+        );
+        // It returns what was set before.
+        let mode = context.set_session_cache_mode(SslSessionCacheMode::BOTH);
+        assert_eq!(mode, SslSessionCacheMode::OFF);
     }
 
     #[test]

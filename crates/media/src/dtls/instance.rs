@@ -73,6 +73,7 @@ impl OpenSslInstance {
 
     /// Lets OpenSSL do what it can with what there is.
     fn advance(&mut self) -> Result<(), DtlsImplError> {
+        forget_errors();
         if self.state == State::Handshaking {
             let handshake = if self.active {
                 self.stream.connect()
@@ -96,6 +97,7 @@ impl OpenSslInstance {
         &mut self,
         uses: impl FnOnce(&mut Self) -> Result<T, DtlsImplError>,
     ) -> Result<T, DtlsImplError> {
+        forget_errors();
         buffers::take(&mut self.stream).map_err(|error| self.fail(&error))?;
         let used = uses(self);
         buffers::give_back(&mut self.stream);
@@ -122,6 +124,7 @@ impl OpenSslInstance {
     fn read(&mut self) -> Result<(), DtlsImplError> {
         let mut buffer = [0; MAX_PLAINTEXT];
         loop {
+            forget_errors();
             match self.stream.ssl_read(&mut buffer) {
                 Ok(length) => {
                     let data = buffer[..length].to_vec();
@@ -216,6 +219,7 @@ impl DtlsInstance for OpenSslInstance {
             return Ok(());
         }
         if let Err(GivenUp) = retransmission::retransmit_if_due(&mut self.stream) {
+            forget_errors();
             self.fail(&"the peer does not answer");
             return Err(DtlsImplError::Timeout(TimeoutError::Handshake));
         }
@@ -290,6 +294,12 @@ fn export_keys(stream: &SslStream<Datagrams>) -> Option<(Vec<u8>, SrtpProfile)> 
     ssl.export_keying_material(&mut keys, EXPORTER_LABEL, None)
         .ok()?;
     Some((keys, profile))
+}
+
+/// Empties OpenSSL's queue of errors, which all connections of a thread share. What one of them left there would be taken for
+/// the error of the next that only has to wait (`man SSL_get_error`), and the `openssl` crate does not empty it.
+fn forget_errors() {
+    drop(ErrorStack::get());
 }
 
 fn would_block(error: &openssl::ssl::Error) -> bool {

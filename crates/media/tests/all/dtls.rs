@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Instant;
 
 use openssl::asn1::Asn1Time;
+use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::PKey;
@@ -178,6 +179,11 @@ fn a_peer_that_never_answers_is_given_up() {
         end(ours(), &certificate, false),
     );
     Link::new(1.0, 0).run(&mut a, &mut b, |a, _| a.failure.is_some());
+    let left = ErrorStack::get();
+    assert!(
+        left.errors().is_empty(),
+        "another connection would find {left}"
+    );
 }
 
 #[test]
@@ -196,13 +202,54 @@ fn garbage_during_a_handshake_does_no_harm() {
             if datagram.len() > 13 && random.random_bool(0.5) {
                 datagram[..3].copy_from_slice(&[22, 254, 253]);
             }
-            // An error would be fair; a panic or a hang would not.
-            let _ = b.dtls.handle_packet(&datagram);
+            // Anybody may send it, so it must not even be an error.
+            let taken = b.dtls.handle_packet(&datagram);
+            taken.expect("it is thrown away");
         }
         Link::new(0.0, seed).run(&mut a, &mut b, |a, b| {
             both_connected(a, b) || a.failure.is_some() || b.failure.is_some()
         });
+        check(&a, &b, &certificate, &certificate);
     }
+}
+
+/// Leaves an error in OpenSSL's queue of this thread, as another connection might.
+fn leave_error() {
+    let error = X509::from_pem(b"nonsense").expect_err("it is no certificate");
+    assert!(!error.errors().is_empty());
+    error.put();
+}
+
+#[test]
+fn error_that_another_connection_left_behind_ends_nothing() {
+    let certificate = ecdsa();
+    let mut link = Link::new(0.0, 0);
+    let (mut a, mut b) = (
+        end(ours(), &certificate, true),
+        end(ours(), &certificate, false),
+    );
+    leave_error();
+    link.run(&mut a, &mut b, |a, b| {
+        leave_error();
+        both_connected(a, b)
+    });
+    check(&a, &b, &certificate, &certificate);
+    for _ in 0..3 {
+        leave_error();
+        a.dtls.send_application_data(b"data").expect("it is sent");
+        let before = b.received.len();
+        link.run(&mut a, &mut b, |_, b| {
+            leave_error();
+            b.received.len() > before
+        });
+    }
+    leave_error();
+    a.dtls.close().expect("it is closed");
+    link.run(&mut a, &mut b, |_, b| {
+        leave_error();
+        b.closed_by_peer
+    });
+    assert!(a.failure.is_none() && b.failure.is_none());
 }
 
 #[test]
