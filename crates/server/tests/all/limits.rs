@@ -1,6 +1,6 @@
 //! Every limit, reached: what the offender hears, and that nobody else notices.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -76,6 +76,23 @@ fn a_message_that_is_too_large_closes_with_1009() {
     assert_eq!(
         (code, text.as_str()),
         (1009, "a message of more than 100000 bytes")
+    );
+}
+
+#[test]
+fn frame_that_says_it_is_too_large_closes_before_any_of_it_comes() {
+    let server = Running::start(Config::default());
+    let mut peer = server.peer();
+    // Not more than the WebSocket library takes by itself.
+    let length = 16_u64 * 1024 * 1024;
+    let mut head = vec![0x81, 0x80 | 127];
+    head.extend(length.to_be_bytes());
+    head.extend([0; 4]);
+    peer.socket.get_mut().write_all(&head).expect("sent");
+    let (code, text) = peer.closed();
+    assert_eq!(
+        (code, text.as_str()),
+        (1009, "a message of more than 1048576 bytes")
     );
 }
 
