@@ -13,16 +13,43 @@ use crate::record::Record;
 use crate::third_party::ThirdParty;
 use crate::{install, places, third_party};
 
-/// The longest input that is tried, in bytes.
-const MAX_INPUT: u32 = 4096;
+/// A fuzz target.
+struct Target {
+    /// Where it is; its seeds stand there, too.
+    folder: &'static str,
+    name: &'static str,
+    /// The longest input that is tried, in bytes.
+    max_input: u32,
+}
 
-/// Each fuzz target by its folder and name; seeds stand beside it.
-const TARGETS: [(&str, &str); 4] = [
-    ("crates/protocol/fuzz", "json"),
-    ("crates/protocol/fuzz", "text"),
-    ("crates/server/fuzz", "request"),
-    ("crates/server/fuzz", "frames"),
+const CLIENT: &str = "crates/client/fuzz";
+const MEDIA: &str = "crates/media/fuzz";
+const PROTOCOL: &str = "crates/protocol/fuzz";
+const SERVER: &str = "crates/server/fuzz";
+
+/// Those of a folder one after the other: it is built once.
+const TARGETS: [Target; 9] = [
+    target(CLIENT, "server", 16_384),
+    // As long as browsers' are with many codecs.
+    target(MEDIA, "descriptions", 32_768),
+    target(PROTOCOL, "json", 16_384),
+    target(PROTOCOL, "text", 4_096),
+    // A head of more than 16 KiB is refused.
+    target(SERVER, "request", 20_000),
+    target(SERVER, "frames", 8_192),
+    target(SERVER, "admin", 20_000),
+    target(SERVER, "forwarded", 4_096),
+    // A record has up to 16 KiB.
+    target(SERVER, "tls", 20_000),
 ];
+
+const fn target(folder: &'static str, name: &'static str, max_input: u32) -> Target {
+    Target {
+        folder,
+        name,
+        max_input,
+    }
+}
 
 /// Runs the fuzz targets; inputs that fail stand in the folder `artifacts` beside the target
 #[derive(clap::Args)]
@@ -39,17 +66,17 @@ pub(crate) fn run(arguments: &Fuzz) -> Result<ExitCode> {
     let mut record = Record::live();
     let time = Duration::from_secs_f64(arguments.minutes * 60.0);
     if let Some(name) = &arguments.target
-        && !TARGETS.iter().any(|(_, target)| target == name)
+        && !TARGETS.iter().any(|target| target.name == name)
     {
-        let names = TARGETS.map(|(_, target)| target).join(", ");
+        let names = TARGETS.map(|target| target.name).join(", ");
         bail!("there is no fuzz target {name}; there are {names}");
     }
     install::debian_packages(&mut record)?;
     build(&mut record)?;
-    let wanted = |name: &&str| arguments.target.as_deref().is_none_or(|one| one == *name);
-    for (folder, name) in TARGETS {
-        if wanted(&name) {
-            fuzz(&mut record, folder, name, time)?;
+    let one = arguments.target.as_deref();
+    for target in &TARGETS {
+        if one.is_none_or(|one| one == target.name) {
+            fuzz(&mut record, target, time)?;
         }
     }
     Ok(record.summary())
@@ -57,7 +84,7 @@ pub(crate) fn run(arguments: &Fuzz) -> Result<ExitCode> {
 
 /// Builds all fuzz targets.
 pub(crate) fn build(record: &mut Record) -> Result<()> {
-    let mut folders = TARGETS.map(|(folder, _)| folder).to_vec();
+    let mut folders = TARGETS.map(|target| target.folder).to_vec();
     folders.dedup();
     for folder in folders {
         // The fuzzer would bring a lock file up to date without a word.
@@ -97,10 +124,10 @@ pub(crate) fn every_target(record: &mut Record, time: Duration) -> Result<()> {
         let ran: Vec<(Record, Result<()>)> = thread::scope(|scope| {
             let running: Vec<_> = some
                 .iter()
-                .map(|(folder, name)| {
+                .map(|target| {
                     scope.spawn(move || {
                         let mut record = Record::default();
-                        let ran = fuzz(&mut record, folder, name, time);
+                        let ran = fuzz(&mut record, target, time);
                         (record, ran)
                     })
                 })
@@ -117,7 +144,12 @@ pub(crate) fn every_target(record: &mut Record, time: Duration) -> Result<()> {
     Ok(())
 }
 
-fn fuzz(record: &mut Record, folder: &str, name: &str, time: Duration) -> Result<()> {
+fn fuzz(record: &mut Record, target: &Target, time: Duration) -> Result<()> {
+    let Target {
+        folder,
+        name,
+        max_input,
+    } = target;
     // What the fuzzer finds on its way; the seeds in the tree stay as they are.
     let found = places::target().join("fuzz-corpus").join(name);
     fs::create_dir_all(&found)?;
@@ -127,7 +159,7 @@ fn fuzz(record: &mut Record, folder: &str, name: &str, time: Duration) -> Result
         .arg(format!("{folder}/seeds/{name}"))
         .arg("--")
         .arg(format!("-max_total_time={}", time.as_secs()))
-        .arg(format!("-max_len={MAX_INPUT}"))
+        .arg(format!("-max_len={max_input}"))
         .args(["-verbosity=0", "-print_funcs=0"]);
     record.check(&mut fuzz)
 }

@@ -15,8 +15,10 @@ use crate::record::Record;
 use crate::{install, places};
 
 /// Every file that pins what is downloaded, of any package manager. A new one is added here, and so checked.
-const LOCK_FILES: [LockFile; 11] = [
+const LOCK_FILES: [LockFile; 13] = [
     LockFile::Cargo("Cargo.lock", Licences::Ours),
+    LockFile::Cargo("crates/client/fuzz/Cargo.lock", Licences::Ours),
+    LockFile::Cargo("crates/media/fuzz/Cargo.lock", Licences::Ours),
     LockFile::Cargo("crates/protocol/fuzz/Cargo.lock", Licences::Ours),
     LockFile::Cargo("crates/server/fuzz/Cargo.lock", Licences::Ours),
     LockFile::Cargo(

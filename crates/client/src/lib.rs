@@ -68,6 +68,8 @@ mod trust;
 
 pub use error::SignallerError;
 pub use meta::MetaValue;
+#[cfg(fuzzing)]
+pub use native::in_memory;
 pub use native::{
     NativeConfig, NativeLimits, NativeSignaller, Role, basic_authorization, without_credentials,
 };

@@ -26,7 +26,7 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 impl ForwardedHeader {
-    fn name(self) -> HeaderName {
+    pub(crate) fn name(self) -> HeaderName {
         match self {
             Self::XForwardedFor => X_FORWARDED_FOR,
             Self::Forwarded => header::FORWARDED,

@@ -4,16 +4,20 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use axum::Router;
+use axum::http::{HeaderMap, HeaderValue};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::accept::{AcceptContext, RequestContext, serve_stream};
 use crate::backlog::Waiting;
 use crate::config::Config;
 use crate::error::StartError;
+use crate::forwarded::{ForwardedHeader, client_address};
 use crate::http::router;
+use crate::network::Network;
 use crate::server::{self, accept_context};
 use crate::settings::Settings;
 use crate::state::ServerState;
+use crate::tls::LiveTls;
 
 /// All of a server but the listening.
 #[derive(Clone)]
@@ -30,7 +34,8 @@ impl InMemoryServer {
     ///
     /// The configuration is wrong.
     pub fn new(config: &Config) -> Result<Self, StartError> {
-        let state = ServerState::new(config, Settings::of(config)?, None);
+        let tls = config.tls.as_ref().map(LiveTls::open).transpose()?;
+        let state = ServerState::new(config, Settings::of(config)?, tls);
         Ok(Self {
             context: accept_context(&state),
             router: router(state.clone()),
@@ -38,7 +43,8 @@ impl InMemoryServer {
         })
     }
 
-    /// Serves a connection by a task of its own, as soon as there is room for it, unless it is closed without an answer.
+    /// Serves a connection from this machine by a task of its own, as soon as there is room for it, unless it is closed
+    /// without an answer.
     pub async fn accept(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         self.accept_from(Ipv4Addr::LOCALHOST.into(), stream).await;
     }
@@ -49,6 +55,27 @@ impl InMemoryServer {
         address: IpAddr,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     ) {
+        self.serve(address, stream, self.router.clone()).await;
+    }
+
+    /// The same to the admin API, whose requests have to show this token.
+    #[cfg(feature = "admin")]
+    pub async fn accept_operator(
+        &self,
+        address: IpAddr,
+        token: crate::Secret,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) {
+        let router = crate::admin::router_for(self.state.clone(), token);
+        self.serve(address, stream, router).await;
+    }
+
+    async fn serve(
+        &self,
+        address: IpAddr,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        router: Router,
+    ) {
         self.state.permits.available().await;
         let Some(connection) = self.state.admission.admit_connection(address) else {
             return;
@@ -58,7 +85,7 @@ impl InMemoryServer {
             connection: Some(connection),
             is_above_limit: false,
         };
-        let (context, router) = (self.context.clone(), self.router.clone());
+        let context = self.context.clone();
         tokio::spawn(async move {
             let abandoned = context.abandoned.clone();
             tokio::select! {
@@ -99,4 +126,18 @@ impl InMemoryServer {
         waiting.extend(self.state.text.waiting());
         waiting
     }
+}
+
+/// The client of a request that proxies in these networks brought, by the values of the header in which they name it; none
+/// if they name nobody, or what they say cannot be read.
+pub fn client_behind_proxies(
+    values: &[&[u8]],
+    header: ForwardedHeader,
+    trusted: &[Network],
+) -> Option<IpAddr> {
+    let mut headers = HeaderMap::new();
+    for value in values {
+        headers.append(header.name(), HeaderValue::from_bytes(value).ok()?);
+    }
+    client_address(&headers, header, trusted)
 }

@@ -71,17 +71,22 @@ pub(crate) async fn connect(
             Box::new(stream.map_err(|_| deadline.missed(target, "TLS handshake"))??)
         }
     };
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_frame_size(Some(limits.max_message_bytes))
-        .max_message_size(Some(limits.max_message_bytes));
+    let config = websocket_config(limits);
     let upgrade = client_async_with_config(target.request()?, stream, Some(config));
     let (socket, _) = timeout_at(deadline.at, upgrade)
         .await
         .map_err(|_| deadline.missed(target, "WebSocket"))?
         .map_err(|error| upgrade_error(target, &error))?;
     Ok(socket)
+}
+
+/// What the WebSocket may hold.
+pub(crate) fn websocket_config(limits: &NativeLimits) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_frame_size(Some(limits.max_message_bytes))
+        .max_message_size(Some(limits.max_message_bytes))
 }
 
 /// Tries the addresses one after the other; each is given its share of the time that is left, so that

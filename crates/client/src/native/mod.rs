@@ -12,6 +12,8 @@ mod context;
 mod conversation;
 mod credentials;
 mod event_reporter;
+#[cfg(fuzzing)]
+pub mod in_memory;
 mod liveness;
 mod outgoing;
 mod registration;

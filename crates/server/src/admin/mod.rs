@@ -45,3 +45,9 @@ mod sessions;
 mod status;
 #[cfg(all(feature = "admin", feature = "text"))]
 mod text_peers;
+
+/// The routes for requests that show a token, where there is no port.
+#[cfg(all(feature = "admin", any(test, fuzzing)))]
+pub(crate) fn router_for(state: crate::state::ServerState, token: secret::Secret) -> axum::Router {
+    routes::router(state, access::Access::Token(token))
+}

@@ -1,0 +1,44 @@
+//! Whatever viewers describe themselves as: a session ends with a reason, or goes on.
+//!
+//! The first byte says whether the text is an offer, an answer, or an answer behind which candidates come, a line each.
+#![no_main]
+
+mod sender;
+
+use std::time::{Duration, Instant};
+
+use libfuzzer_sys::fuzz_target;
+use sender::{SENDER, config, look_at, look_at_end};
+use wigwag_media::session::Session;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((how, text)) = bytes.split_first() else {
+        return;
+    };
+    let Ok(text) = std::str::from_utf8(text) else {
+        return;
+    };
+    let now = Instant::now();
+    let addresses = [SENDER.parse().expect("an address")];
+    let config = config();
+    let mut session = if how & 1 == 0 {
+        match Session::answer(&config, text, &[], &addresses, now) {
+            Ok((session, _)) => session,
+            Err(reason) => return look_at_end(&reason),
+        }
+    } else {
+        let (mut session, _) = Session::offer(&config, &addresses, now).expect("an offer");
+        session.accept_answer(text, &[], now);
+        session
+    };
+    if how & 2 != 0 {
+        for line in text.lines() {
+            session.add_remote_candidate(line, now);
+        }
+    }
+    for step in 0..5 {
+        session.wake(now + step * Duration::from_millis(100));
+        while session.poll_transmit().is_some() {}
+    }
+    look_at(&mut session);
+});
