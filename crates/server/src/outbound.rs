@@ -46,7 +46,9 @@ pub(crate) enum Next {
 #[derive(Debug)]
 struct State {
     backlog: Backlog,
-    /// What the backlog holds, as it is counted for all peers together.
+    /// What the message holds that is being written; a short one is in the socket's buffer.
+    writing: usize,
+    /// What all of this holds, as it is counted for all peers together.
     hold: Hold,
     /// Takes nothing more, and is closed once all is written.
     finishing: Option<CloseReason>,
@@ -171,9 +173,15 @@ impl Outbound {
         if let Some(reason) = &state.closed {
             return Poll::Ready(Next::Close(reason.clone()));
         }
-        if writable && let Some(message) = state.backlog.take() {
+        if writable {
+            // The one before is written.
+            let taken = state.backlog.take();
+            let long = taken.as_ref().filter(|message| message.is_long());
+            state.writing = long.map_or(0, Outgoing::held);
             state.count();
-            return Poll::Ready(Next::Message(message));
+            if let Some(message) = taken {
+                return Poll::Ready(Next::Message(message));
+            }
         }
         if state.backlog.waiting().messages == 0
             && let Some(reason) = &state.finishing
@@ -214,7 +222,7 @@ impl Outbound {
     /// The limit that one more message would exceed.
     fn exceeded(&self, state: &mut State, message: &Outgoing) -> Option<&'static str> {
         let Waiting { messages, bytes } = state.backlog.waiting();
-        if !state.hold.set(state.backlog.held() + message.held()) {
+        if !state.hold.set(state.held() + message.held()) {
             return Some("max_held_bytes");
         }
         // However long a message is, it may wait alone: its reader may be as quick as can be.
@@ -247,6 +255,7 @@ impl State {
     fn new(hold: Hold) -> Self {
         Self {
             backlog: Backlog::default(),
+            writing: 0,
             hold,
             finishing: None,
             closed: None,
@@ -254,9 +263,13 @@ impl State {
         }
     }
 
+    fn held(&self) -> usize {
+        self.backlog.held() + self.writing
+    }
+
     /// Counts what it holds now; less than before is always taken.
     fn count(&mut self) {
-        self.hold.set(self.backlog.held());
+        self.hold.set(self.held());
     }
 
     fn close(&mut self, reason: CloseReason) {

@@ -39,13 +39,19 @@ impl Outgoing {
             }
     }
 
+    /// Whether it is written as it is, beside the WebSocket's buffer.
+    pub(crate) fn is_long(&self) -> bool {
+        self.len() > LONG
+    }
+
     /// As the WebSocket takes it, or as a frame of slices.
     pub(crate) fn into_frame(self) -> Result<Message, (Data, Vec<Bytes>)> {
+        let is_long = self.is_long();
         let message = match self {
             Self::Own(message) => message,
             Self::Shared(text) => Message::Text(text),
             Self::Sliced(slices) => {
-                if slices.iter().map(Bytes::len).sum::<usize>() > LONG {
+                if is_long {
                     return Err((Data::Text, slices));
                 }
                 // Parts of texts at their ends.
@@ -54,8 +60,8 @@ impl Outgoing {
             }
         };
         match message {
-            Message::Text(text) if text.len() > LONG => Err((Data::Text, vec![text.into()])),
-            Message::Binary(bytes) if bytes.len() > LONG => Err((Data::Binary, vec![bytes])),
+            Message::Text(text) if is_long => Err((Data::Text, vec![text.into()])),
+            Message::Binary(bytes) if is_long => Err((Data::Binary, vec![bytes])),
             short => Ok(short),
         }
     }

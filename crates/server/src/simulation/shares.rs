@@ -243,6 +243,33 @@ async fn peers_that_send_to_one_of_their_own_that_does_not_read_hold_their_share
 }
 
 #[tokio::test(start_paused = true)]
+async fn long_messages_that_are_being_written_count_as_held() {
+    let server = server(Limits {
+        max_held_bytes: 8 << 20,
+        ..Limits::default()
+    });
+    let mut pairs = Vec::new();
+    let mut ended = 0;
+    for number in 0..20 {
+        // One address does not read, others send to it.
+        let mut deaf = Peer::connect_with(&server, 1, 1024).await;
+        deaf.set_status(&["producer"], "x").await;
+        let mut sender = Peer::connect(&server, 100 + number).await;
+        let session = text(&sender.call(&deaf.id).await, "sessionId");
+        let ice = json!({"candidate": "c".repeat(300_000), "sdpMLineIndex": 0});
+        let message = json!({"type": "peer", "sessionId": session, "ice": ice});
+        sender.send(message).await;
+        sender.send(json!({"type": "list"})).await;
+        ended += u32::from(sender.next().await["type"] == "endSession");
+        pairs.push((deaf, sender));
+    }
+    assert!(
+        (16..19).contains(&ended),
+        "{ended}: an eighth of 8 MiB is three"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn status_changes_of_one_address_wait_those_of_another_do_not() {
     let server = server(Limits::default());
     let mut listeners = Vec::new();
