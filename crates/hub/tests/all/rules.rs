@@ -1,7 +1,7 @@
 //! Rules of the protocol that the recorded conversations do not show: version 1.1, limits, and where
 //! this hub is meant to be better than the reference.
 
-use wigwag_hub::json::{PeerId, ServerMessage, SessionId};
+use wigwag_hub::json::{ClientMessage, PeerId, ServerMessage, SessionId};
 use wigwag_hub::{Full, Hub, Payer, Policy, Violation};
 
 use crate::collected::{Collected, disconnect, hub, send, try_send};
@@ -472,4 +472,51 @@ fn a_peer_that_is_gone_is_silent() {
     assert_eq!(send(&mut hub, &peer, PRODUCER), []);
     assert_eq!(disconnect(&mut hub, &peer), []);
     assert_eq!((hub.peer_count(), hub.producer_count()), (0, 0));
+}
+
+#[test]
+fn consumer_that_stops_consuming_loses_its_sessions() {
+    let mut hub = hub(Policy::default());
+    let (camera, screen) = (producer(&mut hub), connect(&mut hub));
+    send(&mut hub, &screen, CONSUMER);
+    let session = call(&mut hub, &camera, &screen);
+    let ended = ServerMessage::EndSession {
+        session_id: session,
+    };
+    assert_eq!(send(&mut hub, &screen, NOTHING), [(camera, ended)]);
+}
+
+#[test]
+fn status_that_keeps_a_role_keeps_its_sessions() {
+    let mut hub = hub(Policy::default());
+    let (camera, screen) = (producer(&mut hub), connect(&mut hub));
+    send(&mut hub, &screen, CONSUMER);
+    let session = call(&mut hub, &camera, &screen);
+    for (peer, role) in [(&camera, "producer"), (&screen, "consumer")] {
+        let status = format!(r#"{{"type":"setPeerStatus","roles":["{role}"],"meta":1}}"#);
+        assert_eq!(send(&mut hub, peer, &status), []);
+    }
+    assert_eq!(send(&mut hub, &screen, &end(&session)).len(), 1);
+}
+
+#[test]
+fn message_in_a_session_is_an_answer_of_the_one_that_was_called() {
+    let mut hub = hub(Policy::default());
+    let (camera, viewer, other) = (producer(&mut hub), connect(&mut hub), connect(&mut hub));
+    let session = call(&mut hub, &viewer, &camera);
+    let candidate = format!(
+        r#"{{"type":"peer","sessionId":"{session}","ice":{{"candidate":"","sdpMLineIndex":0}}}}"#
+    );
+    for text in [candidate, end(&session), end_because(&session, "null")] {
+        let message = ClientMessage::from_json(&text).expect("a message of the protocol");
+        assert!(hub.is_answer(&camera, &message), "{text}");
+        assert!(!hub.is_answer(&viewer, &message), "{text}");
+        assert!(!hub.is_answer(&other, &message), "{text}");
+    }
+    assert!(!hub.is_answer(&camera, &ClientMessage::List));
+    for (from, is_answer) in [(&camera, true), (&viewer, false)] {
+        let mut out = Collected::default();
+        let relay = hub.relay(from, session.as_str(), false, &mut out);
+        assert_eq!(relay.map(|relay| relay.is_answer), Some(is_answer));
+    }
 }

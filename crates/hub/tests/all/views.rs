@@ -74,6 +74,7 @@ fn a_session_that_is_terminated_is_over_for_both() {
     );
     let seen: Vec<_> = hub.sessions_after(None).collect();
     assert_eq!([&seen[0].id, &seen[1].id], [&first, &second]);
+    assert_eq!(hub.session_id(seen[0].number), Some(&first));
     let members = [&seen[0].producer, &seen[0].consumer, &seen[0].caller];
     assert_eq!(members, [&producer, &consumer, &consumer]);
     assert_eq!(hub.peer(producer.as_str()).expect("there").sessions, 2);
@@ -96,6 +97,7 @@ fn a_session_that_is_terminated_is_over_for_both() {
     );
     assert_eq!(terminate(&mut hub, &first, None), (false, vec![]));
     assert!(hub.session(first.as_str()).is_none());
+    assert_eq!(hub.session_id(seen[0].number), None);
     let rest: Vec<_> = hub
         .sessions_after(Some(seen[0].number))
         .map(|session| session.id)
