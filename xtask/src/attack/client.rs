@@ -1,6 +1,6 @@
 //! What all attackers share: where they come from, whom they attack, and until when.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -33,10 +33,11 @@ pub(super) struct Crowd {
     broken: Cell<u64>,
     sent: Cell<u64>,
     misled: Cell<u64>,
+    complaint: OnceCell<String>,
 }
 
 /// What attackers did.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(super) struct Done {
     pub(super) connected: u64,
     /// Connections that were refused or closed, and requests that were.
@@ -45,6 +46,8 @@ pub(super) struct Done {
     pub(super) sent: u64,
     /// Datagrams that reached third parties.
     pub(super) misled: u64,
+    /// Why the first was refused or closed.
+    pub(super) complaint: Option<String>,
 }
 
 impl Crowd {
@@ -64,6 +67,7 @@ impl Crowd {
             broken: Cell::default(),
             sent: Cell::default(),
             misled: Cell::default(),
+            complaint: OnceCell::default(),
         }
     }
 
@@ -83,8 +87,9 @@ impl Crowd {
         let act = &act;
         join_all((0..clients).map(|client| async move {
             while let Ok(ended) = timeout_at(self.until, act(client)).await {
-                if ended.is_err() {
+                if let Err(error) = ended {
                     add(&self.broken, 1);
+                    self.complaint.get_or_init(|| format!("{error:#}"));
                 }
                 sleep(BACK_OFF).await;
             }
@@ -139,6 +144,7 @@ impl Crowd {
             broken: self.broken.get(),
             sent: self.sent.get(),
             misled: self.misled.get(),
+            complaint: self.complaint.get().cloned(),
         }
     }
 }

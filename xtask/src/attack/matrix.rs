@@ -38,9 +38,16 @@ pub(crate) fn run(attack: &Attack) -> Result<ExitCode> {
     println!("{}", header());
     let mut missed = 0;
     for case in cases {
-        let outcome = play(&program, &film, case)?;
-        println!("{}", outcome.line());
-        missed += usize::from(!outcome.counts_hold());
+        match play(&program, &film, case) {
+            Ok(outcome) => {
+                println!("{}", outcome.line());
+                missed += usize::from(!outcome.counts_hold());
+            }
+            Err(error) => {
+                println!("{:?} with {}: {error:#}", case.kind, case.sources);
+                missed += 1;
+            }
+        }
     }
     if missed == 0 {
         return Ok(ExitCode::SUCCESS);

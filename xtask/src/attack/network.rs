@@ -73,23 +73,17 @@ impl Network {
             server.connect_by(cable, &[near], host, &[far])?;
             host.ip(&["route", "add", "default", "via", gateway])?;
         }
-        server.ip(&[
-            "address",
-            "add",
-            "2001:db8:2::1/64",
-            "dev",
-            "attackers",
-            "nodad",
-        ])?;
+        // Those of the link are asked for the others' hardware addresses, whatever address a packet is from.
+        let ends = [
+            (server, "1", "2001:db8:2::1"),
+            (&self.attackers, "2", "2001:db8:2::2"),
+        ];
+        for (host, number, address) in ends {
+            for address in [format!("fe80::{number}/64"), format!("{address}/64")] {
+                host.ip(&["address", "add", &address, "dev", "attackers", "nodad"])?;
+            }
+        }
         let attackers = &self.attackers;
-        attackers.ip(&[
-            "address",
-            "add",
-            "2001:db8:2::2/64",
-            "dev",
-            "attackers",
-            "nodad",
-        ])?;
         attackers.ip(&["-6", "route", "add", "default", "via", "2001:db8:2::1"])?;
         // Any address of these networks is the attackers' own.
         for network in [IPV4_NETWORK, NAMED_NETWORK] {

@@ -50,10 +50,11 @@ impl Outcome {
         let [median, slow] = self.new_session;
         let Done {
             connected,
+            broken,
             sent,
             misled,
-            ..
-        } = self.done;
+            complaint,
+        } = &self.done;
         let verdict = match (self.counts_hold(), self.times_hold()) {
             (true, true) => "pass",
             _ => "MISSED",
@@ -68,13 +69,16 @@ impl Outcome {
             self.memory as f64 / 1024.0 / 1024.0,
             self.processor * 100.0,
         );
+        if let Some(complaint) = complaint {
+            // Writing to a text does not fail.
+            let _ = write!(line, "\n{:>17}{broken} attackers: {complaint}", "");
+        }
         for (what, reasons) in [("lost", &self.lost), ("refused", &self.refused)] {
             let mut counts = BTreeMap::<&str, usize>::new();
             for reason in reasons {
                 *counts.entry(without_time(reason)).or_default() += 1;
             }
             for (reason, count) in counts.into_iter().take(REASONS) {
-                // Writing to a text does not fail.
                 let _ = write!(line, "\n{:>17}{count} {what}: {reason}", "");
             }
         }

@@ -25,7 +25,7 @@ use crate::bench::load::Peer;
 const START: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(50);
 /// For one answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 const HEALTH_PACE: Duration = Duration::from_millis(200);
 const REGISTRATION_PACE: Duration = Duration::from_millis(500);
 
