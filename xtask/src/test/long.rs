@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::parts::{
-    CONTAINER, Made, browsers_long, build, end_to_end_long, npm, published, server_features, soak,
+    CONTAINER, Made, attack, browsers_long, build, end_to_end_long, npm, published,
+    server_features, soak,
 };
 use super::platforms::{self, PLATFORMS};
 use super::programs::{self, END_TO_END};
@@ -52,6 +53,9 @@ pub(super) fn before_closing(made: &Made) -> Vec<Part<'_>> {
         ),
         Part::new("soak", Lane::Alone, &["released"], |record| {
             soak(record, made, &made.released, SOAK_MINUTES)
+        }),
+        Part::new("attack", Lane::Alone, &["released"], |record| {
+            attack(record, made)
         }),
     ];
     parts.extend(PLATFORMS.iter().map(|platform| {

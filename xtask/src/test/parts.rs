@@ -154,6 +154,10 @@ pub(super) fn every_landing(made: &Made) -> Vec<Part<'_>> {
         Part::new("fuzz", Lane::Run, &["fuzz-targets"], |record| {
             fuzz::every_target(record, FUZZ_TIME)
         }),
+        // Other suites beside it would be attacked, too.
+        Part::new("attack", Lane::Alone, &["build"], |record| {
+            attack_in_short(record, made)
+        }),
     ]
 }
 
@@ -339,4 +343,19 @@ pub(super) fn soak(
     soak.arg("--wigwag").arg(&programs.wigwag);
     soak.arg("--plugin").arg(&programs.plugin);
     record.check(&mut soak)
+}
+
+/// All attacks at once, on what the other tests run.
+fn attack_in_short(record: &mut Record, made: &Made) -> Result<()> {
+    let programs = made.get(&made.programs)?;
+    // Of the same build, and so with all features.
+    let xtask = places::target().join(PROFILE_FOLDER).join("xtask");
+    let mut attack = command(&xtask.to_string_lossy(), &["attack", "--short", "--wigwag"]);
+    record.check(attack.arg(&programs.wigwag))
+}
+
+/// Each attack, from few addresses and many.
+pub(super) fn attack(record: &mut Record, made: &Made) -> Result<()> {
+    let xtask = made.get(&made.xtask)?;
+    record.check(&mut command(&xtask.to_string_lossy(), &["attack"]))
 }
