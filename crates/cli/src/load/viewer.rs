@@ -169,6 +169,9 @@ impl Call {
             );
             // What the sender makes of it is not waited for.
             let _ = self.receivers.close(id);
+        } else {
+            let reason = || "no offer before the end".to_owned();
+            record.failure.get_or_insert_with(reason);
         }
         record
     }
@@ -264,6 +267,15 @@ mod tests {
         assert_eq!(full.worst_gap_ms, 40.0);
         assert_eq!(full.failure, None);
         assert_eq!(record(&report, 3_000 * MS).worst_gap_ms, 2_000.0);
+    }
+
+    #[test]
+    fn viewer_without_an_offer_to_the_end_has_failed() {
+        let receivers = Arc::new(Receivers::start().expect("a thread"));
+        let address = std::net::Ipv4Addr::LOCALHOST.into();
+        let call = Call::new(&receivers, address, ReceiverSettings::default());
+        let failure = call.end(0, 0).failure;
+        assert_eq!(failure.as_deref(), Some("no offer before the end"));
     }
 
     #[test]
