@@ -24,6 +24,9 @@ const LOWEST_PERCENT: u64 = 30;
 /// Loss by chance is rarely as heavy as this; overuse is. Congestion control is slow to see it.
 const HEAVY_LOSS_PERCENT: u64 = 20;
 
+/// No path takes more. A viewer may report 2^81 bit/s (REMB).
+const MOST: Bitrate = 1_000_000_000_000;
+
 /// What rises by less is not told.
 const WORTH_TELLING_PERCENT: u64 = 2;
 
@@ -72,7 +75,9 @@ impl Estimate {
         let lost = lost.map_or(0, |lost| (lost * 100.0) as u64);
         self.loss_percent = match lost {
             0..HEAVY_LOSS_PERCENT => 100,
-            _ => 100u64.saturating_sub(lost * 3 / 2).max(LOWEST_PERCENT),
+            _ => 100u64
+                .saturating_sub(lost.saturating_mul(3) / 2)
+                .max(LOWEST_PERCENT),
         };
         self.tell()
     }
@@ -104,7 +109,7 @@ impl Estimate {
         let estimate = self
             .measured
             .map_or(average, |measured| measured.min(average));
-        let estimate = estimate * self.percent.min(self.loss_percent) / 100;
+        let estimate = estimate.min(MOST) * self.percent.min(self.loss_percent) / 100;
         let worth_telling = self.told.is_none_or(|told| {
             estimate < told || estimate > told + told * WORTH_TELLING_PERCENT / 100
         });
@@ -136,6 +141,17 @@ mod tests {
             None,
             "it is not worth telling"
         );
+    }
+
+    #[test]
+    fn reports_that_make_no_sense_are_estimates_that_can_be_reckoned_with() {
+        let mut estimate = Estimate::new();
+        assert_eq!(estimate.on_average(Bitrate::MAX), Some(MOST));
+        assert_eq!(
+            estimate.on_measured(Some(Bitrate::MAX), Some(f32::NAN)),
+            None
+        );
+        assert_eq!(estimate.on_measured(Some(0), Some(f32::INFINITY)), Some(0));
     }
 
     #[test]

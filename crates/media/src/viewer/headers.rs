@@ -189,6 +189,16 @@ impl HeaderCounter {
         self.send(&compound, &mut send);
     }
 
+    /// Sends reports that `write` makes of the sources of all streams.
+    pub(super) fn send_reports(
+        &mut self,
+        write: impl FnOnce(&[u32]) -> Vec<u8>,
+        mut send: impl FnMut(SocketAddr, SocketAddr, Vec<u8>),
+    ) {
+        let sources: Vec<_> = self.streams.iter().map(|stream| stream.source).collect();
+        self.send(&write(&sources), &mut send);
+    }
+
     fn ask(&mut self, now: Instant, compound: &mut Vec<u8>) {
         self.asked = Some(now);
         self.lead(compound);

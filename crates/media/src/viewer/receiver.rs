@@ -253,6 +253,17 @@ impl Receiver {
         });
     }
 
+    /// Sends reports (RTCP) that `write` makes of the sources (SSRC) of all streams that came, encrypted as its own are. Only a
+    /// viewer that counts by headers can.
+    pub fn send_reports(&mut self, write: impl FnOnce(&[u32]) -> Vec<u8>) {
+        if let Some(headers) = &mut self.headers {
+            let transmits = &mut self.transmits;
+            headers.send_reports(write, |from, to, report| {
+                transmits.push(transmit(from, to, report));
+            });
+        }
+    }
+
     /// Ends it, and tells the sender.
     pub fn close(&mut self, now: Instant) {
         self.operate(now, Rtc::close);

@@ -179,6 +179,19 @@ impl Receivers {
         self.with(id, Receiver::ask_for_key_frames)
     }
 
+    /// Has a viewer send reports: see [`Receiver::send_reports`].
+    ///
+    /// # Errors
+    ///
+    /// The viewer is gone.
+    pub fn send_reports(
+        &self,
+        id: ReceiverId,
+        write: impl FnOnce(&[u32]) -> Vec<u8>,
+    ) -> Result<(), ReceiverError> {
+        self.with(id, |receiver, _| receiver.send_reports(write))
+    }
+
     /// What a viewer counted.
     ///
     /// # Errors

@@ -296,3 +296,19 @@ fn any_datagram_is_read() {
     }
     assert_still_plays(&mut network);
 }
+
+#[test]
+fn session_that_never_comes_to_rest_ends_and_says_so() {
+    // Without congestion control all packets of a frame go out in one go.
+    let viewer = Viewer::new(|config| config, Instant::now());
+    let mut network = Network::connected(&config(&[VIDEO], None), viewer);
+    let mut endless = (*frame(VIDEO.0, 0, network.now, true, 1)).clone();
+    endless.packets = vec![vec![1; 20].into(); 50_000];
+    network.session.send_frame(&endless.into(), network.now);
+    let events: Vec<_> = std::iter::from_fn(|| network.session.poll_event()).collect();
+    assert!(
+        events.contains(&SessionEvent::Ended(EndReason::Restless)),
+        "{events:?}"
+    );
+    assert!(network.session.is_over());
+}

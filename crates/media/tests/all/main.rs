@@ -14,6 +14,7 @@ mod engine;
 mod engine_limits;
 mod engine_stage;
 mod engine_strangers;
+mod hostile_reports;
 mod isolation;
 mod isolation_engine;
 mod lossy_link;

@@ -1,6 +1,7 @@
 //! A publication, its viewers, and the signalling between them, all on the loopback interface.
 
 mod nat;
+mod pace;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub use nat::Nat;
+use pace::Pace;
 use wigwag_media::demand::{RenditionId, StreamId, ViewerId};
 use wigwag_media::engine::{
     Engine, EngineConfig, Negotiation, Publication, PublicationConfig, PublicationEvent,
@@ -19,7 +21,9 @@ use wigwag_media::frame::Frame;
 use wigwag_media::session::{
     Certificate, Codec, CodecConfig, EndReason, OfferExtent, SessionConfig, StreamConfig,
 };
-use wigwag_media::viewer::{ReceiverId, ReceiverReport, Receivers, StreamKind, StreamReport};
+use wigwag_media::viewer::{
+    Counting, ReceiverId, ReceiverReport, ReceiverSettings, Receivers, StreamKind, StreamReport,
+};
 
 pub const VIDEO: StreamId = StreamId(0);
 pub const PACKETS: usize = 8;
@@ -113,6 +117,10 @@ pub struct Stage {
     /// The viewers that are to be behind a NAT of their own.
     pub behind_nat: BTreeSet<ViewerId>,
     pub nats: BTreeMap<ViewerId, Nat>,
+    /// The viewers that count by headers: they can be made to report anything.
+    pub by_headers: BTreeSet<ViewerId>,
+    /// Of what is sent by [`Pace::sent`].
+    pub pace: Pace,
     events: Mutex<Events<PublicationEvent>>,
     sent: u32,
 }
@@ -144,6 +152,8 @@ impl Stage {
             trickle: false,
             behind_nat: BTreeSet::new(),
             nats: BTreeMap::new(),
+            by_headers: BTreeSet::new(),
+            pace: Pace::default(),
             events: Mutex::new(events),
             sent: 0,
         }
@@ -259,9 +269,17 @@ impl Stage {
 
     fn on_offer(&mut self, viewer: ViewerId, offer: &str) {
         let offer = self.translated(viewer, offer);
+        let counting = match self.by_headers.contains(&viewer) {
+            true => Counting::Headers,
+            false => Counting::Decrypted,
+        };
+        let settings = ReceiverSettings {
+            counting,
+            video_codec: None,
+        };
         let (id, answer) = self
             .receivers
-            .answer(&self.addresses, &offer)
+            .answer_with(&settings, &self.addresses, &offer)
             .expect("an answer");
         self.viewers.insert(viewer, id);
         let is_candidate = |line: &&str| line.starts_with("a=candidate:");
