@@ -1,8 +1,8 @@
 //! What an order brings, kept in a folder for the next start: the account's key, and the certificate with its key.
 
-use std::fs::{self, DirBuilder, Metadata, OpenOptions};
+use std::fs::{self, DirBuilder, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +16,12 @@ use crate::tls::state::TlsState;
 
 /// Bytes of a name's digest that make a file's name; others may use the folder, for other names.
 const NAME_BYTES: usize = 16;
+
+/// Its user may do anything anyway.
+const ROOT: u32 = 0;
+
+/// Files of the folder that are looked at; there are two for each order.
+const MAX_FILES: usize = 1_000;
 
 /// A folder that nobody else can read.
 #[derive(Clone, Debug)]
@@ -36,7 +42,10 @@ impl AcmeFolder {
             .mode(0o700)
             .create(path)
             .map_err(failed)?;
-        self.check_mode(&fs::metadata(path).map_err(failed)?)?;
+        let found = fs::metadata(path).map_err(failed)?;
+        self.check_mode(&found)?;
+        self.check_owner(&found)?;
+        self.check_files().map_err(failed)?;
         // Better found now than when there is a certificate to keep.
         let probe = path.join(format!(".{}.new", std::process::id()));
         write_secret(&probe, &[]).map_err(failed)?;
@@ -67,6 +76,35 @@ impl AcmeFolder {
         if found.permissions().mode() & 0o077 != 0 {
             let path = self.0.clone();
             return Err(TlsError::CacheIsOpen { path });
+        }
+        Ok(())
+    }
+
+    /// Another owner could put keys of its own there.
+    fn check_owner(&self, found: &Metadata) -> Result<(), TlsError> {
+        let user = rustix::process::geteuid().as_raw();
+        if [user, ROOT].contains(&found.uid()) {
+            return Ok(());
+        }
+        Err(self.failed(io::Error::new(
+            ErrorKind::PermissionDenied,
+            format!(
+                "it belongs to user {}, not to the one that runs this ({user})",
+                found.uid()
+            ),
+        )))
+    }
+
+    /// Takes from others what they may do to the files in it: the folder is for this program alone.
+    fn check_files(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.0)?.take(MAX_FILES) {
+            let path = entry?.path();
+            let found = fs::symlink_metadata(&path)?;
+            if found.is_file() && found.permissions().mode() & 0o077 != 0 {
+                let file = path.display();
+                tracing::warn!(%file, "others could use this file with a key of ACME's; it is for its owner alone now");
+                fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+            }
         }
         Ok(())
     }
@@ -214,7 +252,7 @@ mod tests {
         assert_eq!(mode & 0o777, 0o700);
         open(&path).expect("found again");
         assert_eq!(fs::read_dir(&path).expect("readable").count(), 0);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("changed");
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("changed");
         let error = open(&path).expect_err("others can read it");
         assert!(matches!(error, TlsError::CacheIsOpen { .. }), "{error}");
         let file = parent.path().join("file");
@@ -232,9 +270,9 @@ mod tests {
         assert_eq!(fs::read_dir(&parent).expect("readable").count(), 0);
         check(Path::new("nowhere/acme")).expect("it could be made here");
         fs::create_dir_all(&path).expect("made");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o500)).expect("changed");
+        fs::set_permissions(&path, Permissions::from_mode(0o500)).expect("changed");
         check(&path).expect("its owner may be another");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).expect("changed");
+        fs::set_permissions(&path, Permissions::from_mode(0o750)).expect("changed");
         let error = check(&path).expect_err("others can read it");
         assert!(matches!(error, TlsError::CacheIsOpen { .. }), "{error}");
         assert_eq!(fs::read_dir(&path).expect("readable").count(), 0);
@@ -257,6 +295,34 @@ mod tests {
         let mode = fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
+    }
+
+    #[test]
+    fn file_that_others_could_read_made_its_owners_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let own = Permissions::from_mode(0o700);
+        fs::set_permissions(folder.path(), own).expect("changed");
+        let path = folder.path().join("account-0.key");
+        fs::write(&path, "key").expect("written");
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("changed");
+        AcmeFolder::new(folder.path()).open().expect("opened");
+        let mode = fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    /// A crash or a reader in between finds all of one of them.
+    #[test]
+    fn file_replaced_in_one_step() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("account.key");
+        replace(&path, b"first").expect("kept");
+        let mut reader = fs::File::open(&path).expect("there");
+        let before = fs::metadata(&path).expect("there").ino();
+        replace(&path, b"second, which is longer").expect("kept");
+        assert_ne!(fs::metadata(&path).expect("there").ino(), before);
+        let mut text = String::new();
+        io::Read::read_to_string(&mut reader, &mut text).expect("readable");
+        assert_eq!(text, "first", "who reads the old one reads on");
     }
 
     #[test]

@@ -86,6 +86,11 @@ impl Certificate {
         })
     }
 
+    /// How many certificates a client is shown.
+    pub(crate) fn chain_length(&self) -> usize {
+        self.certified.cert.len()
+    }
+
     /// Whether both are the same to a client.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.certified.cert == other.certified.cert

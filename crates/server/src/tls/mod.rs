@@ -18,6 +18,7 @@ mod expiry;
 mod failures;
 mod parameters;
 mod settings;
+mod settling;
 mod state;
 mod watched;
 
@@ -44,6 +45,7 @@ use acme::{Acme, is_tls_alpn_challenge};
 use certificate::Certificate;
 use failures::{Failures, is_departure};
 use parameters::TlsParameters;
+use settling::Settling;
 use state::TlsState;
 use watched::Stamps;
 
@@ -78,6 +80,8 @@ struct Loaded {
     stamps: Stamps,
     /// What was said in the log about files that cannot be used. They are tried again until there is nothing to say.
     problem: Option<String>,
+    /// Files that differ from those in use, until they are.
+    settling: Settling,
 }
 
 impl LiveTls {
@@ -100,6 +104,7 @@ impl LiveTls {
                 config: config.clone(),
                 stamps,
                 problem: None,
+                settling: Settling::default(),
             }),
             failures: Failures::default(),
         }))
@@ -113,7 +118,8 @@ impl LiveTls {
     pub fn reload(&self) -> Result<(), TlsError> {
         let mut loaded = self.loaded();
         let config = loaded.config.clone();
-        self.load(&mut loaded, config)
+        let stamps = Stamps::of(&config);
+        self.load(&mut loaded, config, stamps, |_| true).map(drop)
     }
 
     /// Has other settings in force from now on. False if they came too late, and nothing was changed: another way to
@@ -130,7 +136,8 @@ impl LiveTls {
         };
         if is_possible {
             config.check_interval()?;
-            self.load(&mut loaded, config.clone())?;
+            let stamps = Stamps::of(config);
+            self.load(&mut loaded, config.clone(), stamps, |_| true)?;
         }
         Ok(is_possible)
     }
@@ -222,12 +229,26 @@ impl LiveTls {
     /// Loads what has been replaced.
     fn look(&self) {
         let mut loaded = self.loaded();
-        let is_same = Stamps::of(&loaded.config) == loaded.stamps;
-        if is_same && loaded.problem.is_none() {
+        let stamps = Stamps::of(&loaded.config);
+        if stamps == loaded.stamps && loaded.problem.is_none() {
             return;
         }
-        let config = loaded.config.clone();
-        if let Err(error) = self.load(&mut loaded, config) {
+        let mut settling = std::mem::take(&mut loaded.settling);
+        let is_settled = settling.looked(&stamps);
+        let result = if is_settled {
+            let in_use = self.state.certificate();
+            let in_use = in_use.map_or(0, |certificate| certificate.chain_length());
+            let config = loaded.config.clone();
+            let allows = |chain: usize| settling.allows_chain(chain, in_use);
+            self.load(&mut loaded, config, stamps, allows)
+        } else {
+            Ok(false)
+        };
+        // What is in use is as it was found.
+        if !matches!(result, Ok(true)) {
+            loaded.settling = settling;
+        }
+        if let Err(error) = result {
             let problem = error.to_string();
             // Certificate and key are replaced one after the other, so one look may come in between.
             if loaded.problem.as_ref() != Some(&problem) {
@@ -237,12 +258,22 @@ impl LiveTls {
         }
     }
 
-    fn load(&self, loaded: &mut Loaded, config: TlsConfig) -> Result<(), TlsError> {
-        let stamps = Stamps::of(&config);
+    /// Reads files that had these stamps before that, and has them in use. What is written meanwhile has others, and is
+    /// found by the next look. False if the chain has a length that is not allowed yet; then what was in force stays so.
+    fn load(
+        &self,
+        loaded: &mut Loaded,
+        config: TlsConfig,
+        stamps: Stamps,
+        allows_chain: impl Fn(usize) -> bool,
+    ) -> Result<bool, TlsError> {
         let parameters = TlsParameters::read(&config)?;
         match &config.source {
             TlsSource::Files(files) => {
                 let certificate = Certificate::read(files)?;
+                if !allows_chain(certificate.chain_length()) {
+                    return Ok(false);
+                }
                 let until = certificate.validity.to;
                 let file = files.certificate.display();
                 if self.state.set(certificate, parameters) {
@@ -257,8 +288,9 @@ impl LiveTls {
             config,
             stamps,
             problem: None,
+            settling: Settling::default(),
         };
-        Ok(())
+        Ok(true)
     }
 
     fn loaded(&self) -> MutexGuard<'_, Loaded> {
@@ -291,5 +323,124 @@ pub(crate) async fn keep(tls: Option<&Arc<LiveTls>>) {
     match tls {
         Some(tls) => tls.keep().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    struct Files {
+        folder: tempfile::TempDir,
+        key: KeyPair,
+    }
+
+    impl Files {
+        fn new() -> Self {
+            Self {
+                folder: tempfile::tempdir().expect("a folder"),
+                key: KeyPair::generate().expect("a key"),
+            }
+        }
+
+        /// A certificate for the key.
+        fn leaf(&self) -> String {
+            let params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+            params.self_signed(&self.key).expect("a certificate").pem()
+        }
+
+        fn write(&self, chain: &[&str]) {
+            let folder = self.folder.path();
+            fs::write(folder.join("cert.pem"), chain.concat()).expect("written");
+            fs::write(folder.join("key.pem"), self.key.serialize_pem()).expect("written");
+        }
+
+        fn open(&self) -> Arc<LiveTls> {
+            let folder = self.folder.path();
+            let files = TlsFiles {
+                certificate: folder.join("cert.pem"),
+                key: folder.join("key.pem"),
+            };
+            LiveTls::open(&files.into()).expect("good files")
+        }
+    }
+
+    fn chain(live: &LiveTls) -> usize {
+        live.state
+            .certificate()
+            .expect("there is one")
+            .chain_length()
+    }
+
+    #[test]
+    fn certificate_that_is_cut_while_it_is_written_never_in_use() {
+        let files = Files::new();
+        let (leaf, intermediate) = (files.leaf(), files.leaf());
+        files.write(&[&leaf, &intermediate]);
+        let live = files.open();
+        let renewed = files.leaf();
+        // It stops between the two for some looks.
+        for written in [&renewed[..renewed.len() / 2], &renewed[..]] {
+            files.write(&[written]);
+            for _ in 0..3 {
+                live.look();
+                assert_eq!(chain(&live), 2);
+            }
+        }
+        // It has another length: times of files are not exact.
+        files.write(&["# renewed\n", &renewed, &intermediate]);
+        live.look();
+        let is_in_use = |leaf: &str| {
+            use rustls::pki_types::CertificateDer;
+            use rustls::pki_types::pem::PemObject;
+            let leaf = CertificateDer::from_pem_slice(leaf.as_bytes()).expect("a certificate");
+            live.state
+                .certificate()
+                .expect("there is one")
+                .certified
+                .cert[0]
+                == leaf
+        };
+        assert!(is_in_use(&leaf), "it was seen once");
+        live.look();
+        assert!(is_in_use(&renewed));
+        assert_eq!(chain(&live), 2);
+    }
+
+    #[test]
+    fn shorter_chain_that_stays_in_use_in_the_end() {
+        let files = Files::new();
+        let (leaf, intermediate) = (files.leaf(), files.leaf());
+        files.write(&[&leaf, &intermediate]);
+        let live = files.open();
+        files.write(&[&leaf]);
+        for _ in 0..3 {
+            live.look();
+        }
+        assert_eq!(chain(&live), 2);
+        live.look();
+        assert_eq!(chain(&live), 1);
+    }
+
+    #[test]
+    fn replacement_while_files_are_read_found_by_later_looks() {
+        let files = Files::new();
+        files.write(&[&files.leaf()]);
+        let live = files.open();
+        let mut loaded = live.loaded();
+        let config = loaded.config.clone();
+        let before = Stamps::of(&config);
+        // It comes between the stamps and the reading.
+        files.write(&["# renewed\n", &files.leaf()]);
+        live.load(&mut loaded, config.clone(), before, |_| true)
+            .expect("read");
+        assert!(
+            loaded.stamps != Stamps::of(&config),
+            "so the next look reads them again"
+        );
     }
 }
