@@ -79,6 +79,18 @@ mod tests {
         assert!(!format!("{secret:?}").contains("horse"));
     }
 
+    /// How long a comparison takes shows in no answer; only its way does.
+    #[test]
+    fn token_compared_in_constant_time() {
+        let source = include_str!("secret.rs");
+        let (_, rest) = source
+            .split_once("fn is(&self")
+            .expect("it is compared there");
+        let (body, _) = rest.split_once("\n    }").expect("it ends");
+        assert!(body.contains(".ct_eq("), "{body}");
+        assert!(!body.contains("=="), "{body}");
+    }
+
     #[test]
     fn what_can_be_guessed_or_not_be_sent_is_refused() {
         let length = |bytes| Err(InvalidSecret::Length { bytes });

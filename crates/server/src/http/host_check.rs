@@ -27,3 +27,18 @@ pub(super) fn host_refused(request: &Request) -> Option<Response> {
     let refusal = client.check_host(headers).err()?;
     Some(client.refuse(refusal, headers).into_response())
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn request_of_an_unknown_client_refused() {
+        let request = Request::get("/").body(Body::empty()).expect("a request");
+        let refused = host_refused(&request).expect("an answer");
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    }
+}

@@ -36,3 +36,26 @@ async fn restrict(request: Request, next: Next) -> Response {
         None => Refusal::Metrics.into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::settings::Settings;
+
+    #[tokio::test]
+    async fn request_of_an_unknown_client_refused() {
+        let config = Config::default();
+        let settings = Settings::of(&config).expect("good ones");
+        let router = restricted_router().with_state(ServerState::new(&config, settings, None));
+        let request = Request::get("/metrics")
+            .body(Body::empty())
+            .expect("a request");
+        let answer = router.oneshot(request).await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    }
+}
