@@ -2,13 +2,14 @@
 
 use wigwag_hub::{Policy, text};
 
-use crate::admin::config::AdminConfig;
+use crate::admin::config::{AdminConfig, AdminSocket};
 use crate::forwarded::ForwardedHeader;
 use crate::frame_ancestor::FrameAncestor;
 use crate::host::AllowedHost;
 use crate::limits::Limits;
 use crate::network::Network;
 use crate::origin::AllowedOrigin;
+use crate::signalling_host::SignallingHost;
 use crate::tls::TlsConfig;
 
 /// How to run a [`Server`](crate::Server).
@@ -25,6 +26,8 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     /// Serves the admin API on a port of its own.
     pub admin: Option<AdminConfig>,
+    /// Serves the admin API at a Unix socket, for programs of this machine.
+    pub admin_socket: Option<AdminSocket>,
     /// Limits of connections.
     pub limits: Limits,
     /// Limits and choices of the JSON protocol.
@@ -39,6 +42,9 @@ pub struct Config {
     pub allowed_hosts: Vec<AllowedHost>,
     /// Pages of other origins that may show the server's own page in a frame.
     pub frame_ancestors: Vec<FrameAncestor>,
+    /// Hosts of signalling servers that the server's own page may use besides its own, when a link names them; for others it
+    /// asks a person first.
+    pub signalling_hosts: Vec<SignallingHost>,
     /// Proxies that say truly whose requests they bring. Logs and limits are then of the client's address.
     pub trusted_proxies: Vec<Network>,
     /// The header in which they say it.
@@ -57,12 +63,14 @@ impl Default for Config {
             text_port: None,
             tls: None,
             admin: None,
+            admin_socket: None,
             limits: Limits::default(),
             policy: Policy::default(),
             text_policy: text::Policy::default(),
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             frame_ancestors: Vec::new(),
+            signalling_hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::default(),
             metrics_from: Network::loopback().into(),

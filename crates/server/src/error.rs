@@ -34,6 +34,30 @@ pub enum StartError {
         /// The configured host.
         host: String,
     },
+    /// The token of the admin API would cross the network in plain text.
+    #[error(
+        "the admin API would be on {host} without TLS, where others can read its token: give the server a certificate \
+         (tls.certificate, --cert), keep the API on the loopback interface or at a socket (admin.socket), or set \
+         admin.allow_plaintext if the network keeps others out"
+    )]
+    AdminPlaintext {
+        /// The configured host.
+        host: String,
+    },
+    /// The socket of the admin API cannot be listened on.
+    #[error("cannot listen on the admin socket {path}: {source}", path = path.display())]
+    AdminSocket {
+        /// Its file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The socket of the admin API would be for more users than a group, or for nobody.
+    #[error("the mode of the admin socket is 0600 or 0660, not {mode:04o}")]
+    AdminSocketMode {
+        /// The configured mode.
+        mode: u32,
+    },
     /// A port is to be listened on twice.
     #[error(
         "port {port} is to be listened on twice: the ports for signalling, for the text protocol alone and for the admin \

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::signalling_host::is_host;
+
 /// The origin of pages that may show the page in a frame: `scheme://host`, with a port or `:*` for any, the host also as
 /// `*.example.org`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,19 +43,6 @@ impl fmt::Display for FrameAncestor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// What a policy takes as a host: a name, perhaps of all below one, or an IPv4 address; browsers know no IPv6 address
-/// there. Nothing here may end a directive.
-fn is_host(host: &str) -> bool {
-    let name = host.strip_prefix("*.").unwrap_or(host);
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    };
-    name.split('.').all(is_label)
 }
 
 #[cfg(test)]

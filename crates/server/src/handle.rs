@@ -1,8 +1,10 @@
 //! Control of a server that runs: new settings, and what it has counted.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::accept_check;
 use crate::config::Config;
 use crate::error::StartError;
 use crate::settings::{ListenSettings, Settings};
@@ -14,6 +16,7 @@ use crate::tls::{self, LiveTls};
 pub struct Handle {
     pub(crate) state: ServerState,
     pub(crate) listens: Arc<ListenSettings>,
+    pub(crate) address: SocketAddr,
 }
 
 /// The result of a [`Handle::reload`].
@@ -34,6 +37,12 @@ impl Handle {
     #[cfg(feature = "metrics")]
     pub fn metrics(&self) -> String {
         self.state.exposition()
+    }
+
+    /// Whether the server accepts connections on its main port, or is full: by a connection of its own, within seconds.
+    pub fn accepts(&self) -> impl Future<Output = bool> + Send + use<> {
+        let (state, address) = (self.state.clone(), self.address);
+        async move { accept_check::accepts(&state, address).await }
     }
 
     /// Waits until the server has begun to stop. WebSockets of [`Server::with_routes`](crate::Server::with_routes) are

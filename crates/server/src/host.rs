@@ -158,6 +158,16 @@ pub(crate) fn host_header(head: &HeaderMap) -> Option<&str> {
     host.and_then(|host| host.to_str().ok())
 }
 
+/// Whether a request with this head is for a name of these, none of an address or of the browser's own machine.
+pub(crate) fn is_certified(head: &HeaderMap, certified: &[AllowedHost]) -> bool {
+    match host_header(head).and_then(Host::of_authority) {
+        Some(Host::Name(name)) if !name.is_localhost() => {
+            certified.iter().any(|known| known.allows(&name))
+        }
+        _ => false,
+    }
+}
+
 /// The names of a machine by which its network knows it: with and without a domain, and by multicast DNS (RFC 6762).
 fn names_of_machine(node: &str, domains: &[&str]) -> Vec<AllowedHost> {
     let Some(short) = node.split('.').next().filter(|short| !short.is_empty()) else {

@@ -46,6 +46,7 @@
 )]
 
 mod accept;
+mod accept_check;
 mod address_limiter;
 mod admin;
 mod admission;
@@ -81,6 +82,7 @@ mod origin;
 mod outbound;
 mod outgoing;
 pub mod page;
+mod page_policy;
 mod permits;
 mod proxy_warnings;
 mod rate;
@@ -89,6 +91,7 @@ mod registry;
 mod reloadable;
 mod server;
 mod settings;
+mod signalling_host;
 #[cfg(all(test, feature = "text"))]
 mod simulation;
 mod sockets;
@@ -107,7 +110,7 @@ pub use axum;
 /// The library of the WebSockets of such routes.
 pub use tokio_tungstenite;
 
-pub use admin::config::AdminConfig;
+pub use admin::config::{AdminConfig, AdminSocket};
 pub use admin::secret::{InvalidSecret, Secret};
 #[cfg(any(test, fuzzing))]
 pub use backlog::Waiting;
@@ -123,6 +126,7 @@ pub use limits::Limits;
 pub use network::{InvalidNetwork, Network};
 pub use origin::{AllowedOrigin, InvalidOrigin, Origin};
 pub use server::Server;
+pub use signalling_host::{InvalidSignallingHost, SignallingHost};
 pub use sockets::Sockets;
 pub use tls::{
     AcmeConfig, ClientCertificates, LETS_ENCRYPT, LiveTls, TlsConfig, TlsFiles, TlsSource,

@@ -1,39 +1,24 @@
 //! The page that plays and sends streams in a browser, as files that anything may serve.
 //!
 //! The files are built from `web/app` and checked in, so that building this crate needs no Node. This
-//! server serves them at `/`; another that does must send the headers of [`PageFile::headers`] along.
+//! server serves them at `/`; another that does must send the headers of [`PageFile::headers`] along, and should send a
+//! content security policy.
 //! The page looks for the signalling server at its own host and port unless [`index`] puts another
 //! address into it.
 
 use std::borrow::Cow;
 
-use axum::http::HeaderValue;
-
-use crate::frame_ancestor::FrameAncestor;
-
-/// The page runs its own script only, and connects to any signalling server: an address in its
-/// `signalling` query may name any server.
-pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-     connect-src 'self' ws: wss:; img-src 'self' data:; media-src 'self' blob:; base-uri 'none'; \
-     form-action 'none'; frame-ancestors 'self'";
+use crate::signalling_host::SignallingHost;
 
 /// The page itself may ask for what it sends; no page in a frame of it may.
 const PERMISSIONS_POLICY: &str =
     "camera=(self), display-capture=(self), geolocation=(), microphone=(self), usb=()";
 
-/// The policy for a page that these others may show in a frame; none if there are none.
-pub(crate) fn policy_with(ancestors: &[FrameAncestor]) -> Option<HeaderValue> {
-    let origins: String = ancestors
-        .iter()
-        .map(|ancestor| format!(" {ancestor}"))
-        .collect();
-    // A frame ancestor holds nothing that a header may not.
-    let policy = HeaderValue::try_from(format!("{CONTENT_SECURITY_POLICY}{origins}")).ok();
-    policy.filter(|_| !ancestors.is_empty())
-}
-
 /// Where [`index`] puts the signalling address.
 const SIGNALLING_PLACE: &str = r#"<meta name="wigwag-signalling" content=""#;
+
+/// Where it puts the hosts that the page may use besides its own.
+const HOSTS_PLACE: &str = r#"<meta name="wigwag-signalling-hosts" content=""#;
 
 /// One file of the page.
 #[derive(Debug)]
@@ -74,11 +59,10 @@ impl PageFile {
         str::from_utf8(&self.etag).expect("it is written in ASCII")
     }
 
-    /// The headers to answer with, besides the entity tag: names in lower case, and values.
-    pub fn headers(&self) -> [(&'static str, &'static str); 6] {
+    /// The headers to answer with, besides the entity tag and a content security policy: names in lower case, and values.
+    pub fn headers(&self) -> [(&'static str, &'static str); 5] {
         [
             ("content-type", self.content_type),
-            ("content-security-policy", CONTENT_SECURITY_POLICY),
             ("permissions-policy", PERMISSIONS_POLICY),
             ("x-content-type-options", "nosniff"),
             ("referrer-policy", "no-referrer"),
@@ -125,15 +109,23 @@ pub fn find(path: &str) -> Option<&'static PageFile> {
 
 /// The page itself with the address of the signalling server: an address (`wss://example.org:8443`) or,
 /// where the host is the one that the page came from, a port with or without a scheme (`ws://:8443`,
-/// `:8443`). `None` stands for the page's own host and port. With another address it is no longer what the
-/// entity tag of its file names.
-pub fn index(signalling: Option<&str>) -> Cow<'static, [u8]> {
+/// `:8443`). `None` stands for the page's own host and port. A link may name a server at that host or one of `hosts`; for
+/// others the page asks a person first. With either it is no longer what the entity tag of its file names.
+pub fn index(signalling: Option<&str>, hosts: &[SignallingHost]) -> Cow<'static, [u8]> {
     let content = FILES[0].content;
-    let (Some(address), Ok(text)) = (signalling, str::from_utf8(content)) else {
+    let Ok(text) = str::from_utf8(content) else {
         return Cow::Borrowed(content);
     };
-    let meta = format!("{SIGNALLING_PLACE}{}", escaped(address));
-    Cow::Owned(text.replacen(SIGNALLING_PLACE, &meta, 1).into_bytes())
+    if signalling.is_none() && hosts.is_empty() {
+        return Cow::Borrowed(content);
+    }
+    let hosts: Vec<_> = hosts.iter().map(SignallingHost::as_str).collect();
+    let filled = |text: &str, place: &str, content: &str| {
+        text.replacen(place, &format!("{place}{}", escaped(content)), 1)
+    };
+    let text = filled(text, SIGNALLING_PLACE, signalling.unwrap_or_default());
+    let text = filled(&text, HOSTS_PLACE, &hosts.join(" "));
+    Cow::Owned(text.into_bytes())
 }
 
 fn escaped(text: &str) -> String {
@@ -192,11 +184,21 @@ mod tests {
 
     #[test]
     fn the_page_is_told_the_signalling_address_as_text() {
-        let page = index(Some("ws://:8443/?a=\"><script>&b"));
+        let page = index(Some("ws://:8443/?a=\"><script>&b"), &[]);
         let text = str::from_utf8(&page).expect("text");
         let expected =
             r#"<meta name="wigwag-signalling" content="ws://:8443/?a=&quot;>&lt;script>&amp;b" />"#;
         assert!(text.contains(expected), "{text}");
-        assert_eq!(index(None), files()[0].content());
+        assert_eq!(index(None, &[]), files()[0].content());
+        let hosts = ["cam.example", "*.home.example"].map(|host| host.parse().expect("a host"));
+        let page = index(None, &hosts);
+        let text = str::from_utf8(&page).expect("text");
+        let expected =
+            r#"<meta name="wigwag-signalling-hosts" content="cam.example *.home.example" />"#;
+        assert!(text.contains(expected), "{text}");
+        assert!(
+            text.contains(r#"<meta name="wigwag-signalling" content="" />"#),
+            "{text}"
+        );
     }
 }

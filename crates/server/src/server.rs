@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::accept::{AcceptContext, Listener, accept_all};
 use crate::address_limiter::AddressLimiter;
 use crate::admin::config::AdminConfig;
 use crate::admin::listener::AdminListener;
+use crate::admin::socket::AdminSocketListener;
 use crate::close_reason::CloseReason;
 use crate::config::Config;
 use crate::error::StartError;
@@ -35,6 +37,7 @@ pub struct Server {
     address: SocketAddr,
     text_address: Option<SocketAddr>,
     admin: Option<AdminListener>,
+    admin_socket: Option<AdminSocketListener>,
     context: AcceptContext,
     handle: Handle,
 }
@@ -64,7 +67,10 @@ impl Server {
         check_features(config, &Sockets::default())?;
         let _addresses = listen::resolve(&config.host, config.port).await?;
         if let Some(admin) = &config.admin {
-            AdminListener::check(admin).await?;
+            AdminListener::check(admin, config.tls.is_some()).await?;
+        }
+        if let Some(socket) = &config.admin_socket {
+            AdminSocketListener::check(socket)?;
         }
         listen::check_apart(&wanted(config, &Sockets::default())).await
     }
@@ -104,13 +110,22 @@ impl Server {
             Some(admin) => Some(AdminListener::open(admin, sockets.admin, &context, &state).await?),
             None => None,
         };
+        let admin_socket = config.admin_socket.as_ref();
+        let admin_socket = admin_socket
+            .map(|socket| AdminSocketListener::open(socket, &context, &state))
+            .transpose()?;
         Ok(Self {
             listeners,
             address,
             text_address,
             admin,
+            admin_socket,
             context,
-            handle: Handle { state, listens },
+            handle: Handle {
+                state,
+                listens,
+                address,
+            },
         })
     }
 
@@ -156,6 +171,11 @@ impl Server {
         self.admin.as_ref().map(AdminListener::url)
     }
 
+    /// The Unix socket of the admin API, if it was asked to have one.
+    pub fn admin_socket(&self) -> Option<&Path> {
+        self.admin_socket.as_ref().map(AdminSocketListener::path)
+    }
+
     /// The signalling address for a client on this machine.
     pub fn url(&self) -> String {
         self.url_of(self.address)
@@ -192,6 +212,7 @@ impl Server {
         let Self {
             listeners,
             admin,
+            admin_socket,
             context,
             handle: Handle { state, .. },
             address,
@@ -219,8 +240,20 @@ impl Server {
                     admin.serve().await;
                 }
             };
-            let mut serving =
-                pin!(async { tokio::join!(accepting, forgetting, tls, administering) });
+            let administering_at_socket = async {
+                if let Some(socket) = &admin_socket {
+                    socket.serve().await;
+                }
+            };
+            let mut serving = pin!(async {
+                tokio::join!(
+                    accepting,
+                    forgetting,
+                    tls,
+                    administering,
+                    administering_at_socket
+                )
+            });
             tokio::select! {
                 _ = serving.as_mut() => {}
                 () = stop => {}
@@ -232,7 +265,7 @@ impl Server {
                 let _ = timeout(delay, serving).await;
             }
         }
-        drop((listeners, admin));
+        drop((listeners, admin, admin_socket));
         tracing::info!("stopping");
         end(&context, &state).await;
     }

@@ -1,10 +1,11 @@
 //! The settings of a running server, sorted by when a change of them applies.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::HeaderValue;
 
-use crate::admin::config::AdminConfig;
+use crate::admin::config::{AdminConfig, AdminSocket};
 use crate::admission::AdmissionSettings;
 use crate::config::Config;
 use crate::error::StartError;
@@ -12,6 +13,7 @@ use crate::host::{AllowedHost, KnownHosts};
 use crate::limits::Limits;
 use crate::origin::AllowedOrigin;
 use crate::page;
+use crate::page_policy::PagePolicy;
 use crate::tls::TlsSource;
 
 /// The settings that can be changed while a server runs. The policies of the hubs can be, too.
@@ -25,8 +27,11 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) struct ConnectionSettings {
     pub(crate) limits: Arc<Limits>,
-    /// The policy of the page, if it is not the usual one.
-    pub(crate) page_policy: Option<HeaderValue>,
+    pub(crate) page_policy: PagePolicy,
+    /// The `Strict-Transport-Security` of the page, if it has one.
+    pub(crate) page_hsts: Option<HeaderValue>,
+    /// The page, if it is not as its file is.
+    pub(crate) page_index: Option<Vec<u8>>,
 }
 
 impl Settings {
@@ -37,7 +42,14 @@ impl Settings {
         Ok(Self {
             connections: ConnectionSettings {
                 limits: Arc::new(config.limits.clone()),
-                page_policy: page::policy_with(&config.frame_ancestors),
+                page_policy: PagePolicy {
+                    ancestors: config.frame_ancestors.clone(),
+                    hosts: config.signalling_hosts.clone(),
+                    signalling: None,
+                },
+                page_hsts: config.tls.as_ref().and_then(|tls| hsts(tls.hsts_max_age)),
+                page_index: (!config.signalling_hosts.is_empty())
+                    .then(|| page::index(None, &config.signalling_hosts).into_owned()),
             },
             admission: AdmissionSettings {
                 addresses: config.limits.of_address(),
@@ -50,6 +62,13 @@ impl Settings {
             },
         })
     }
+}
+
+/// Not for names below those of the certificate: they may be other machines.
+fn hsts(max_age: Duration) -> Option<HeaderValue> {
+    let seconds = max_age.as_secs();
+    let value = HeaderValue::try_from(format!("max-age={seconds}")).ok();
+    value.filter(|_| seconds > 0)
 }
 
 /// The names of the server but for those in its certificate, which may change.
@@ -83,13 +102,15 @@ fn check_policies(config: &Config) -> Result<(), StartError> {
     }
 }
 
-/// The restart-only settings: where a server listens.
+/// The restart-only settings: where a server listens, and whether a port needs a token, but not which.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ListenSettings {
     host: String,
     port: u16,
     text_port: Option<u16>,
     admin: Option<AdminConfig>,
+    admin_has_token: bool,
+    admin_socket: Option<AdminSocket>,
 }
 
 impl ListenSettings {
@@ -98,7 +119,15 @@ impl ListenSettings {
             host: config.host.clone(),
             port: config.port,
             text_port: config.text_port,
-            admin: config.admin.clone(),
+            admin: config.admin.clone().map(|admin| AdminConfig {
+                token: None,
+                ..admin
+            }),
+            admin_has_token: config
+                .admin
+                .as_ref()
+                .is_some_and(|admin| admin.token.is_some()),
+            admin_socket: config.admin_socket.clone(),
         }
     }
 
@@ -109,7 +138,11 @@ impl ListenSettings {
             ("host", self.host != wanted.host),
             ("port", self.port != wanted.port),
             ("text_port", self.text_port != wanted.text_port),
-            ("admin", self.admin != wanted.admin),
+            (
+                "admin",
+                self.admin != wanted.admin || self.admin_has_token != wanted.admin_has_token,
+            ),
+            ("admin_socket", self.admin_socket != wanted.admin_socket),
         ]
         .into_iter()
         .filter_map(|(name, differs)| differs.then_some(name))
@@ -158,9 +191,13 @@ mod tests {
             port: 1,
             text_port: Some(2),
             admin: Some(AdminConfig::default()),
+            admin_socket: Some(AdminSocket::new("admin.sock".into())),
             ..Config::default()
         };
         let named = listens.which_differ(&other);
-        assert_eq!(named, ["host", "port", "text_port", "admin"]);
+        assert_eq!(
+            named,
+            ["host", "port", "text_port", "admin", "admin_socket"]
+        );
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::secret::Secret;
 use crate::admission::AdmissionControl;
 use crate::close_reason::CloseReason;
 use crate::config::Config;
@@ -44,6 +45,8 @@ pub(crate) struct ServerState {
     /// Connections are to end when the request that they are about is answered.
     pub(crate) stopping: CancellationToken,
     pub(crate) tls: Option<Arc<LiveTls>>,
+    /// The token of the admin API's port, if that has one.
+    pub(crate) admin_token: Arc<Reloadable<Option<Secret>>>,
 }
 
 impl ServerState {
@@ -69,6 +72,7 @@ impl ServerState {
             draining: CancellationToken::new(),
             stopping: CancellationToken::new(),
             tls,
+            admin_token: Arc::new(Reloadable::new(admin_token(config))),
         }
     }
 
@@ -77,6 +81,10 @@ impl ServerState {
         self.permits.set_limit(config.limits.max_connections);
         self.settings.replace(settings.connections);
         self.admission.reload(settings.admission);
+        // A port goes on as it was started, with a token or without.
+        if let Some(token) = admin_token(&config) {
+            self.admin_token.replace(Some(token));
+        }
         self.json.set_policy(config.policy);
         #[cfg(feature = "text")]
         self.text.set_policy(config.text_policy);
@@ -126,4 +134,8 @@ impl ServerState {
     pub(crate) fn exposition(&self) -> String {
         crate::metrics::exposition(Arc::clone(&self.metrics), self.snapshot())
     }
+}
+
+fn admin_token(config: &Config) -> Option<Secret> {
+    config.admin.as_ref()?.token.clone()
 }

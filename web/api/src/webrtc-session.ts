@@ -5,7 +5,7 @@ import type { Candidate, ClientMessage, SessionDescription } from "./protocol.js
 import { SessionState } from "./session-state.js";
 
 /** More own candidates than this before the session has an id are dropped. */
-const MAX_HELD_CANDIDATES = 256;
+export const MAX_HELD_CANDIDATES = 256;
 /** A session that is not connected after this time fails. */
 export const CONNECT_DEADLINE_MS = 30_000;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { GstWebRTCAPI, SessionState } from "../src/index.js";
 import { MAX_EARLY_CANDIDATES, MAX_WAITING_DESCRIPTIONS } from "../src/negotiation.js";
-import { CONNECT_DEADLINE_MS } from "../src/webrtc-session.js";
+import { CONNECT_DEADLINE_MS, MAX_HELD_CANDIDATES } from "../src/webrtc-session.js";
 import { FakeMediaStream, FakePeerConnection, settle, useFakeBrowser } from "./fakes.js";
 import { connected, consuming, eventsOf, welcome } from "./stage.js";
 
@@ -68,6 +68,18 @@ describe("a consumer session", () => {
     socket.say({ type: "peer", sessionId: "s", sdp: { type: "answer", sdp: "their answer" } });
     await settle();
     expect(connection.done.at(-1)).toBe("setRemoteDescription answer their answer");
+  });
+
+  it("holds no more candidates than there is room for", async () => {
+    const { api, socket } = connected();
+    api.createConsumerSessionWithOfferOptions("p", {})?.connect();
+    await settle();
+    for (let index = 0; index <= MAX_HELD_CANDIDATES; index += 1) {
+      FakePeerConnection.last.gather(String(index));
+    }
+    socket.taken();
+    socket.say({ type: "sessionStarted", peerId: "p", sessionId: "s" });
+    expect(socket.taken().length).toBe(MAX_HELD_CANDIDATES);
   });
 
   it("closes, once, with a reason for those who understand one", async () => {

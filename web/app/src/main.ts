@@ -1,5 +1,5 @@
 import { GstWebRTCAPI } from "wigwag";
-import { latencyAskedFor, producerAskedFor, senderAddress, signallingAddress } from "./address.js";
+import { latencyAskedFor, producerAskedFor, senderAddress, signallingAddress, unexpectedHost } from "./address.js";
 import { copiesOnClick } from "./copy.js";
 import { byId } from "./element.js";
 import { Sharing } from "./sharing.js";
@@ -19,14 +19,31 @@ const ownIdBox = byId("own", HTMLElement);
 const list = byId("streams", HTMLElement);
 const shareToggle = byId("share-toggle", HTMLButtonElement);
 
-const fromMeta = document.querySelector<HTMLMetaElement>('meta[name="wigwag-signalling"]')?.content ?? "";
+const fromMeta = metaContent("wigwag-signalling");
 const address = signallingAddress(window.location, fromMeta);
+const unexpected = unexpectedHost(window.location, fromMeta, metaContent("wigwag-signalling-hosts"));
 const command = `gst-launch-1.0 videotestsrc ! webrtcsink signaller::uri=${senderAddress(address)}`;
 byId("command", HTMLElement).textContent = command;
 copiesOnClick(byId("copy-command", HTMLButtonElement), "Command", () => command);
 copiesOnClick(byId("copy-id", HTMLButtonElement), "Id", () => ownId.textContent);
 
-function showConnection(state: "connecting" | "connected" | "lost" | "impossible", text: string): void {
+function metaContent(name: string): string {
+  return document.querySelector<HTMLMetaElement>(`meta[name="${name}"]`)?.content ?? "";
+}
+
+/** Asks before the page connects to a server that a link has chosen. */
+function ask(): void {
+  const question = byId("elsewhere", HTMLElement);
+  byId("elsewhere-host", HTMLElement).textContent = unexpected;
+  byId("elsewhere-connect", HTMLButtonElement).addEventListener("click", () => {
+    question.hidden = true;
+    start();
+  });
+  question.hidden = false;
+  showConnection("unasked", "Not connected");
+}
+
+function showConnection(state: "unasked" | "connecting" | "connected" | "lost" | "impossible", text: string): void {
   document.body.dataset["connection"] = state;
   if (connection.textContent !== text) {
     connection.textContent = text;
@@ -79,7 +96,7 @@ function start(): void {
       ownId.textContent = clientId;
       ownIdBox.hidden = false;
       shareToggle.disabled = false;
-      showConnection("connected", "Connected");
+      showConnection("connected", unexpected === "" ? "Connected" : `Connected to ${unexpected}`);
       showWhoIsThere();
     },
     disconnected() {
@@ -90,7 +107,7 @@ function start(): void {
     },
   });
   showConnection("connecting", "Connecting…");
-  new Sharing(api, (sending) => {
+  new Sharing(api, unexpected, (sending) => {
     byId("empty-lead", HTMLElement).textContent = sending ? "Nobody else is sending yet" : "Nobody is sending yet";
     byId("empty-share", HTMLElement).hidden = sending;
   });
@@ -104,4 +121,8 @@ function start(): void {
   });
 }
 
-start();
+if (unexpected === "") {
+  start();
+} else {
+  ask();
+}

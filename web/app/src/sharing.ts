@@ -8,6 +8,7 @@ import { viewers } from "./words.js";
 /** The panel from which this page sends. */
 export class Sharing {
   readonly #api: GstWebRTCAPI;
+  readonly #unexpected: string;
   readonly #changed: (sending: boolean) => void;
   readonly #toggle = byId("share-toggle", HTMLButtonElement);
   readonly #panel = byId("share", HTMLElement);
@@ -20,9 +21,14 @@ export class Sharing {
   #session: ProducerSession | null = null;
   #viewers = 0;
 
-  /** @param changed is told when the page begins to send, and when it ends */
-  constructor(api: GstWebRTCAPI, changed: (sending: boolean) => void) {
+  /**
+   * @param unexpected the host of a server that a link has chosen, to which nothing is sent before its name was confirmed;
+   *   else empty
+   * @param changed is called when the page begins to send, and when it ends
+   */
+  constructor(api: GstWebRTCAPI, unexpected: string, changed: (sending: boolean) => void) {
     this.#api = api;
+    this.#unexpected = unexpected;
     this.#changed = changed;
     this.#toggle.addEventListener("click", () => this.#open(this.#panel.hasAttribute("hidden")));
     this.#form.addEventListener("submit", (event) => {
@@ -44,6 +50,9 @@ export class Sharing {
   }
 
   async #start(): Promise<void> {
+    if (this.#unexpected !== "" && !window.confirm(`Send to the server at ${this.#unexpected}? It is not the one of this page.`)) {
+      return;
+    }
     const choice = new FormData(this.#form);
     this.#submit.disabled = true;
     this.#say("Waiting for the browser’s permission…");

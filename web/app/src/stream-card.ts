@@ -4,7 +4,7 @@ import { element, icon, type Icon } from "./element.js";
 import { figureTexts } from "./figures.js";
 import { metaText } from "./peer-name.js";
 import type { Stream, StreamState } from "./stream.js";
-import { caveatText, refusalText } from "./words.js";
+import { caveatText, refusalText, senderChangedText } from "./words.js";
 
 /** One stream as a person sees it. */
 export class StreamCard {
@@ -24,6 +24,8 @@ export class StreamCard {
   readonly #name = element("bdi");
   readonly #status = element("p", { class: "state", role: "status" });
   readonly #soundOnly = element("p", { class: "sound-only", hidden: true }, "Sound only");
+  readonly #changedText = element("span");
+  readonly #changed = element("p", { class: "changed", role: "status", hidden: true }, this.#changedText);
   readonly #figures = element("dl", { class: "figures", hidden: true });
   readonly #details = element("pre", { tabindex: "0", "aria-label": "What the sender tells of itself" });
   readonly #id = element("code");
@@ -39,9 +41,13 @@ export class StreamCard {
     this.root.append(
       picture,
       element("div", { class: "caption" }, element("div", {}, element("h3", {}, this.#name), this.#status), actions),
+      this.#changed,
       this.#figures,
       element("details", {}, element("summary", {}, "Details"), element("p", {}, "Sender ", this.#id), this.#details),
     );
+    const noticed = element("button", { type: "button", class: "quiet" }, "Dismiss");
+    noticed.addEventListener("click", () => stream.senderChangeNoticed());
+    this.#changed.append(noticed);
     this.#play.addEventListener("click", () => {
       if (this.#isBlocked) {
         this.#video.muted = false;
@@ -79,6 +85,9 @@ export class StreamCard {
     this.#video.setAttribute("aria-label", name);
     this.#id.textContent = peer.id;
     this.#details.textContent = metaText(peer);
+    const { senderChanged } = this.#stream;
+    this.#changed.hidden = senderChanged === null;
+    this.#changedText.textContent = senderChanged === null ? "" : senderChangedText(senderChanged);
     for (const [button, label] of [
       [this.#play, "Play"],
       [this.#stop, "Stop"],

@@ -36,6 +36,7 @@ export type StreamState =
 
 export interface StreamListener {
   stateChanged(): void;
+  /** It says something new of itself, another one has taken its place, or that was noticed. */
   peerChanged(): void;
   /** What is to be played now; empty if there is nothing. */
   mediaChanged(streams: readonly MediaStream[]): void;
@@ -57,6 +58,7 @@ export class Stream {
   #retries = 0;
   #refusals: readonly Refusal[] = [];
   #caveat = "";
+  #senderChanged: Date | null = null;
 
   constructor(api: GstWebRTCAPI, peer: Peer) {
     this.#api = api;
@@ -91,6 +93,16 @@ export class Stream {
     return this.#state.name === "failed";
   }
 
+  /** When another peer took the name while somebody watched, until that was noticed. */
+  get senderChanged(): Date | null {
+    return this.#senderChanged;
+  }
+
+  senderChangeNoticed(): void {
+    this.#senderChanged = null;
+    this.#listener?.peerChanged();
+  }
+
   get state(): StreamState {
     return this.#state;
   }
@@ -123,6 +135,9 @@ export class Stream {
 
   /** The producer says something new of itself, or came back under another id. */
   producerIs(peer: Peer): void {
+    if (peer.id !== this.#peer.id) {
+      this.#senderChanged = new Date();
+    }
     this.#peer = peer;
     this.#present = true;
     this.#listener?.peerChanged();

@@ -88,3 +88,9 @@ export const INSECURE_PAGE =
 export function viewers(count: number): string {
   return count === 0 ? "nobody is watching yet" : count === 1 ? "1 viewer" : `${count} viewers`;
 }
+
+/** That another peer has the name of the one that was watched: that one under a new id, or another one. */
+export function senderChangedText(at: Date): string {
+  const time = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  return `Sender changed at ${time}: the same one has come back, or another one uses its name.`;
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { latencyAskedFor, linkTo, producerAskedFor, senderAddress, signallingAddress } from "../src/address.js";
+import { latencyAskedFor, linkTo, producerAskedFor, senderAddress, signallingAddress, unexpectedHost } from "../src/address.js";
 
 const PLAIN = { protocol: "http:", host: "host:8443", hostname: "host", pathname: "/", search: "" };
 const SECURE = { ...PLAIN, protocol: "https:" };
@@ -34,6 +34,41 @@ describe("the signalling address", () => {
     expect(senderAddress("ws://host:8443/")).toBe("ws://host:8443");
     expect(senderAddress("wss://host:8443/path?a=b")).toBe("wss://host:8443/path?a=b");
     expect(senderAddress("nonsense")).toBe("nonsense");
+  });
+});
+
+describe("a signalling server that only a link names", () => {
+  const unexpected = (signalling: string, page = PLAIN, listed = "") =>
+    unexpectedHost({ ...page, search: `?${new URLSearchParams({ signalling })}` }, "wss://told.example", listed);
+
+  it("is none that the page has by itself, or on its own host", () => {
+    expect(unexpectedHost(PLAIN, "wss://told.example", "")).toBe("");
+    for (const own of ["", ":9000", "ws://:9000", "ws://host:9000", "wss://host/path", "ws://HOST"]) {
+      expect(unexpected(own), own).toBe("");
+    }
+    const local = { ...PLAIN, host: "localhost:8443", hostname: "localhost" };
+    expect(unexpected("ws://127.0.0.1:9000", local)).toBe("");
+    expect(unexpected("ws://[::1]:9000", local)).toBe("");
+  });
+
+  it("is none that the operator lists", () => {
+    const listed = "Cams.example *.home.example";
+    expect(unexpected("wss://cams.example:1", PLAIN, listed)).toBe("");
+    expect(unexpected("wss://a.home.example", PLAIN, listed)).toBe("");
+    for (const other of ["home.example", "xcams.example", "cams.example.evil.example", "ahome.example"]) {
+      expect(unexpected(`wss://${other}`, PLAIN, listed)).toBe(other);
+    }
+  });
+
+  it("is named with its port", () => {
+    expect(unexpected("wss://else.where:1/path")).toBe("else.where:1");
+    expect(unexpected("ws://host@else.where/")).toBe("else.where");
+    expect(unexpected("ws://127.0.0.1:9000")).toBe("127.0.0.1:9000");
+  });
+
+  it("is none where an address has no host at all", () => {
+    expect(unexpected("nonsense:")).toBe("");
+    expect(unexpected("not an address")).toBe("");
   });
 });
 

@@ -227,6 +227,23 @@ describe("a stream", () => {
     expect(all[0]?.state.name).toBe("playing");
   });
 
+  it("says when another peer has taken its name, until that was noticed", async () => {
+    const { all, hear, sessions } = stage();
+    hear.producerAdded(peer("1"));
+    all[0]?.play();
+    await flow(sessions[0]);
+    hear.producerChanged(peer("1"));
+    expect(all[0]?.senderChanged).toBe(null);
+    hear.producerRemoved(peer("1"));
+    hear.producerAdded(peer("2"));
+    expect(all[0]?.senderChanged).toBeInstanceOf(Date);
+    hear.producerChanged(peer("2"));
+    await flow(sessions[1]);
+    expect(all[0]?.senderChanged).toBeInstanceOf(Date);
+    all[0]?.senderChangeNoticed();
+    expect(all[0]?.senderChanged).toBe(null);
+  });
+
   it("plays on while the server is away, and is asked for anew only if media stays away", async () => {
     const { all, hear, sessions } = stage();
     hear.producerAdded(peer("1"));

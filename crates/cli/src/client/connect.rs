@@ -1,5 +1,6 @@
 //! From an address to a stream of bytes, encrypted if the address says so.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 #[cfg(any(feature = "list", feature = "load"))]
@@ -7,7 +8,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use wigwag_client::Trust;
 
@@ -23,6 +24,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 pub(crate) struct Way {
     target: Target,
     tls: Option<Arc<ClientConfig>>,
+    /// A Unix socket in the place of the target's address.
+    socket: Option<PathBuf>,
     /// Of each request, by name and value.
     headers: Vec<(String, String)>,
 }
@@ -40,8 +43,19 @@ impl Way {
         Ok(Self {
             target,
             tls,
+            socket: None,
             headers,
         })
+    }
+
+    /// By a Unix socket; `target` is what requests name.
+    pub(crate) fn by_socket(target: &Target, socket: PathBuf) -> Self {
+        Self {
+            target: target.clone(),
+            tls: None,
+            socket: Some(socket),
+            headers: Vec::new(),
+        }
     }
 
     /// The same with further headers; an `Authorization` goes before credentials of the address.
@@ -77,11 +91,17 @@ impl Way {
         Self {
             target: target.clone(),
             tls: None,
+            socket: None,
             headers: Vec::new(),
         }
     }
 
     pub(crate) async fn open(&self) -> Result<Box<dyn ByteStream>, String> {
+        if let Some(path) = &self.socket {
+            let stream = UnixStream::connect(path).await;
+            let failed = |error| format!("cannot connect to {}: {error}", path.display());
+            return Ok(Box::new(stream.map_err(failed)?));
+        }
         let target = &self.target;
         let address = target.authority();
         let tcp = TcpStream::connect((target.host(), target.port()))

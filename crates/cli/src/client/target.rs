@@ -1,6 +1,7 @@
 //! Where the sender is found.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use hyper::Uri;
@@ -37,6 +38,14 @@ impl Target {
     pub(crate) fn port(&self) -> u16 {
         let default = if self.is_secure { 443 } else { 80 };
         self.uri.port_u16().unwrap_or(default)
+    }
+
+    /// Whether it is on this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        match self.host().parse::<IpAddr>() {
+            Ok(address) => address.to_canonical().is_loopback(),
+            Err(_) => self.host().eq_ignore_ascii_case("localhost"),
+        }
     }
 
     /// Host and port as they stand in the address, for people and for the Host header.

@@ -31,6 +31,10 @@ pub struct MonitorArguments {
     #[arg(long, value_name = "URL", default_value = ADMIN, value_parser = admin)]
     pub(super) admin: Target,
 
+    /// The Unix socket of the admin API, in the place of its address
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["admin", "token_file", "cafile", "insecure_tls", "insecure_http"])]
+    pub(super) admin_socket: Option<PathBuf>,
+
     /// A file that holds the token of the admin API
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -50,6 +54,10 @@ pub struct MonitorArguments {
     /// Takes whatever certificate the server shows
     #[arg(long)]
     insecure_tls: bool,
+
+    /// Sends the token by http to another machine, where others on the way can read it
+    #[arg(long)]
+    insecure_http: bool,
 }
 
 impl MonitorArguments {
@@ -70,7 +78,26 @@ impl MonitorArguments {
     }
 
     /// The token, if there is one. What is wrong with it never shows it.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read or sent, or others could read it on the way.
     pub(super) fn token(&self) -> Result<Option<String>, String> {
+        if self.admin_socket.is_some() {
+            return Ok(None);
+        }
+        let token = self.given_token()?;
+        let is_safe = self.admin.is_secure || self.admin.is_loopback() || self.insecure_http;
+        if token.is_some() && !is_safe {
+            return Err(format!(
+                "others on the way to {} could read the token: ask by https, or say --insecure-http",
+                self.admin.authority()
+            ));
+        }
+        Ok(token)
+    }
+
+    fn given_token(&self) -> Result<Option<String>, String> {
         let told = match &self.token_file {
             Some(path) => {
                 let read = read_at_most(path, MAX_TOKEN_FILE_BYTES);
@@ -132,6 +159,8 @@ mod tests {
             "monitor --admin ws://a",
             "monitor --interval 0",
             "monitor --cafile x --insecure-tls",
+            "monitor --admin-socket x --admin http://127.0.0.1:1",
+            "monitor --admin-socket x --token-file x",
         ] {
             assert!(read(line).is_none(), "{line}");
         }
@@ -146,6 +175,20 @@ mod tests {
         writeln!(file, "correct-horse-battery").expect("written");
         let token = arguments.token().expect("one word");
         assert_eq!(token.as_deref(), Some("correct-horse-battery"));
+        for (admin, is_sent) in [
+            ("http://127.0.0.1:8445", true),
+            ("http://[::1]:8445", true),
+            ("http://localhost:8445", true),
+            ("https://192.0.2.1:8445", true),
+            ("http://192.0.2.1:8445", false),
+            ("http://localhost.example:8445", false),
+        ] {
+            let line = format!("{line} --admin {admin}");
+            let token = read(&line).expect("a good line").token();
+            assert_eq!(token.is_ok(), is_sent, "{admin}");
+            let line = format!("{line} --insecure-http");
+            assert!(read(&line).expect("a good line").token().is_ok(), "{admin}");
+        }
         writeln!(file, "staple").expect("written");
         let refusal = arguments.token().expect_err("two words");
         assert!(!refusal.contains("horse"), "{refusal}");

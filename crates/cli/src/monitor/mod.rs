@@ -44,12 +44,18 @@ enum Told {
 
 /// Shows the server until whoever watches has seen enough.
 pub(crate) fn run(arguments: &MonitorArguments) -> Result<(), String> {
-    let way = Way::new(&arguments.admin, &arguments.trust())?;
+    let way = match &arguments.admin_socket {
+        Some(path) => Way::by_socket(&arguments.admin, path.clone()),
+        None => Way::new(&arguments.admin, &arguments.trust())?,
+    };
     let token = arguments.token()?;
     let client = AdminClient::new(arguments.admin.clone(), way, token.as_deref())?;
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    let admin = arguments.admin.to_string();
+    let admin = match &arguments.admin_socket {
+        Some(path) => path.display().to_string(),
+        None => arguments.admin.to_string(),
+    };
     let shown = if arguments.once {
         runtime.block_on(show_once(&admin, client))
     } else {

@@ -31,6 +31,10 @@ pub struct ServeArguments {
     #[arg(long, value_name = "PORT", value_parser = of("admin.port"), help_heading = LISTENING)]
     admin_port: Option<String>,
 
+    /// Unix socket for the admin API, for the user of the server alone; needs no token [default: none]
+    #[arg(long, value_name = "PATH", help_heading = LISTENING)]
+    admin_socket: Option<String>,
+
     /// Certificate and chain (PEM): serves wss and https
     #[arg(short, long, value_name = "FILE", help_heading = TLS)]
     cert: Option<String>,
@@ -64,6 +68,11 @@ pub struct ServeArguments {
     /// Lets pages of this origin show the page in a frame, such as `https://home.example`; repeat it, or use commas
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',', value_parser = of("page.frame_ancestors"), help_heading = CLIENTS)]
     frame_ancestor: Vec<String>,
+
+    /// Lets links to the page name a signalling server at this host, such as `*.example.org`, besides the page's own host; for
+    /// others the page asks first; repeat it, or use commas
+    #[arg(long, value_name = "HOST", value_delimiter = ',', value_parser = of("page.signalling_hosts"), help_heading = CLIENTS)]
+    page_signalling_host: Vec<String>,
 
     /// Believes proxies in this network, such as 10.0.0.0/8, whose requests they bring; repeat it, or use commas
     #[arg(long, value_name = "NETWORK", value_delimiter = ',', value_parser = of("trusted_proxies"), help_heading = CLIENTS)]
@@ -127,6 +136,7 @@ impl ServeArguments {
             self.port.clone(),
             self.text_port.clone(),
             self.admin_port.clone(),
+            self.admin_socket.clone(),
             self.cert.clone(),
             self.key.clone(),
             list(&self.acme_domain),
@@ -135,6 +145,7 @@ impl ServeArguments {
             list(&self.allowed_origin),
             list(&self.allowed_host),
             list(&self.frame_ancestor),
+            list(&self.page_signalling_host),
             list(&self.trusted_proxy),
             switch(self.only_producers_call_consumers),
             self.log_format.clone(),
@@ -192,12 +203,13 @@ mod tests {
             let (value, expected) = match flag {
                 "host" => ("::1", "\"::1\""),
                 "port" | "text-port" | "admin-port" => ("1", "1"),
-                "cert" | "key" | "client-ca" => ("file.pem", "\"file.pem\""),
+                "admin-socket" | "cert" | "key" | "client-ca" => ("file.pem", "\"file.pem\""),
                 "acme-domain" => ("a,b", "[\"a\", \"b\"]"),
                 "keepalive-timeout" => ("5", "\"5s\""),
                 "allowed-origin" => ("null", "[\"null\"]"),
                 "allowed-host" => ("*.a,b", "[\"*.a\", \"b\"]"),
                 "frame-ancestor" => ("http://a:*", "[\"http://a:*\"]"),
+                "page-signalling-host" => ("a", "[\"a\"]"),
                 "trusted-proxy" => ("10.0.0.0/8", "[\"10.0.0.0/8\"]"),
                 "log-format" => ("json", "\"json\""),
                 "only-producers-call-consumers" => ("", "true"),

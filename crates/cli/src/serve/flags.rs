@@ -1,11 +1,12 @@
 //! The flags of `wigwag serve` that stand for settings.
 
 /// Which flag is for which setting: (key, flag), in the order of the command line.
-pub(super) const FLAGS: [(&str, &str); 15] = [
+pub(super) const FLAGS: [(&str, &str); 17] = [
     ("host", "host"),
     ("port", "port"),
     ("text_port", "text-port"),
     ("admin.port", "admin-port"),
+    ("admin.socket", "admin-socket"),
     ("tls.certificate", "cert"),
     ("tls.key", "key"),
     ("tls.acme.domains", "acme-domain"),
@@ -14,6 +15,7 @@ pub(super) const FLAGS: [(&str, &str); 15] = [
     ("allowed_origins", "allowed-origin"),
     ("allowed_hosts", "allowed-host"),
     ("page.frame_ancestors", "frame-ancestor"),
+    ("page.signalling_hosts", "page-signalling-host"),
     ("trusted_proxies", "trusted-proxy"),
     (
         "only_producers_call_consumers",

@@ -133,6 +133,9 @@ async fn serve(
     if let Some(url) = server.admin_url() {
         let _ = writeln!(io::stdout(), "admin API at {url}");
     }
+    if let Some(path) = server.admin_socket() {
+        let _ = writeln!(io::stdout(), "admin API at socket {}", path.display());
+    }
     let status = format!("serving at {}", server.url());
     service_manager::ready(&status);
     let reload = Reload {
@@ -143,6 +146,7 @@ async fn serve(
         log,
         status,
     };
+    let watched = server.handle();
     let told_to_stop = async {
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -153,7 +157,7 @@ async fn serve(
     tokio::select! {
         () = server.run(told_to_stop) => {}
         () = reload.at_each(hangup) => {}
-        () = service_manager::watchdog() => {}
+        () = service_manager::watchdog(watched) => {}
     }
     Ok(())
 }

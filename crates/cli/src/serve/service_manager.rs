@@ -5,7 +5,7 @@ use std::future::pending;
 
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
-use wigwag_server::Sockets;
+use wigwag_server::{Handle, Sockets};
 
 /// What names the sockets: `FileDescriptorName=` of their units.
 const NAMES_VARIABLE: &str = "LISTEN_FDNAMES";
@@ -63,8 +63,8 @@ pub(super) fn stopping() {
     tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
 }
 
-/// Says from time to time, if asked to, that the tasks of this process go on. Never ready.
-pub(super) async fn watchdog() {
+/// Says from time to time, if asked to, that the server accepts connections. Never ready.
+pub(super) async fn watchdog(server: Handle) {
     let Some(patience) = sd_notify::watchdog_enabled() else {
         return pending().await;
     };
@@ -72,7 +72,13 @@ pub(super) async fn watchdog() {
     let mut interval = tokio::time::interval(patience / 2);
     loop {
         interval.tick().await;
-        tell(&[NotifyState::Watchdog]);
+        if server.accepts().await {
+            tell(&[NotifyState::Watchdog]);
+        } else {
+            tracing::error!(
+                "no connection is accepted; the service manager may restart the server"
+            );
+        }
     }
 }
 

@@ -128,6 +128,7 @@ impl Sources {
             reading.flag(flag);
         }
         let mut effective = reading.finish()?;
+        effective.warnings.extend(effective.settings.warnings());
         let has_open_admin_api =
             matches!(&effective.config.admin, Some(admin) if admin.token.is_none());
         if has_open_admin_api && self.environment.contains_key(MONITOR_TOKEN_VARIABLE) {

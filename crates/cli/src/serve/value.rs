@@ -172,6 +172,23 @@ impl Kind for Switch {
     }
 }
 
+/// The mode of a socket, in octal digits (chmod(1)).
+pub(super) struct Mode;
+
+impl Kind for Mode {
+    type Value = u32;
+
+    fn read(given: &Given, _: Option<&Path>) -> Result<u32, String> {
+        let mode = text(given).and_then(|text| u32::from_str_radix(text, 8).ok());
+        mode.filter(|mode| matches!(mode, 0o600 | 0o660))
+            .ok_or_else(|| expected("\"0600\" or \"0660\"", given))
+    }
+
+    fn show(value: &u32) -> Option<String> {
+        Some(quoted(&format!("{value:04o}")))
+    }
+}
+
 /// A TCP port.
 pub(super) struct Port;
 
@@ -322,6 +339,16 @@ mod tests {
         assert_eq!(File::read(&given, folder), Ok("/etc/wigwag/key.pem".into()));
         let given = Given::Text("/run/key.pem".to_owned());
         assert_eq!(File::read(&given, folder), Ok("/run/key.pem".into()));
+    }
+
+    #[test]
+    fn mode_that_lets_others_in_refused() {
+        assert_eq!(word::<Mode>("0660"), Ok(0o660));
+        for bad in ["0666", "0644", "600x", "", "0200"] {
+            let reason = word::<Mode>(bad).expect_err(bad);
+            assert!(reason.contains("0600"), "{reason}");
+        }
+        assert_eq!(Mode::show(&0o600).as_deref(), Some("\"0600\""));
     }
 
     #[test]

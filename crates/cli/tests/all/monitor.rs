@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::running::{Running, closed, eventually};
+use crate::served::{Served, wigwag};
 
 const PRODUCER: &str = "\"producer\"";
 const TOKEN: &str = "correct-horse-battery";
@@ -263,4 +264,33 @@ fn without_a_terminal_it_says_what_to_do() {
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8(output.stderr).expect("text");
     assert!(error.contains("--once"), "{error}");
+}
+
+#[test]
+fn server_shown_by_its_socket_without_a_token() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("admin.sock");
+    let mut command = wigwag();
+    command.arg("serve").arg("--admin-socket").arg(&socket);
+    let served = Served::start(command);
+    let _peer = served.peer();
+    let look = |socket: &std::path::Path| {
+        let mut command = wigwag();
+        command
+            .args(["monitor", "--once", "--admin-socket"])
+            .arg(socket);
+        command
+            .env_remove("WIGWAG_ADMIN_TOKEN")
+            .output()
+            .expect("it runs")
+    };
+    let output = look(&socket);
+    let picture = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    assert!(
+        picture.contains("admin.sock") && picture.contains("1 peer"),
+        "{picture}"
+    );
+    let output = look(&folder.path().join("missing.sock"));
+    assert_eq!(output.status.code(), Some(1));
 }

@@ -248,3 +248,28 @@ fn proxy_that_is_not_declared_warned_of_once() {
     let log = server.served.log();
     assert_eq!(log.matches("--trusted-proxy").count(), 1, "{log}");
 }
+
+#[test]
+fn refusals_flood_no_log() {
+    let server = Reloadable::start("port = 0\n");
+    let address = server.served.address();
+    for number in 0..100 {
+        let mut stream = TcpStream::connect(address).expect("it serves");
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: https://a{number}.example\r\nUpgrade: websocket\r\n\
+             Connection: upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).expect("answered");
+        assert_eq!(&status[9..], b"403");
+    }
+    server.served.wait_for_log("https://a0.example");
+    let log = server.served.log();
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("--allowed-origin"))
+        .count();
+    // Ten at once, and one a second.
+    assert!((1..=30).contains(&lines), "{lines} lines\n{log}");
+}

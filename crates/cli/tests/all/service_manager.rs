@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tungstenite::Message;
@@ -64,15 +65,22 @@ fn it_tells_when_it_serves_reloads_and_stops() {
 }
 
 #[test]
-fn it_is_a_watched_dog_when_asked_to() {
+fn sign_of_life_comes_within_the_patience_of_the_manager() {
+    const PATIENCE: Duration = Duration::from_secs(3);
     let manager = Manager::new();
     let mut command = manager.command();
-    command.env("WATCHDOG_USEC", "100000");
-    let _served = Served::start(command);
+    command.env("WATCHDOG_USEC", PATIENCE.as_micros().to_string());
+    let served = Served::start(command);
     assert_eq!(manager.hear()[0], "READY=1");
+    // A manager that hears nothing for that long ends the service.
+    let patience = manager.socket.set_read_timeout(Some(PATIENCE));
+    patience.expect("a socket option");
     for _ in 0..3 {
         assert_eq!(manager.hear(), ["WATCHDOG=1"]);
     }
+    // What proves it are connections that the server accepts, which are no clients.
+    served.peer();
+    assert!(!served.log().contains("no connection is accepted"));
 }
 
 #[test]

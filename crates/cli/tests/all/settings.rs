@@ -227,7 +227,18 @@ fn a_token_that_is_for_the_monitor_is_warned_of() {
     let settings = format!("[admin]\ntoken_file = \"{}\"\n", token.display());
     let file = desk.write("wigwag.toml", &settings);
     let file = file.to_str().expect("text");
+    let set_mode = |mode| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&token, mode).expect("changed");
+    };
+    set_mode(0o600);
     assert_eq!(warned(&["--admin-port", "8445", "--config", file]), "");
+    set_mode(0o644);
+    let said = warned(&["--admin-port", "8445", "--config", file]);
+    assert!(
+        said.contains("can read the token of the admin API"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::secret::Secret;
 use crate::admission::Client;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
+use crate::reloadable::Reloadable;
 
 /// What a request needs.
 #[derive(Clone, Debug)]
@@ -22,8 +23,10 @@ pub(super) enum Access {
     /// A host that is this machine. Without a token only programs here can ask; but a page in a browser here
     /// could too, if the name of its site led to this machine for a moment (DNS rebinding).
     Host,
-    /// A token; the host may be any.
-    Token(Secret),
+    /// The token, which can be replaced; the host may be any.
+    Token(Arc<Reloadable<Option<Secret>>>),
+    /// None: who reaches the socket may use it.
+    Socket,
 }
 
 /// The access that requests need, and the counters of those that lack it.
@@ -61,8 +64,17 @@ impl Access {
                 StatusCode::MISDIRECTED_REQUEST,
                 "without a token only localhost and addresses of the loopback interface may be asked",
             )),
+            Self::Socket => Ok(()),
             Self::Token(secret) => match token(request) {
-                Some(token) if secret.is(token) => Ok(()),
+                Some(token)
+                    if secret
+                        .now()
+                        .as_ref()
+                        .as_ref()
+                        .is_some_and(|secret| secret.is(token)) =>
+                {
+                    Ok(())
+                }
                 Some(_) => Err(Problem::unauthorized(
                     "this is not the token",
                     r#"Bearer realm="admin", error="invalid_token""#,
@@ -166,7 +178,7 @@ mod tests {
     #[test]
     fn request_with_wrong_or_repeated_token_refused() {
         let secret = Secret::new("correct-horse-battery").expect("a good one");
-        let access = Access::Token(secret);
+        let access = Access::Token(Arc::new(Reloadable::new(Some(secret))));
         for shown in [
             "Bearer correct-horse-battery",
             "bearer  correct-horse-battery",

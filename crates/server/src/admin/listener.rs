@@ -23,7 +23,7 @@ use crate::sockets::take_or_listen;
 use crate::state::ServerState;
 
 /// Connections at once; more wait in the system's backlog.
-const MAX_CONNECTIONS: usize = 64;
+pub(super) const MAX_CONNECTIONS: usize = 64;
 
 /// Of these, those from one address that is not on this machine; more are closed without an answer, which would need a
 /// permit.
@@ -33,10 +33,10 @@ const MAX_CONNECTIONS_PER_ADDRESS: usize = 16;
 const MAX_ADDRESSES: usize = 8_192;
 
 /// For the TLS handshake, and again for the head of each request: short, because a client that waits has a permit.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A client that takes nothing of an answer for this long is disconnected.
-const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The port, listened on.
 pub(crate) struct AdminListener {
@@ -48,13 +48,10 @@ pub(crate) struct AdminListener {
 
 impl AdminListener {
     /// Finds out whether it could be opened, without listening.
-    pub(crate) async fn check(config: &AdminConfig) -> Result<(), StartError> {
+    pub(crate) async fn check(config: &AdminConfig, has_tls: bool) -> Result<(), StartError> {
         let mut addresses = resolve(&config.host, config.port).await?;
-        if config.token.is_none() && !addresses.all(|address| is_local(&address)) {
-            let host = config.host.clone();
-            return Err(StartError::AdminWithoutToken { host });
-        }
-        Ok(())
+        let is_local = addresses.all(|address| is_local(&address));
+        check_network(config, &config.host, is_local, has_tls)
     }
 
     /// Listens, unless a socket is handed over that does. `context` is that of the server.
@@ -66,20 +63,24 @@ impl AdminListener {
     ) -> Result<Self, StartError> {
         let (listener, address) = take_or_listen(socket, &config.host, config.port).await?;
         let is_local = is_local(&address);
-        let access = match config.token {
-            Some(token) => Access::Token(token),
-            // Nobody was served yet.
-            None if !is_local => {
-                let host = address.ip().to_string();
-                return Err(StartError::AdminWithoutToken { host });
-            }
-            None => Access::Host,
-        };
+        // Nobody was served yet.
+        let host = address.ip().to_string();
+        check_network(&config, &host, is_local, context.tls.is_some())?;
         // What stays on this machine is not read by others, and its certificate is hardly for such an address.
         let tls = context.tls.clone().filter(|_| !is_local);
         if tls.is_none() && !is_local {
             tracing::warn!(%address, "the token of the admin API crosses the network without TLS");
         }
+        let access = if config.token.is_some() {
+            Access::Token(Arc::clone(&state.admin_token))
+        } else {
+            tracing::warn!(
+                %address,
+                "every user of this machine may use the admin API, which has no token: admin.socket is for the user of \
+                 the server alone, admin.token_file for those who have the token"
+            );
+            Access::Host
+        };
         let listener = Listener {
             listener,
             router: router(state.clone(), access),
@@ -149,6 +150,52 @@ fn admission_settings() -> AdmissionSettings {
     }
 }
 
+/// Finds what others on the network could do or read.
+fn check_network(
+    config: &AdminConfig,
+    host: &str,
+    is_local: bool,
+    has_tls: bool,
+) -> Result<(), StartError> {
+    let host = || host.to_owned();
+    if is_local {
+        return Ok(());
+    }
+    if config.token.is_none() {
+        return Err(StartError::AdminWithoutToken { host: host() });
+    }
+    if !has_tls && !config.allow_plaintext {
+        return Err(StartError::AdminPlaintext { host: host() });
+    }
+    Ok(())
+}
+
 fn is_local(address: &SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
+}
+
+#[cfg(all(test, feature = "text"))]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::server::accept_context;
+    use crate::settings::Settings;
+
+    /// A client that waits or does not read has a place that an operator may need.
+    #[tokio::test]
+    async fn client_that_waits_soon_disconnected_whatever_the_limits_of_others() {
+        let mut config = Config::default();
+        config.limits.handshake_timeout = Duration::from_secs(3_600);
+        config.limits.pong_timeout = Duration::from_secs(3_600);
+        let settings = Settings::of(&config).expect("good ones");
+        let state = ServerState::new(&config, settings, None);
+        let admin = AdminConfig {
+            port: 0,
+            ..AdminConfig::default()
+        };
+        let opened = AdminListener::open(admin, None, &accept_context(&state), &state).await;
+        let context = opened.map(|listener| listener.context).expect("opened");
+        assert_eq!(context.handshake_timeout, Duration::from_secs(3));
+        assert_eq!(context.stall_timeout, Duration::from_secs(30));
+    }
 }

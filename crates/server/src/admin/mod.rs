@@ -4,7 +4,7 @@
 //!
 //! * The port is apart from the one that all clients reach: it has connections of its own, so that an operator gets in
 //!   where the server is full, and it is on the loopback interface unless requests need a token. A client that is refused
-//!   for its host or its token loses the connection.
+//!   for its host or its token loses the connection. At a Unix socket the rights to its file are the access.
 //! * A request is checked in this order: the host (where there is no token), the token, the path, the method, the
 //!   query or the body. Every refusal is a problem document (RFC 9457).
 //! * A list is answered in pages. The lock of a registry is held for one page, while ids and shared texts are
@@ -24,6 +24,8 @@ pub(crate) mod listener;
 #[path = "absent.rs"]
 pub(crate) mod listener;
 #[cfg(feature = "admin")]
+mod operator;
+#[cfg(feature = "admin")]
 mod paging;
 #[cfg(feature = "admin")]
 mod peer;
@@ -41,6 +43,12 @@ mod routes;
 mod session;
 #[cfg(feature = "admin")]
 mod sessions;
+#[cfg(feature = "admin")]
+pub(crate) mod socket;
+#[cfg(not(feature = "admin"))]
+pub(crate) use listener as socket;
+#[cfg(feature = "admin")]
+mod socket_file;
 #[cfg(feature = "admin")]
 mod status;
 #[cfg(all(feature = "admin", feature = "text"))]

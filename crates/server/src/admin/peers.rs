@@ -8,13 +8,13 @@ use wigwag_hub::PeerView;
 use wigwag_protocol::json::ProtocolVersion;
 
 use super::answer::{json, moment, no_content};
+use super::operator::Operator;
 use super::paging::{Mark, Paging, cut};
 use super::peer::Peer;
 use super::problem::Problem;
 use super::reason::Reason;
 #[cfg(feature = "text")]
 use super::text_peers;
-use crate::client_address::ClientAddress;
 use crate::close_reason::CloseReason;
 use crate::metrics::Protocol;
 use crate::outbound::Outbound;
@@ -77,14 +77,14 @@ pub(super) async fn one(
 pub(super) async fn remove(
     State(state): State<ServerState>,
     id: Result<Path<String>, PathRejection>,
-    ClientAddress(address): ClientAddress,
+    operator: Operator,
     Reason(reason): Reason,
 ) -> Result<Response, Problem> {
     let Path(id) = id.map_err(|_| unknown())?;
     if !removed(&state, &id, CloseReason::Removed(reason.map(Into::into))) {
         return Err(unknown());
     }
-    tracing::info!(peer = id, %address, "an operator removed a peer");
+    tracing::info!(peer = id, by = %operator, "an operator removed a peer");
     Ok(no_content())
 }
 

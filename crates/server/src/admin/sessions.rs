@@ -7,13 +7,13 @@ use serde::Serialize;
 use wigwag_hub::SessionView;
 
 use super::answer::{json, no_content};
+use super::operator::Operator;
 use super::paging::{Mark, Paging, cut};
 use super::problem::Problem;
 use super::reason::Reason;
 use super::session::Session;
 #[cfg(feature = "text")]
 use super::text_peers;
-use crate::client_address::ClientAddress;
 use crate::metrics::Protocol;
 use crate::state::ServerState;
 
@@ -72,14 +72,14 @@ pub(super) async fn one(
 pub(super) async fn end(
     State(state): State<ServerState>,
     id: Result<Path<String>, PathRejection>,
-    ClientAddress(address): ClientAddress,
+    operator: Operator,
     Reason(reason): Reason,
 ) -> Result<Response, Problem> {
     let Path(id) = id.map_err(|_| unknown())?;
     if !ended(&state, &id, reason) {
         return Err(unknown());
     }
-    tracing::info!(session = id, %address, "an operator ended a session");
+    tracing::info!(session = id, by = %operator, "an operator ended a session");
     Ok(no_content())
 }
 

@@ -13,11 +13,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_SECURITY_POLICY;
+use axum::http::header::STRICT_TRANSPORT_SECURITY;
 #[cfg(feature = "text")]
 use axum::http::header::{CONNECTION, UPGRADE};
 use axum::response::{IntoResponse, Response};
 
+use crate::host::is_certified;
 use crate::metrics::Protocol;
 use crate::page;
 use crate::state::ServerState;
@@ -26,7 +27,7 @@ pub(crate) use host_check::check_host;
 use host_check::host_refused;
 #[cfg(all(feature = "admin", feature = "metrics"))]
 pub(crate) use metrics::router as metrics_router;
-use page_answer::{method_not_allowed, only_reads, page_file};
+use page_answer::{method_not_allowed, only_reads, page_answer};
 use websocket::upgrade;
 
 /// The routes of the main port.
@@ -74,10 +75,17 @@ async fn page_or_protocol(State(state): State<ServerState>, request: Request) ->
     if let Some(refused) = host_refused(&request) {
         return refused;
     }
-    let mut response = page_file(file, request.headers());
-    if let Some(policy) = &state.settings.now().page_policy {
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
+    let settings = state.settings.now();
+    let policy = settings
+        .page_policy
+        .header(request.uri(), request.headers());
+    let index = settings.page_index.as_deref();
+    let mut answer = page_answer(file, index, request.headers(), policy);
+    if let (Some(hsts), Some(tls)) = (&settings.page_hsts, &state.tls)
+        && is_certified(request.headers(), &tls.names())
+    {
+        let headers = answer.headers_mut();
+        headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
     }
-    response
+    answer
 }

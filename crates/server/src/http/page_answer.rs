@@ -1,7 +1,7 @@
 //! Answers with a file of the page.
 
-use axum::http::header::{ALLOW, ETAG, IF_NONE_MATCH};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::header::{ALLOW, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::page::PageFile;
@@ -15,8 +15,25 @@ pub(crate) fn method_not_allowed() -> Response {
     (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")]).into_response()
 }
 
-/// A file of the page as it is, unless the client has it.
-pub(crate) fn page_file(file: &'static PageFile, request: &HeaderMap) -> Response {
+/// A file of the page, unless the client has it. `index` stands in the place of the page itself.
+pub(crate) fn page_answer(
+    file: &'static PageFile,
+    index: Option<&[u8]>,
+    request: &HeaderMap,
+    policy: HeaderValue,
+) -> Response {
+    let mut response = match index {
+        // Its entity tag is not known.
+        Some(index) if file.path().is_empty() => (file.headers(), index.to_owned()).into_response(),
+        _ => page_file(file, request),
+    };
+    response
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+fn page_file(file: &'static PageFile, request: &HeaderMap) -> Response {
     let head = (file.headers(), [(ETAG, file.etag())]);
     if is_cached(request, file) {
         return (StatusCode::NOT_MODIFIED, head).into_response();

@@ -22,6 +22,9 @@ pub struct TlsConfig {
     pub minimum_version: TlsVersion,
     /// How often the files named here are looked at, to use what has taken their place; more than zero.
     pub watch_interval: Duration,
+    /// How long browsers are to use nothing but TLS for the names in the certificate, at every port of theirs (RFC 6797);
+    /// zero says nothing. The page says it.
+    pub hsts_max_age: Duration,
 }
 
 impl TlsConfig {
@@ -32,6 +35,7 @@ impl TlsConfig {
             client_certificates: None,
             minimum_version: TlsVersion::default(),
             watch_interval: WATCH_INTERVAL,
+            hsts_max_age: Duration::ZERO,
         }
     }
 

@@ -11,8 +11,9 @@ use percent_encoding::percent_decode_str;
 use super::directory::Directory;
 use super::redirect::{into_folder, not_found, redirect};
 use crate::host::KnownHosts;
-use crate::http::page_answer::{method_not_allowed, only_reads, page_file};
+use crate::http::page_answer::{method_not_allowed, only_reads, page_answer};
 use crate::page;
+use crate::page_policy::PagePolicy;
 use crate::refusal::Refusal;
 use crate::tls::LiveTls;
 
@@ -21,14 +22,19 @@ pub(super) enum Content {
     /// The page; `index` stands in the place of its first file.
     Page {
         index: Option<Vec<u8>>,
+        policy: PagePolicy,
     },
     Directory(Directory),
 }
 
 impl Content {
     pub(super) fn page(signalling: Option<&str>) -> Self {
-        let index = signalling.map(|address| page::index(Some(address)).into_owned());
-        Self::Page { index }
+        let index = signalling.map(|address| page::index(Some(address), &[]).into_owned());
+        let policy = PagePolicy {
+            signalling: signalling.map(str::to_owned),
+            ..PagePolicy::default()
+        };
+        Self::Page { index, policy }
     }
 }
 
@@ -87,18 +93,13 @@ async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response {
         _ => return not_found(),
     };
     match &site.content {
-        Content::Page { index } => page_answer(index.as_deref(), &below, request.headers()),
-        Content::Directory(directory) => directory.answer(&below, request).await,
-    }
-}
-
-fn page_answer(index: Option<&[u8]>, path: &str, request: &HeaderMap) -> Response {
-    match (page::find(path), index) {
-        (None, _) => not_found(),
-        // Its entity tag is not known.
-        (Some(file), Some(index)) if file.path().is_empty() => {
-            (file.headers(), index.to_owned()).into_response()
+        Content::Page { index, policy } => {
+            let Some(file) = page::find(&below) else {
+                return not_found();
+            };
+            let policy = policy.header(request.uri(), request.headers());
+            page_answer(file, index.as_deref(), request.headers(), policy)
         }
-        (Some(file), _) => page_file(file, request),
+        Content::Directory(directory) => directory.answer(&below, request).await,
     }
 }

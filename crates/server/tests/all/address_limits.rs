@@ -338,7 +338,7 @@ fn who_does_not_take_the_reason_of_its_end_is_cut_off_and_counted() {
     server.wait_for_metric("wigwag_connections", 0);
 }
 
-/// Half of a proxy's set-up: the proxy passes requests on, and the server was not told of it.
+/// Half of a proxy's set-up: the proxy passes requests on, and the server does not know of it.
 #[test]
 fn forwarded_request_of_an_undeclared_proxy_on_this_machine_limited() {
     let server = Running::start(Config {

@@ -24,12 +24,33 @@ fn the_page_is_served_with_a_strict_policy() {
     let page = get(&server, "/", "");
     assert!(page.starts_with("HTTP/1.1 200"), "{page}");
     assert!(page.contains("content-type: text/html; charset=utf-8\r\n"));
-    assert!(page.contains("content-security-policy: default-src 'none'; script-src 'self';"));
-    assert!(!page.contains("unsafe"), "no inline script or style");
+    assert!(page.contains(
+        "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+         media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; \
+         connect-src 'self' ws://localhost:* wss://localhost:*\r\n"
+    ));
     assert!(page.contains("x-content-type-options: nosniff\r\n"));
     assert!(page.contains("referrer-policy: no-referrer\r\n"));
-    assert!(page.contains("permissions-policy: camera=(self), display-capture=(self), "));
+    assert!(page.contains(
+        "permissions-policy: camera=(self), display-capture=(self), geolocation=(), microphone=(self), usb=()\r\n"
+    ));
     assert!(page.contains("<title>Wigwag</title>"));
+}
+
+#[test]
+fn page_gets_the_hosts_that_links_may_name() {
+    let server = Running::start(Config {
+        signalling_hosts: vec!["*.home.example".parse().expect("a host")],
+        ..Config::default()
+    });
+    let page = get(&server, "/?signalling=wss%3A%2F%2Felse.example", "");
+    assert!(page.contains(r#"<meta name="wigwag-signalling-hosts" content="*.home.example" />"#));
+    for source in ["wss://*.home.example:*", "wss://else.example:*"] {
+        assert!(page.contains(&format!(" {source}")), "{source} {page}");
+    }
+    assert!(!page.contains("etag: "), "it is not as its file is");
+    let script = get(&server, "/page.js", "");
+    assert!(script.contains("etag: "));
 }
 
 #[test]

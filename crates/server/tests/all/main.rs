@@ -2,8 +2,10 @@
 
 mod address_limits;
 mod admin;
+mod admin_socket;
 mod check;
 mod http;
+mod ids;
 mod limits;
 mod metrics;
 mod origins;

@@ -283,3 +283,35 @@ fn server_known_by_the_names_in_the_certificate_in_use() {
     assert_eq!(status("later.test"), "200");
     assert_eq!(status("cam.test"), "403");
 }
+
+#[test]
+fn page_of_a_certified_name_says_to_use_tls_alone_on_request() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let authority = Authority::new();
+    let issued = authority.issue_with(|params| {
+        let name = "cam.test".try_into().expect("a name");
+        params.subject_alt_names.push(SanType::DnsName(name));
+    });
+    authority.write(&issued);
+    let client = authority.client();
+    let header = "strict-transport-security: ";
+    let server = serve(authority.tls());
+    assert!(!client.get_page(&server, "cam.test").contains(header));
+    let server = serve(TlsConfig {
+        hsts_max_age: DAY,
+        ..authority.tls()
+    });
+    let page = client.get_page(&server, "cam.test:8443");
+    assert!(
+        page.contains("strict-transport-security: max-age=86400\r\n"),
+        "{page}"
+    );
+    // What a certificate does not name, or no other machine has.
+    for host in ["127.0.0.1", "localhost"] {
+        let page = client.get_page(&server, host);
+        assert!(
+            page.starts_with("HTTP/1.1 200") && !page.contains(header),
+            "{host} {page}"
+        );
+    }
+}

@@ -1,8 +1,10 @@
 //! The settings of the admin API, and what the server makes of them.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use wigwag_server::{AdminConfig, Secret};
+use wigwag_server::{AdminConfig, AdminSocket, Secret};
 
 use super::unfit::Unfit;
 use crate::bounded_file::{MAX_TOKEN_FILE_BYTES, read_at_most};
@@ -13,6 +15,9 @@ pub(super) struct Admin {
     pub(super) host: String,
     pub(super) port: Option<u16>,
     pub(super) token_file: Option<PathBuf>,
+    pub(super) allow_plaintext: bool,
+    pub(super) socket: Option<PathBuf>,
+    pub(super) socket_mode: u32,
 }
 
 impl Default for Admin {
@@ -21,12 +26,15 @@ impl Default for Admin {
             host: AdminConfig::default().host,
             port: None,
             token_file: None,
+            allow_plaintext: false,
+            socket: None,
+            socket_mode: AdminSocket::new(PathBuf::new()).mode,
         }
     }
 }
 
 impl Admin {
-    /// None for a server without an admin API.
+    /// None for a server whose admin API has no port.
     ///
     /// # Errors
     ///
@@ -35,6 +43,9 @@ impl Admin {
         let Some(port) = self.port else {
             return match self.token_file {
                 Some(_) => Err(Unfit::Missing("admin.token_file", "admin.port")),
+                None if self.allow_plaintext => {
+                    Err(Unfit::Missing("admin.allow_plaintext", "admin.port"))
+                }
                 None => Ok(None),
             };
         };
@@ -43,7 +54,30 @@ impl Admin {
             host: self.host.clone(),
             port,
             token,
+            allow_plaintext: self.allow_plaintext,
         }))
+    }
+
+    /// None for a server whose admin API has no socket.
+    pub(super) fn socket(&self) -> Option<AdminSocket> {
+        let path = self.socket.clone()?;
+        Some(AdminSocket {
+            path,
+            mode: self.socket_mode,
+        })
+    }
+
+    /// What works, and is no good idea.
+    pub(super) fn warning(&self) -> Option<String> {
+        let file = self.token_file.as_deref()?;
+        // Orchestrators mount tokens like that, so it is used.
+        let mode = fs::metadata(file).ok()?.permissions().mode();
+        (mode & 0o004 != 0).then(|| {
+            format!(
+                "all users of this machine can read the token of the admin API: chmod 0640 {}, or stricter",
+                file.display()
+            )
+        })
     }
 }
 
@@ -83,6 +117,18 @@ mod tests {
             .config()
             .map(|config| config.and_then(|config| config.token));
         assert_eq!(token, Ok(Secret::new("correct-horse-battery").ok()));
+        let set_mode = |mode| {
+            let mode = fs::Permissions::from_mode(mode);
+            fs::set_permissions(file.path(), mode).expect("changed");
+        };
+        set_mode(0o640);
+        assert_eq!(admin.warning(), None);
+        set_mode(0o644);
+        let warning = admin.warning().expect("others can read it");
+        assert!(
+            warning.contains("chmod") && !warning.contains("horse"),
+            "{warning}"
+        );
         admin.token_file = Some("/dev/zero".into());
         assert!(
             matches!(admin.config(), Err(Unfit::Unusable(..))),
@@ -91,5 +137,9 @@ mod tests {
         admin.token_file = None;
         let config = admin.config().expect("a port is enough");
         assert_eq!(config.map(|config| config.token), Some(None));
+        admin.allow_plaintext = true;
+        admin.port = None;
+        let missing = Unfit::Missing("admin.allow_plaintext", "admin.port");
+        assert_eq!(admin.config(), Err(missing));
     }
 }

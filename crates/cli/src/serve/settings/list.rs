@@ -1,10 +1,12 @@
 //! The list of all settings.
 
-use wigwag_server::{AllowedHost, AllowedOrigin, ForwardedHeader, FrameAncestor, Network};
+use wigwag_server::{
+    AllowedHost, AllowedOrigin, ForwardedHeader, FrameAncestor, Network, SignallingHost,
+};
 
 use super::super::quantity::{Bytes, Count, Delay, Time};
 use super::super::value::{
-    File, Format, Kind, List, LogFilter, Optional, Parsed, Port, Switch, Text, Version,
+    File, Format, Kind, List, LogFilter, Mode, Optional, Parsed, Port, Switch, Text, Version,
 };
 use super::setting::Setting;
 
@@ -97,6 +99,12 @@ pub(in super::super) static SETTINGS: &[Setting] = &[
         "Pages of other origins that may show the page in a frame, such as \"https://home.example\" or \"http://10.0.0.2:*\"."
     ),
     setting!(
+        "page.signalling_hosts",
+        List<Parsed<SignallingHost>>,
+        config.signalling_hosts,
+        "Hosts that ?signalling= in the page's address may name besides the page's own, such as \"*.example.org\"; for others the page asks first."
+    ),
+    setting!(
         "tls.certificate", Optional<File>, tls.certificate,
         "Certificate and chain (PEM): serves wss and https.",
         example: "\"/etc/wigwag/cert.pem\""
@@ -117,6 +125,12 @@ pub(in super::super) static SETTINGS: &[Setting] = &[
         Time,
         tls.watch_interval,
         "How often the files are looked at, to use what has taken their place."
+    ),
+    setting!(
+        "tls.hsts_max_age",
+        Delay,
+        tls.hsts_max_age,
+        "How long browsers are to use https alone for the names in the certificate, at every port of these hosts (HSTS); 0s says nothing."
     ),
     setting!(
         "tls.acme.domains",
@@ -167,12 +181,29 @@ pub(in super::super) static SETTINGS: &[Setting] = &[
         "admin.host",
         Text,
         admin.host,
-        "Where the admin API listens; anywhere but on the loopback interface it needs a token."
+        "Where the admin API listens; anywhere but on the loopback interface it needs a token, and TLS."
     ),
     setting!(
         "admin.token_file", Optional<File>, admin.token_file,
         "A file that holds what whoever asks the admin API has to show: 16 or more letters and digits.",
         example: "\"/etc/wigwag/admin-token\""
+    ),
+    setting!(
+        "admin.allow_plaintext",
+        Switch,
+        admin.allow_plaintext,
+        "Whether the token may cross the network without TLS."
+    ),
+    setting!(
+        "admin.socket", Optional<File>, admin.socket,
+        "A Unix socket for the admin API on this machine; who may use the file needs no token.",
+        example: "\"/run/wigwag/admin.sock\""
+    ),
+    setting!(
+        "admin.socket_mode",
+        Mode,
+        admin.socket_mode,
+        "Who may use it: \"0600\", the user of the server alone, or \"0660\", its group as well."
     ),
     setting!(
         "limits.max_connections",

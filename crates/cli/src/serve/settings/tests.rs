@@ -44,7 +44,8 @@ fn everything_that_the_server_takes_can_be_set() {
         let key = match field.as_str() {
             "policy" => "limits",
             "text_policy" => "text_limits",
-            "frame_ancestors" => "page",
+            "frame_ancestors" | "signalling_hosts" => "page",
+            "admin_socket" => "admin.socket",
             other => other,
         };
         assert!(

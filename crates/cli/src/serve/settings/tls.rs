@@ -20,6 +20,7 @@ pub(super) struct Tls {
     pub(super) key: Option<PathBuf>,
     pub(super) minimum_version: TlsVersion,
     pub(super) watch_interval: Duration,
+    pub(super) hsts_max_age: Duration,
     pub(super) acme: AcmeConfig,
     pub(super) clients: Clients,
 }
@@ -39,6 +40,7 @@ impl Default for Tls {
             key: None,
             minimum_version: TlsVersion::default(),
             watch_interval: WATCH_INTERVAL,
+            hsts_max_age: Duration::ZERO,
             acme,
             clients: Clients::default(),
         }
@@ -69,6 +71,7 @@ impl Tls {
             }),
             minimum_version: self.minimum_version,
             watch_interval: self.watch_interval,
+            hsts_max_age: self.hsts_max_age,
         }))
     }
 
@@ -118,6 +121,11 @@ impl Tls {
             (
                 self.minimum_version != default.minimum_version,
                 "tls.minimum_version",
+                "tls.certificate",
+            ),
+            (
+                self.hsts_max_age != default.hsts_max_age,
+                "tls.hsts_max_age",
                 "tls.certificate",
             ),
             (

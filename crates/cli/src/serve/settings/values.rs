@@ -31,6 +31,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What works, and is no good idea.
+    pub(in super::super) fn warnings(&self) -> Vec<String> {
+        self.admin.warning().into_iter().collect()
+    }
+
     /// The configuration of the server.
     ///
     /// # Errors
@@ -52,6 +57,7 @@ impl Settings {
         Ok(Config {
             tls,
             admin,
+            admin_socket: self.admin.socket(),
             ..self.config.clone()
         })
     }
