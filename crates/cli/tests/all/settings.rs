@@ -229,7 +229,7 @@ fn a_token_that_is_for_the_monitor_is_warned_of() {
     let file = file.to_str().expect("text");
     let set_mode = |mode| {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
-        std::fs::set_permissions(&token, mode).expect("changed");
+        fs::set_permissions(&token, mode).expect("changed");
     };
     set_mode(0o600);
     assert_eq!(warned(&["--admin-port", "8445", "--config", file]), "");

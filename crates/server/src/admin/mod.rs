@@ -57,5 +57,6 @@ mod text_peers;
 /// The routes for requests that show a token, where there is no port.
 #[cfg(all(feature = "admin", any(test, fuzzing)))]
 pub(crate) fn router_for(state: crate::state::ServerState, token: secret::Secret) -> axum::Router {
-    routes::router(state, access::Access::Token(token))
+    let token = crate::reloadable::Reloadable::new(Some(token));
+    routes::router(state, access::Access::Token(std::sync::Arc::new(token)))
 }
