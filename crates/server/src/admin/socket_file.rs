@@ -25,7 +25,7 @@ pub(super) fn check(config: &AdminSocket) -> Result<(), StartError> {
         return Err(StartError::AdminSocketMode { mode: config.mode });
     }
     let failed = |source| failed(&config.path, source);
-    let folder = config.path.parent().unwrap_or(Path::new("/"));
+    let folder = config.path.parent().unwrap_or_else(|| Path::new("/"));
     let folder = if folder.as_os_str().is_empty() {
         Path::new(".")
     } else {
