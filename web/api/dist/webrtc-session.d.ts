@@ -1,4 +1,6 @@
 import { SessionState } from "./session-state.js";
+/** More own candidates than this before the session has an id are dropped. */
+export declare const MAX_HELD_CANDIDATES = 256;
 /** A session that is not connected after this time fails. */
 export declare const CONNECT_DEADLINE_MS = 30000;
 /**

@@ -157,7 +157,7 @@ var f = class {
 	#u(e) {
 		this.#a || (this.#a = !0, this.#t.failed(e));
 	}
-}, p = 256, m = 3e4, h = class extends EventTarget {
+}, p = 3e4, m = class extends EventTarget {
 	#e;
 	#t;
 	#n = "";
@@ -224,7 +224,7 @@ var f = class {
 		this.#r !== u.closed && (this.dispatchEvent(new ErrorEvent("error", {
 			message: e,
 			error: t ?? Error(e)
-		})), this.close(t === void 0 ? e : `${e}: ${g(t)}`));
+		})), this.close(t === void 0 ? e : `${e}: ${h(t)}`));
 	}
 	beforeAnswer() {}
 	prepare(e, t) {}
@@ -255,10 +255,10 @@ var f = class {
 	#l() {
 		this.#o ??= setTimeout(() => {
 			this.#i?.connectionState !== "connected" && this.fail("no media connection came about in time");
-		}, m);
+		}, p);
 	}
 	#u(e) {
-		this.#n === "" ? this.#s.length < p && this.#s.push(e) : this.#d({
+		this.#n === "" ? this.#s.length < 256 && this.#s.push(e) : this.#d({
 			type: "peer",
 			sessionId: this.#n,
 			ice: e
@@ -268,11 +268,11 @@ var f = class {
 		return this.#c && this.#t.send(e);
 	}
 };
-function g(e) {
+function h(e) {
 	return e instanceof Error ? e.message : String(e);
 }
 // api/src/consumer-session.ts
-var _ = class extends h {
+var g = class extends m {
 	#e;
 	#t;
 	#n = [];
@@ -328,14 +328,14 @@ var _ = class extends h {
 	#u(e) {
 		e.getTracks().length === 0 && (this.#n = this.#n.filter((t) => t !== e)), this.dispatchEvent(new Event("streamsChanged"));
 	}
-}, v = class {
+}, _ = class {
 	#e = /* @__PURE__ */ new Map();
 	all() {
 		return [...this.#e.values()];
 	}
 	put(e, t) {
 		let n = this.#e.get(e);
-		if (n ? y(n.meta, t) : this.#e.size >= 1e4) return [];
+		if (n ? v(n.meta, t) : this.#e.size >= 1e4) return [];
 		let r = Object.freeze({
 			id: e,
 			meta: Object.freeze(t)
@@ -357,10 +357,10 @@ var _ = class extends h {
 		return [...this.all().filter(({ id: e }) => !t.has(e)).flatMap(({ id: e }) => this.remove(e)), ...e.flatMap(({ id: e, meta: t }) => this.put(e, t))];
 	}
 };
-function y(e, t) {
+function v(e, t) {
 	return JSON.stringify(e) === JSON.stringify(t);
 }
-function b(e) {
+function y(e) {
 	if (e.length > 16777216) return null;
 	let t;
 	try {
@@ -368,60 +368,60 @@ function b(e) {
 	} catch {
 		return null;
 	}
-	return T(t) ? x(t) : null;
+	return w(t) ? b(t) : null;
 }
-function x(e) {
+function b(e) {
 	let { type: t, peerId: n, sessionId: r } = e;
 	switch (t) {
-		case "welcome": return E(n) ? {
+		case "welcome": return T(n) ? {
 			type: t,
 			peerId: n
 		} : null;
-		case "peerStatusChanged": return E(n) && Array.isArray(e.roles) ? {
+		case "peerStatusChanged": return T(n) && Array.isArray(e.roles) ? {
 			type: t,
 			peerId: n,
-			roles: e.roles.filter(E),
-			meta: w(e.meta)
+			roles: e.roles.filter(T),
+			meta: C(e.meta)
 		} : null;
 		case "list": return {
 			type: t,
 			role: "producer",
-			peers: C(e.producers)
+			peers: S(e.producers)
 		};
 		case "listConsumers": return {
 			type: "list",
 			role: "consumer",
-			peers: C(e.consumers)
+			peers: S(e.consumers)
 		};
-		case "startSession": return E(n) && E(r) ? {
+		case "startSession": return T(n) && T(r) ? {
 			type: t,
 			peerId: n,
 			sessionId: r,
-			offer: E(e.offer) ? e.offer : null
+			offer: T(e.offer) ? e.offer : null
 		} : null;
-		case "sessionStarted": return E(n) && E(r) ? {
+		case "sessionStarted": return T(n) && T(r) ? {
 			type: t,
 			peerId: n,
 			sessionId: r
 		} : null;
 		case "endSession":
-		case "endSessionV1_1": return E(r) ? {
+		case "endSessionV1_1": return T(r) ? {
 			type: "endSession",
 			sessionId: r,
-			error: E(e.error) ? e.error : null
+			error: T(e.error) ? e.error : null
 		} : null;
-		case "peer": return E(r) ? S(r, e) : null;
+		case "peer": return T(r) ? x(r, e) : null;
 		case "error": return {
 			type: t,
-			details: E(e.details) ? e.details : ""
+			details: T(e.details) ? e.details : ""
 		};
 		default: return null;
 	}
 }
-function S(e, { sdp: t, ice: n }) {
-	if (T(t)) {
+function x(e, { sdp: t, ice: n }) {
+	if (w(t)) {
 		let { type: n, sdp: r } = t;
-		return (n === "offer" || n === "answer") && E(r) ? {
+		return (n === "offer" || n === "answer") && T(r) ? {
 			type: "description",
 			sessionId: e,
 			description: {
@@ -430,9 +430,9 @@ function S(e, { sdp: t, ice: n }) {
 			}
 		} : null;
 	}
-	if (T(n)) {
+	if (w(n)) {
 		let { candidate: t, sdpMLineIndex: r } = n;
-		return E(t) && typeof r == "number" ? {
+		return T(t) && typeof r == "number" ? {
 			type: "candidate",
 			sessionId: e,
 			candidate: {
@@ -443,26 +443,26 @@ function S(e, { sdp: t, ice: n }) {
 	}
 	return null;
 }
-function C(e) {
-	return Array.isArray(e) ? e.filter(T).flatMap(({ id: e, meta: t }) => E(e) ? [{
+function S(e) {
+	return Array.isArray(e) ? e.filter(w).flatMap(({ id: e, meta: t }) => T(e) ? [{
 		id: e,
-		meta: w(t)
+		meta: C(t)
 	}] : []) : [];
 }
-function w(e) {
-	return T(e) ? e : {};
+function C(e) {
+	return w(e) ? e : {};
 }
-function T(e) {
+function w(e) {
 	return typeof e == "object" && !!e && !Array.isArray(e);
 }
-function E(e) {
+function T(e) {
 	return typeof e == "string";
 }
 // api/src/conversation.ts
-var D = class {
+var E = class {
 	#e = {
-		producer: new v(),
-		consumer: new v()
+		producer: new _(),
+		consumer: new _()
 	};
 	#t;
 	#n = "";
@@ -480,12 +480,12 @@ var D = class {
 		return this.#t = e, this.#n === "" ? [] : [this.#o()];
 	}
 	receive(e) {
-		let t = b(e);
+		let t = y(e);
 		if (t === null) return [];
 		switch (t.type) {
 			case "welcome": return this.#a(t.peerId);
 			case "peerStatusChanged": return t.peerId === this.#n ? this.#s(t.roles) : this.#c(t.peerId, t.roles, t.meta);
-			case "list": return O(t.role, this.#e[t.role].replace(t.peers.filter(this.#i)));
+			case "list": return D(t.role, this.#e[t.role].replace(t.peers.filter(this.#i)));
 			case "error": return [{
 				type: "serverError",
 				details: t.details
@@ -497,7 +497,7 @@ var D = class {
 		}
 	}
 	lost() {
-		return this.#r = !1, ["producer", "consumer"].flatMap((e) => O(e, this.#e[e].replace([])));
+		return this.#r = !1, ["producer", "consumer"].flatMap((e) => D(e, this.#e[e].replace([])));
 	}
 	#i = ({ id: e }) => e !== this.#n;
 	#a(e) {
@@ -543,11 +543,11 @@ var D = class {
 	#c(e, t, n) {
 		return ["producer", "consumer"].flatMap((r) => {
 			let i = this.#e[r];
-			return O(r, t.includes(r) ? i.put(e, n) : i.remove(e));
+			return D(r, t.includes(r) ? i.put(e, n) : i.remove(e));
 		});
 	}
 };
-function O(e, t) {
+function D(e, t) {
 	return t.map((t) => ({
 		type: "peer",
 		role: e,
@@ -555,7 +555,7 @@ function O(e, t) {
 	}));
 }
 // api/src/client-session.ts
-var k = class extends h {
+var O = class extends m {
 	#e;
 	constructor(e, t, n, r) {
 		super(e, n), this.#e = r, this.started(t);
@@ -571,7 +571,7 @@ var k = class extends h {
 	#t() {
 		for (let e of this.#e.getTracks()) this.rtcPeerConnection?.addTrack(e, this.#e);
 	}
-}, A = class extends EventTarget {
+}, k = class extends EventTarget {
 	#e;
 	#t;
 	#n = /* @__PURE__ */ new Set();
@@ -614,7 +614,7 @@ var k = class extends h {
 		else for (let t of [...this.#n]) t.signallingLost(e);
 	}
 	startSession(e, t, n) {
-		let r = new k(e, t, this.#t, this.#e);
+		let r = new O(e, t, this.#t, this.#e);
 		r.addEventListener("error", (t) => {
 			let { message: n, error: r } = t;
 			this.#o(`with consumer ${e}: ${n}`, r);
@@ -638,7 +638,7 @@ var k = class extends h {
 			error: t
 		}));
 	}
-}, j = class {
+}, A = class {
 	static SessionState = u;
 	#e;
 	#t;
@@ -659,8 +659,8 @@ var k = class extends h {
 			latency: this.#e.latency,
 			send: (e) => this.#t.send(e),
 			closed: (e) => this.#_(e)
-		}, this.#s = new D(this.#f()), this.#t = new i(this.#e.signalingServerUrl, this.#e.reconnectionTimeout, {
-			opened: () => this.#s = new D(this.#f()),
+		}, this.#s = new E(this.#f()), this.#t = new i(this.#e.signalingServerUrl, this.#e.reconnectionTimeout, {
+			opened: () => this.#s = new E(this.#f()),
 			received: (e) => this.#p(this.#s.receive(e)),
 			lost: () => this.#g()
 		});
@@ -679,7 +679,7 @@ var k = class extends h {
 		}
 	}
 	registerConnectionListener(e) {
-		let t = P(e?.connected) && P(e.disconnected);
+		let t = N(e?.connected) && N(e.disconnected);
 		return t && this.#n.add(e), t;
 	}
 	unregisterConnectionListener(e) {
@@ -696,7 +696,7 @@ var k = class extends h {
 			i,
 			a,
 			o
-		].some(P);
+		].some(N);
 		return s && this.#r.add(e), s;
 	}
 	unregisterPeerListener(e) {
@@ -727,11 +727,11 @@ var k = class extends h {
 		if (typeof e != "string" || e === "") return null;
 		let n = this.#a.get(e);
 		if (n || this.clientId === "") return n ?? null;
-		let r = new _(e, this.#i, t);
+		let r = new g(e, this.#i, t);
 		return this.#a.set(e, r), r;
 	}
 	#d(e, t) {
-		return e instanceof MediaStream ? this.#c ? this.#c.stream === e ? this.#c : null : this.clientId === "" ? null : (this.#c = new A(e, {
+		return e instanceof MediaStream ? this.#c ? this.#c.stream === e ? this.#c : null : this.clientId === "" ? null : (this.#c = new k(e, {
 			...this.#i,
 			declare: () => this.#p(this.#s.declare(this.#f())),
 			opened: (e) => void this.#o.set(e.sessionId, e),
@@ -752,13 +752,13 @@ var k = class extends h {
 				t = this.#t.send(n.message) && t;
 				break;
 			case "registered":
-				N(this.#n, (e) => e.connected(n.clientId));
+				M(this.#n, (e) => e.connected(n.clientId));
 				break;
 			case "declared":
 				n.roles.includes("producer") && this.#c?.registered();
 				break;
 			case "peer":
-				N(this.#r, (e) => e[M[n.role][n.change]]?.(n.peer));
+				M(this.#r, (e) => e[j[n.role][n.change]]?.(n.peer));
 				break;
 			case "session":
 				this.#m(n.message);
@@ -785,18 +785,18 @@ var k = class extends h {
 			t.fail(e);
 			return;
 		}
-		[...this.#n].some(({ error: e }) => P(e)) || console.error(`the signalling server refused something: ${e}`), N(this.#n, (t) => t.error?.(e));
+		[...this.#n].some(({ error: e }) => N(e)) || console.error(`the signalling server refused something: ${e}`), M(this.#n, (t) => t.error?.(e));
 	}
 	#g() {
 		let e = this.#s.lost();
 		this.#o.clear();
 		for (let e of [...this.#a.values()]) e.signallingLost(this.#e.keepSessions);
-		this.#c?.signallingLost(this.#e.keepSessions), this.#p(e), N(this.#n, (e) => e.disconnected());
+		this.#c?.signallingLost(this.#e.keepSessions), this.#p(e), M(this.#n, (e) => e.disconnected());
 	}
 	#_(e) {
 		this.#o.delete(e.sessionId), this.#a.get(e.peerId) === e && this.#a.delete(e.peerId);
 	}
-}, M = {
+}, j = {
 	producer: {
 		added: "producerAdded",
 		changed: "producerChanged",
@@ -808,14 +808,14 @@ var k = class extends h {
 		removed: "consumerRemoved"
 	}
 };
-function N(e, t) {
+function M(e, t) {
 	for (let n of [...e]) try {
 		t(n);
 	} catch (e) {
 		console.error(e);
 	}
 }
-function P(e) {
+function N(e) {
 	return typeof e == "function";
 }
-export { k as ClientSession, _ as ConsumerSession, j as GstWebRTCAPI, j as default, A as ProducerSession, u as SessionState, h as WebRTCSession };
+export { O as ClientSession, g as ConsumerSession, A as GstWebRTCAPI, A as default, k as ProducerSession, u as SessionState, m as WebRTCSession };
