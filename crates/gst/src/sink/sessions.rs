@@ -191,7 +191,7 @@ impl Controlled {
             ViewerEvent::Connected => {
                 gst::info!(log::SINK, "session {} is connected", session.id);
                 match self.limits.handle_connection(viewer) {
-                    Ok(()) => self.audience.connected(viewer),
+                    Ok(()) => self.audience.connected(viewer, now),
                     Err(reason) => self.end_session(viewer, Some(&reason.to_string())),
                 }
             }

@@ -216,10 +216,12 @@ impl Audience {
         Ok(left)
     }
 
-    /// Media may flow to the viewer.
-    pub fn connected(&mut self, viewer: ViewerId) {
+    /// Media may flow to the viewer: from now on it has a say in rates.
+    pub fn connected(&mut self, viewer: ViewerId, now: Instant) {
         if let Some(watching) = self.viewers.get_mut(&viewer) {
             watching.connected = true;
+            let streams: Vec<_> = watching.streams.keys().copied().collect();
+            self.handle_rates_changed(streams, now);
         }
     }
 
@@ -633,6 +635,12 @@ impl Audience {
 }
 
 impl Watching {
+    /// What it is to get of each stream.
+    fn renditions(&self) -> impl Iterator<Item = RenditionId> {
+        let streams = self.streams.iter();
+        streams.map(|(stream, watched)| rendition(*stream, watched.codec))
+    }
+
     fn is_given(&self, rendition: RenditionId) -> bool {
         let watched = self.streams.get(&rendition.stream);
         watched.is_some_and(|watched| watched.given == Some(rendition))

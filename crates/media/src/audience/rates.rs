@@ -118,6 +118,8 @@ impl Audience {
             };
             let rate = policy.limited(taker.usable.unwrap_or(policy.max_bitrate));
             match median {
+                // It is not connected yet.
+                Some(_) if !taker.votes && watched.voter.votes() => continue,
                 Some(median) => watched.voter.handle_vote(rate, median, now),
                 // Who voted has left.
                 None => watched.voter = vote::Voter::default(),
@@ -129,9 +131,12 @@ impl Audience {
         next
     }
 
-    /// What each viewer can take of each stream it watches.
+    /// What each viewer can take of each stream it watches. One that is not connected votes only where nobody is: to answer
+    /// an offer costs nothing.
     pub(super) fn takers(&self) -> Vec<Viewer> {
         let mut takers = Vec::new();
+        let connected = self.viewers.values().filter(|watching| watching.connected);
+        let served: BTreeSet<_> = connected.flat_map(Watching::renditions).collect();
         for (id, watching) in &self.viewers {
             let is_adaptive = |(stream, watched): &(&StreamId, &Watched)| {
                 self.fixed_rate_of(rendition(**stream, watched.codec))
@@ -148,7 +153,9 @@ impl Audience {
                     codec: watched.codec,
                     // Streams of one viewer share its path alike.
                     usable: usable.map(|usable| usable / adaptive.max(1)),
-                    votes: watched.voter.votes(),
+                    votes: watched.voter.votes()
+                        && (watching.connected
+                            || !served.contains(&rendition(*stream, watched.codec))),
                 });
             }
         }

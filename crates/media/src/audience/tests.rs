@@ -158,13 +158,14 @@ fn the_first_key_frame_of_an_encoder_does_not_delay_that_of_the_first_viewer() {
     join(&mut audience, 1, &[(VIDEO, VP8)], now);
     audience.key_frame_made(rendition(VIDEO, VP8), now + 30 * MS);
     actions(&mut audience);
-    audience.connected(ViewerId(1));
+    audience.connected(ViewerId(1), now);
     audience.key_frame_wanted(ViewerId(1), VIDEO, now + 100 * MS);
     let made = Action::MakeKeyFrame(rendition(VIDEO, VP8));
     assert_eq!(actions(&mut audience), std::slice::from_ref(&made));
     audience.key_frame_made(rendition(VIDEO, VP8), now + 110 * MS);
     audience.key_frame_wanted(ViewerId(1), VIDEO, now + 200 * MS);
     assert_eq!(actions(&mut audience), [], "too soon");
+    audience.wake(now + 200 * MS);
     assert_eq!(audience.deadline(), Some(now + 110 * MS + MIN_INTERVAL));
     audience.wake(now + 110 * MS + MIN_INTERVAL);
     assert_eq!(actions(&mut audience), [made]);
@@ -204,7 +205,7 @@ fn a_viewer_that_asks_all_day_costs_the_others_six_key_frames_a_minute() {
     let (mut audience, now) = (audience(), Instant::now());
     for viewer in 1..=3 {
         join(&mut audience, viewer, &[(VIDEO, VP8)], now);
-        audience.connected(ViewerId(viewer));
+        audience.connected(ViewerId(viewer), now);
     }
     actions(&mut audience);
     let minute = |audience: &mut Audience, from: u32| {
@@ -255,7 +256,7 @@ fn audience_of_h264() -> Audience {
 /// Joins, connects and asks for the first key frame.
 fn join_h264(audience: &mut Audience, viewer: u64, takes: &[u32], now: Instant) -> Vec<Action> {
     join_as(audience, viewer, viewer, &[(VIDEO, takes.to_vec())], now);
-    audience.connected(ViewerId(viewer));
+    audience.connected(ViewerId(viewer), now);
     audience.key_frame_wanted(ViewerId(viewer), VIDEO, now);
     actions(audience)
 }
@@ -294,6 +295,7 @@ fn viewer_that_waits_in_vain_gets_another_codec_until_the_next_key_frame() {
     let done = join_h264(&mut audience, 1, &[H264, VP8], now);
     assert!(done.contains(&Action::MakeKeyFrame(rendition(VIDEO, H264))));
     now += ANSWER_TIME;
+    audience.wake(now - MS);
     assert_eq!(audience.deadline(), Some(now));
     audience.wake(now);
     let done = actions(&mut audience);

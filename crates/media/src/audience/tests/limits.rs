@@ -9,7 +9,7 @@ fn crowd(viewers: u64, estimate: Bitrate, now: Instant) -> Audience {
     audience.set_stream(VIDEO, StreamRate::Adaptive);
     for viewer in 0..viewers {
         join(&mut audience, viewer, &[(VIDEO, VP8)], now);
-        audience.connected(ViewerId(viewer));
+        audience.connected(ViewerId(viewer), now);
         audience.estimate(ViewerId(viewer), estimate, now);
     }
     audience.wake(now + RATE_INTERVAL);
@@ -49,6 +49,21 @@ fn hostile_report_among_twenty_costs_the_others_a_tenth_at_most() {
         run(&mut audience, now, now);
         assert!(rate(&audience) >= before * 90 / 100, "{}", rate(&audience));
     }
+}
+
+#[test]
+fn viewers_that_answer_and_never_connect_have_no_say() {
+    let begin = Instant::now();
+    let mut audience = crowd(3, 8_000_000, begin);
+    let before = rate(&audience);
+    for viewer in 100..200 {
+        join(&mut audience, viewer, &[(VIDEO, VP8)], begin);
+    }
+    run(&mut audience, begin, begin + 2 * RATE_INTERVAL);
+    assert_eq!(rate(&audience), before);
+    // One that connects has a say until it is known to be slow.
+    audience.connected(ViewerId(100), begin + 3 * RATE_INTERVAL);
+    assert!(rate(&audience) < before);
 }
 
 #[test]
