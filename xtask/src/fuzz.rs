@@ -28,10 +28,11 @@ const PROTOCOL: &str = "crates/protocol/fuzz";
 const SERVER: &str = "crates/server/fuzz";
 
 /// Those of a folder one after the other: it is built once.
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 10] = [
     target(CLIENT, "server", 16_384),
     // As long as browsers' are with many codecs.
     target(MEDIA, "descriptions", 32_768),
+    target(MEDIA, "reports", 4_096),
     target(PROTOCOL, "json", 16_384),
     target(PROTOCOL, "text", 4_096),
     // A head of more than 16 KiB is refused.

@@ -264,6 +264,13 @@ impl Receiver {
         }
     }
 
+    /// A datagram of reports (RTCP) as they are given, encrypted by the viewer's keys; none if it counts by decrypting, is not
+    /// connected yet, or they are too short.
+    #[cfg(fuzzing)]
+    pub fn forge_reports(&mut self, reports: &[u8]) -> Option<Vec<u8>> {
+        self.headers.as_mut()?.forge(reports)
+    }
+
     /// Ends it, and tells the sender.
     pub fn close(&mut self, now: Instant) {
         self.operate(now, Rtc::close);
