@@ -58,7 +58,7 @@ pub(super) struct Displaced {
     pub(super) reason: DisplacedReason,
 }
 
-/// Why a session makes way; fit to be told to its viewer.
+/// Why a session makes way; for its viewer to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum DisplacedReason {
     #[error("the same peer called again before this session was connected")]
@@ -67,7 +67,7 @@ pub(super) enum DisplacedReason {
     TooManyConnecting,
 }
 
-/// Why a session is not begun, or does not go on; fit to be told to its viewer.
+/// Why a session is not begun, or does not go on; for its viewer to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SessionRefused {
     #[error("there are as many viewers as may be; try again later")]

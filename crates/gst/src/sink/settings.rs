@@ -15,7 +15,7 @@ use crate::{signalling_server, web_server};
 pub(super) const MIN_BITRATE: u32 = 1_000;
 pub(super) const MAX_BITRATE: u32 = 8_192_000;
 pub(super) const START_BITRATE: u32 = 2_048_000;
-/// Ours: one that strangers reach must not take any number.
+/// Ours: one that anybody may reach must not take any number.
 pub(super) const MAX_CONSUMERS: u32 = 200;
 pub(super) const STUN_SERVER: &str = "stun://stun.l.google.com:19302";
 pub(super) const SIGNALLING_HOST: &str = "0.0.0.0";
