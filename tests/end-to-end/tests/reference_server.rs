@@ -70,8 +70,12 @@ fn action() -> impl Strategy<Value = Action> {
 struct Side {
     peers: WebSocketPeers,
     connected: [bool; NAMES.len()],
+    statuses: [Status; NAMES.len()],
     ids: Ids,
 }
+
+/// What a peer says of itself: its roles, and a number in its meta.
+type Status = (Vec<&'static str>, Option<u8>);
 
 /// Ids by the names that they have on both sides: a peer's name, and `S0`, `S1`, … for the sessions.
 #[derive(Default)]
@@ -86,6 +90,7 @@ impl Side {
         let mut side = Self {
             peers: WebSocketPeers::new(address, Barrier::List),
             connected: [false; NAMES.len()],
+            statuses: Default::default(),
             ids: Ids::default(),
         };
         side.peers.connect(WATCHER);
@@ -104,6 +109,8 @@ impl Side {
             self.connected[peer] = true;
         } else if let Action::Close(_) = action {
             return self.close(peer);
+        } else if !self.changes_status(action) {
+            // Meant to differ: the reference announces it again, unless the peer's id stands in it.
         } else if let Some(text) = action.text(&self.ids) {
             self.peers.send(name, &text);
         }
@@ -111,11 +118,31 @@ impl Side {
         self.named(received)
     }
 
+    /// Whether an action is anything but a status that its peer has already.
+    fn changes_status(&mut self, action: &Action) -> bool {
+        let Action::Status(peer, roles, meta, _) = action else {
+            return true;
+        };
+        let status = (roles.clone(), *meta);
+        if self.statuses[*peer] == status {
+            return false;
+        }
+        // A peer of both roles is refused.
+        if !["producer", "consumer"]
+            .iter()
+            .all(|role| roles.contains(role))
+        {
+            self.statuses[*peer] = status;
+        }
+        true
+    }
+
     /// Closes a peer and waits until the server has told the watcher.
     fn close(&mut self, peer: usize) -> Vec<(String, Value)> {
         let name = NAMES[peer];
         self.peers.close(name);
         self.connected[peer] = false;
+        self.statuses[peer] = Status::default();
         let id = Value::from(self.ids.by_name[name].as_str());
         let mut received = Vec::new();
         while !received.iter().any(|(to, message): &(String, Value)| {
@@ -361,6 +388,26 @@ fn clients_observe_these_differences() {
         "has the reference been mended?"
     );
     assert!(!ended_by_stranger(&ours));
+
+    let announced_again = |server: &SignallingServer| {
+        let mut peers = WebSocketPeers::new(address(server), Barrier::List);
+        peers.connect("listener");
+        peers.connect("camera");
+        peers.send(
+            "listener",
+            r#"{"type":"setPeerStatus","roles":["listener"]}"#,
+        );
+        for _ in 0..2 {
+            peers.settle();
+            peers.send("camera", r#"{"type":"setPeerStatus","roles":["producer"]}"#);
+        }
+        !peers.settle().is_empty()
+    };
+    assert!(
+        announced_again(&reference),
+        "has the reference been mended?"
+    );
+    assert!(!announced_again(&ours));
 
     let lost_by_new_peer = |server: &SignallingServer| {
         let mut peers = WebSocketPeers::new(address(server), Barrier::List);
