@@ -224,7 +224,7 @@ fn viewers_that_report_nonsense_and_hold_the_keys_harm_only_themselves() {
     let statistics = stage.publication().statistics(PATIENCE);
     for (viewer, (name, _)) in hostile.iter().zip(REPORTS) {
         let end = stage.end(*viewer);
-        // Where sums are checked, as in tests, str0m 0.25 panics at arrivals of what was before the first packet; its session ends.
+        // Where sums are checked, as in tests, the library may panic at such times; its session ends, and no other.
         let may_panic = name == "absurd arrival times";
         assert!(end != Some(&EndReason::Panicked) || may_panic, "{name}");
         assert_ne!(end, Some(&EndReason::Restless), "{name}");
