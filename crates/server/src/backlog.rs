@@ -1,7 +1,7 @@
 //! The messages that wait for one peer, in their order. Where many wait, the newest status of another peer takes the
 //! place of an older one.
 //!
-//! Each message has an owner: the server, or whoever caused it in a session. The messages of an owner can be dropped, so
+//! Each message has an owner: the server, or the member of a session that caused it. The messages of an owner can be dropped, so
 //! that one that sends more than the peer reads does not keep others out.
 //!
 //! A message that is dropped leaves its place empty, so that the others keep their numbers. Empty places count for

@@ -156,7 +156,7 @@ mod tests {
     fn page_connects_to_listed_hosts_and_the_one_that_its_address_names() {
         let given = PagePolicy {
             hosts: vec!["*.home.example".parse().expect("a host")],
-            signalling: Some("wss://told.example:8443/path".to_owned()),
+            signalling: Some("wss://linked.example:8443/path".to_owned()),
             ..PagePolicy::default()
         };
         assert_eq!(
@@ -166,7 +166,7 @@ mod tests {
                 "/?latency=smooth&signalling=wss%3A%2F%2Felse.example%3A1"
             ),
             "ws://192.0.2.1:* wss://192.0.2.1:* ws://*.home.example:* wss://*.home.example:* \
-             ws://told.example:* wss://told.example:* ws://else.example:* wss://else.example:*"
+             ws://linked.example:* wss://linked.example:* ws://else.example:* wss://else.example:*"
         );
         let given = PagePolicy {
             signalling: Some("ws://:8443".to_owned()),

@@ -39,10 +39,10 @@ describe("the signalling address", () => {
 
 describe("a signalling server that only a link names", () => {
   const unexpected = (signalling: string, page = PLAIN, listed = "") =>
-    unexpectedHost({ ...page, search: `?${new URLSearchParams({ signalling })}` }, "wss://told.example", listed);
+    unexpectedHost({ ...page, search: `?${new URLSearchParams({ signalling })}` }, "wss://linked.example", listed);
 
   it("is none that the page has by itself, or on its own host", () => {
-    expect(unexpectedHost(PLAIN, "wss://told.example", "")).toBe("");
+    expect(unexpectedHost(PLAIN, "wss://linked.example", "")).toBe("");
     for (const own of ["", ":9000", "ws://:9000", "ws://host:9000", "wss://host/path", "ws://HOST"]) {
       expect(unexpected(own), own).toBe("");
     }

@@ -54,7 +54,7 @@ impl Process {
         let mut line = String::new();
         let output = self.output.as_mut().context("its output is read")?;
         output.read_line(&mut line)?;
-        serde_json::from_str(&line).context("a process ended before it said what was to be heard")
+        serde_json::from_str(&line).context("a process ended before it wrote its report")
     }
 
     /// Waits until it has ended by itself, or kills it.

@@ -21,7 +21,7 @@ const TEXT: u8 = 0x81;
 const PONG: u8 = 0x8a;
 
 #[derive(Default)]
-struct Heard {
+struct Received {
     connected: bool,
     sessions: HashSet<SessionId>,
 }
@@ -44,7 +44,7 @@ fuzz_target!(|bytes: &[u8]| {
         max_queued_messages: 64,
         ..NativeLimits::default()
     };
-    let heard = Mutex::new(Heard::default());
+    let received = Mutex::new(Received::default());
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -60,7 +60,7 @@ fuzz_target!(|bytes: &[u8]| {
             let mut answers = Vec::new();
             let hear = from.read_to_end(&mut answers);
             let talk = talk_over(client, config, |event| {
-                heard.lock().expect("whole").hear(event)
+                received.lock().expect("whole").hear(event)
             });
             let all = async { tokio::join!(talk, say, hear) };
             let (ended, ..) = timeout(DEADLINE, all).await.expect("the connection ends");
@@ -70,7 +70,7 @@ fuzz_target!(|bytes: &[u8]| {
         });
 });
 
-impl Heard {
+impl Received {
     fn hear(&mut self, event: SignallerEvent) {
         assert_eq!(
             self.connected,

@@ -120,7 +120,7 @@ struct Watching {
     peer: PeerKey,
     streams: BTreeMap<StreamId, Watched>,
     estimate: Option<Bitrate>,
-    told: Option<(Bitrate, Bitrate)>,
+    reported: Option<(Bitrate, Bitrate)>,
     connected: bool,
 }
 
@@ -207,7 +207,7 @@ impl Audience {
             peer,
             streams: watched.collect(),
             estimate: None,
-            told: None,
+            reported: None,
             connected: false,
         };
         let left = self.choose_codecs(&mut watching)?;
@@ -237,7 +237,7 @@ impl Audience {
     }
 
     /// A viewer cannot go on without a key frame. One whose peer asks too often waits for the key frames of the
-    /// others, and that is told.
+    /// others, and that is reported.
     pub fn key_frame_wanted(
         &mut self,
         viewer: ViewerId,

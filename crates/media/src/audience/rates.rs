@@ -1,4 +1,4 @@
-//! At what rates renditions run, by what viewers can take, and what their sessions are told of that.
+//! At what rates renditions run, by what viewers can take, and what is reported to their sessions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use crate::vote;
 /// Rates are decided this often at most, however often viewers report. A fall waits for no longer.
 pub const RATE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// An encoder is told a new rate if it differs by more than this, in percent: each change costs it some
+/// An encoder is given a new rate if it differs by more than this, in percent: each change costs it some
 /// of its rate control's memory.
 const WORTHWHILE_PERCENT: u64 = 3;
 
@@ -185,7 +185,7 @@ impl Audience {
 
     /// Lets each session know what it is sent, and how far to try its path.
     pub(super) fn tell_rates(&mut self) {
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for (viewer, watching) in &self.viewers {
             let (mut current, mut desired) = (0, 0);
             for rendition in watching
@@ -205,13 +205,13 @@ impl Audience {
                     Some(_) => rate,
                 };
             }
-            if watching.told != Some((current, desired)) {
-                told.push((*viewer, current, desired));
+            if watching.reported != Some((current, desired)) {
+                reported.push((*viewer, current, desired));
             }
         }
-        for (viewer, current, desired) in told {
+        for (viewer, current, desired) in reported {
             if let Some(watching) = self.viewers.get_mut(&viewer) {
-                watching.told = Some((current, desired));
+                watching.reported = Some((current, desired));
             }
             self.actions.push_back(Action::SetRates {
                 viewer,

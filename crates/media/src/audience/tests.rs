@@ -110,7 +110,7 @@ fn video_gets_what_audio_leaves_of_the_start_rate_and_then_of_the_estimate() {
 fn the_path_is_tried_for_more_than_is_sent_so_that_the_rate_can_rise() {
     let (mut audience, now) = (audience(), Instant::now());
     join(&mut audience, 1, &[(VIDEO, VP8)], now);
-    let told = actions(&mut audience)
+    let reported = actions(&mut audience)
         .into_iter()
         .find_map(|action| match action {
             Action::SetRates {
@@ -118,7 +118,7 @@ fn the_path_is_tried_for_more_than_is_sent_so_that_the_rate_can_rise() {
             } => Some((current, desired)),
             _ => None,
         });
-    let (current, desired) = told.expect("it is told");
+    let (current, desired) = reported.expect("a report");
     assert!(desired * 100 >= current * 140, "{current} {desired}");
 }
 

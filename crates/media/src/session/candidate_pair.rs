@@ -43,7 +43,7 @@ pub enum CandidateKind {
     Host,
     /// An address as a STUN server saw it.
     ServerReflexive,
-    /// An address as the other side saw it; nobody told of it.
+    /// An address as the other side saw it; nobody named it.
     PeerReflexive,
     /// An address at a TURN server.
     Relayed,
@@ -72,7 +72,7 @@ impl From<Kind> for CandidateKind {
     }
 }
 
-/// The candidates that a viewer told of.
+/// The candidates that a viewer named.
 #[derive(Debug, Default)]
 pub(super) struct RemoteCandidates(Vec<PathEnd>);
 
@@ -93,19 +93,19 @@ impl RemoteCandidates {
         let Ok(candidate) = Candidate::from_sdp_string(text) else {
             return Read::PassedOver;
         };
-        let told = PathEnd {
+        let named = PathEnd {
             address: candidate.addr(),
             kind: candidate.kind().into(),
         };
         // Media and reports share a component (RFC 8445, section 4.1.1.1, and RFC 5761).
         let is_first_component = text.split_ascii_whitespace().nth(1) == Some("1");
-        if candidate.proto() != Protocol::Udp || !is_first_component || self.0.contains(&told) {
+        if candidate.proto() != Protocol::Udp || !is_first_component || self.0.contains(&named) {
             return Read::PassedOver;
         }
         if self.0.len() >= MAX_CANDIDATES {
             return Read::TooMany;
         }
-        self.0.push(told);
+        self.0.push(named);
         Read::Used(candidate)
     }
 
@@ -124,12 +124,12 @@ impl RemoteCandidates {
     }
 
     fn find(&self, address: SocketAddr) -> PathEnd {
-        let told = self.0.iter().find(|told| told.address == address);
+        let named = self.0.iter().find(|named| named.address == address);
         let unheard = PathEnd {
             address,
             kind: CandidateKind::PeerReflexive,
         };
-        told.copied().unwrap_or(unheard)
+        named.copied().unwrap_or(unheard)
     }
 }
 
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_told_of_is_named_and_the_rest_is_peer_reflexive() {
+    fn what_was_named_is_known_and_the_rest_is_peer_reflexive() {
         let mut candidates = RemoteCandidates::default();
         let reflexive = "srflx raddr 192.0.2.1 rport 1";
         assert!(matches!(candidates.read(&text(1, "host")), Read::Used(_)));

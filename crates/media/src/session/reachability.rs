@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-/// Addresses that are remembered; beyond that the one that was heard of first is forgotten.
+/// Addresses that are remembered; beyond that the one that was named first is forgotten.
 const MAX_ADDRESSES: usize = 32;
 
 /// Checks to an address for as many that came from there.

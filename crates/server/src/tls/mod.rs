@@ -18,7 +18,7 @@ mod expiry;
 mod failures;
 mod parameters;
 mod settings;
-mod settling;
+mod stability;
 mod state;
 mod watched;
 
@@ -45,7 +45,7 @@ use acme::{Acme, is_tls_alpn_challenge};
 use certificate::Certificate;
 use failures::{Failures, is_departure};
 use parameters::TlsParameters;
-use settling::Settling;
+use stability::Stability;
 use state::TlsState;
 use watched::Stamps;
 
@@ -81,7 +81,7 @@ struct Loaded {
     /// What was said in the log about files that cannot be used. They are tried again until there is nothing to say.
     problem: Option<String>,
     /// Files that differ from those in use, until they are.
-    settling: Settling,
+    stability: Stability,
 }
 
 impl LiveTls {
@@ -104,7 +104,7 @@ impl LiveTls {
                 config: config.clone(),
                 stamps,
                 problem: None,
-                settling: Settling::default(),
+                stability: Stability::default(),
             }),
             failures: Failures::default(),
         }))
@@ -233,20 +233,20 @@ impl LiveTls {
         if stamps == loaded.stamps && loaded.problem.is_none() {
             return;
         }
-        let mut settling = std::mem::take(&mut loaded.settling);
-        let is_settled = settling.looked(&stamps);
-        let result = if is_settled {
+        let mut stability = std::mem::take(&mut loaded.stability);
+        let is_stable = stability.looked(&stamps);
+        let result = if is_stable {
             let in_use = self.state.certificate();
             let in_use = in_use.map_or(0, |certificate| certificate.chain_length());
             let config = loaded.config.clone();
-            let allows = |chain: usize| settling.allows_chain(chain, in_use);
+            let allows = |chain: usize| stability.allows_chain(chain, in_use);
             self.load(&mut loaded, config, stamps, allows)
         } else {
             Ok(false)
         };
         // What is in use is as it was found.
         if !matches!(result, Ok(true)) {
-            loaded.settling = settling;
+            loaded.stability = stability;
         }
         if let Err(error) = result {
             let problem = error.to_string();
@@ -288,7 +288,7 @@ impl LiveTls {
             config,
             stamps,
             problem: None,
-            settling: Settling::default(),
+            stability: Stability::default(),
         };
         Ok(true)
     }

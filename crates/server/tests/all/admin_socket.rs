@@ -170,7 +170,7 @@ fn token_replaced_while_serving() {
         (status(TOKEN), status(OTHER_TOKEN)),
         ("401".to_owned(), "200".to_owned())
     );
-    // That there is one is settled at the start.
+    // That there is one is decided at the start.
     config.admin = Some(admin("127.0.0.1", None));
     let reloaded = server.handle.reload(config).expect("in order");
     assert_eq!(reloaded.needs_restart, ["admin"]);

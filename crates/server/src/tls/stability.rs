@@ -14,11 +14,11 @@ const LOOKS_FOR_SHORTER_CHAIN: u32 = 4;
 
 /// What the last looks found, since files differ from those in use.
 #[derive(Debug, Default)]
-pub(super) struct Settling {
+pub(super) struct Stability {
     found: Option<(Stamps, u32)>,
 }
 
-impl Settling {
+impl Stability {
     /// A look that found these. True if the files can be read.
     pub(super) fn looked(&mut self, stamps: &Stamps) -> bool {
         let looks = match self.found.take() {
