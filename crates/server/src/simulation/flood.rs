@@ -1,112 +1,43 @@
 //! Floods of others against a peer that does not read: each harms itself alone.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 
 use futures_util::{SinkExt, StreamExt};
-use serde_json::{Value, json};
-use tokio::io::{DuplexStream, duplex};
+use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::config::Config;
 use crate::in_memory::InMemoryServer;
 use crate::limits::Limits;
+use crate::simulation::peer::{self, Peer, text, websocket};
+
+/// Where all are.
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Bytes and messages that may wait for a peer.
 const MAX_BYTES: usize = 32 * 1024;
 const MAX_MESSAGES: usize = 256;
 
 fn server() -> InMemoryServer {
-    with_limits(Limits {
+    peer::server(Limits {
         max_queued_bytes: MAX_BYTES,
         max_queued_messages: MAX_MESSAGES,
         ..Limits::default()
     })
 }
 
-fn with_limits(limits: Limits) -> InMemoryServer {
-    let config = Config {
-        limits,
-        ..Config::default()
-    };
-    InMemoryServer::new(&config).expect("a good configuration")
-}
-
-struct Peer {
-    socket: WebSocketStream<DuplexStream>,
-    id: String,
-}
-
-impl Peer {
-    /// A peer of the JSON protocol, for which so many bytes may be on their way.
-    async fn connect(server: &InMemoryServer, window: usize) -> Self {
-        let socket = websocket(server, "/", window).await;
-        let mut peer = Self {
-            socket,
-            id: String::new(),
-        };
-        let welcome = peer.next().await;
-        peer.id = text(&welcome, "peerId");
-        peer
-    }
-
-    async fn send(&mut self, message: Value) {
-        let message = Message::text(message.to_string());
-        self.socket.send(message).await.expect("sent");
-    }
-
-    async fn next(&mut self) -> Value {
-        match self.socket.next().await.expect("up").expect("a message") {
-            Message::Text(text) => serde_json::from_str(&text).expect("JSON"),
-            other => panic!("no text but {other:?}"),
-        }
-    }
-
-    /// Calls a peer, and returns the session.
-    async fn call(&mut self, callee: &str) -> String {
-        self.send(json!({"type": "startSession", "peerId": callee}))
-            .await;
-        let started = self.next().await;
-        assert_eq!(started["type"], "sessionStarted");
-        text(&started, "sessionId")
-    }
-
-    async fn send_candidate(&mut self, session: &str, length: usize) {
-        let ice = json!({"candidate": "c".repeat(length), "sdpMLineIndex": 0});
-        self.send(json!({"type": "peer", "sessionId": session, "ice": ice}))
-            .await;
-    }
-}
-
-async fn websocket(
-    server: &InMemoryServer,
-    path: &str,
-    window: usize,
-) -> WebSocketStream<DuplexStream> {
-    let (client, stream) = duplex(window);
-    server.accept(stream).await;
-    let upgrade = client_async(format!("ws://simulated{path}"), client).await;
-    upgrade.expect("an upgrade").0
-}
-
-fn text(message: &Value, member: &str) -> String {
-    let text = message[member].as_str();
-    text.unwrap_or_else(|| panic!("no {member} in {message}"))
-        .to_owned()
-}
-
 /// Two flood a camera that does not read, with many short messages or few long ones; a third calls it as usual.
 async fn flood(length: usize, count: usize) {
     let server = server();
-    let mut camera = Peer::connect(&server, 1024).await;
+    let mut camera = Peer::connect(&server, LOCALHOST, 1024).await;
     let status = json!({"type": "setPeerStatus", "roles": ["producer"]});
     camera.send(status).await;
-    let mut viewer = Peer::connect(&server, 64 * 1024).await;
+    let mut viewer = Peer::connect(&server, LOCALHOST, 64 * 1024).await;
     let watched = viewer.call(&camera.id).await;
     let mut ended = Vec::new();
     let mut flooders = [
-        Peer::connect(&server, 64 * 1024).await,
-        Peer::connect(&server, 64 * 1024).await,
+        Peer::connect(&server, LOCALHOST, 64 * 1024).await,
+        Peer::connect(&server, LOCALHOST, 64 * 1024).await,
     ];
     let mut sessions = Vec::new();
     for flooder in &mut flooders {
@@ -154,8 +85,8 @@ async fn producer_that_does_not_read_kept_when_two_others_send_short_messages() 
 #[tokio::test(start_paused = true)]
 async fn text_peer_that_sends_more_than_its_partner_reads_closed() {
     let server = server();
-    let mut victim = websocket(&server, "/text", 256).await;
-    let mut flooder = websocket(&server, "/text", 64 * 1024).await;
+    let mut victim = websocket(&server, LOCALHOST, "/text", 256).await;
+    let mut flooder = websocket(&server, LOCALHOST, "/text", 64 * 1024).await;
     for (peer, id) in [(&mut victim, "victim"), (&mut flooder, "flooder")] {
         let hello = Message::text(format!("HELLO {id}"));
         peer.send(hello).await.expect("sent");
@@ -191,18 +122,18 @@ async fn text_peer_that_sends_more_than_its_partner_reads_closed() {
 #[tokio::test(start_paused = true)]
 async fn producer_that_answers_many_calls_not_closed_for_its_messages() {
     const BURST: u32 = 60;
-    let server = with_limits(Limits {
+    let server = peer::server(Limits {
         peer_messages_per_second: 1,
         peer_message_burst: BURST,
         exempt_loopback: false,
         ..Limits::default()
     });
-    let mut camera = Peer::connect(&server, 64 * 1024).await;
+    let mut camera = Peer::connect(&server, LOCALHOST, 64 * 1024).await;
     let status = json!({"type": "setPeerStatus", "roles": ["producer"]});
     camera.send(status).await;
     let mut flooders = [
-        Peer::connect(&server, 64 * 1024).await,
-        Peer::connect(&server, 64 * 1024).await,
+        Peer::connect(&server, LOCALHOST, 64 * 1024).await,
+        Peer::connect(&server, LOCALHOST, 64 * 1024).await,
     ];
     // More answers than the camera may send of its own accord.
     for _ in 0..20 {

@@ -9,6 +9,7 @@ mod conditions;
 mod faulty;
 mod flood;
 mod link;
+mod peer;
 mod room;
 mod running;
 mod shares;

@@ -5,111 +5,59 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::DuplexStream;
 use tokio::time::{Instant, timeout};
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::config::Config;
 use crate::in_memory::InMemoryServer;
 use crate::limits::Limits;
+use crate::simulation::peer::{Peer, server, text, websocket};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What may be on its way to a client.
 const WINDOW: usize = 64 * 1024;
 
-fn server(limits: Limits) -> InMemoryServer {
-    let config = Config {
-        limits,
-        ..Config::default()
-    };
-    InMemoryServer::new(&config).expect("a good configuration")
+/// The address 192.0.2.`last`.
+fn at(last: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, last])
 }
 
-struct Peer {
-    socket: WebSocketStream<DuplexStream>,
-    id: String,
+async fn connect(server: &InMemoryServer, last: u8) -> Peer {
+    Peer::connect(server, at(last), WINDOW).await
 }
 
-impl Peer {
-    async fn connect(server: &InMemoryServer, last: u8) -> Self {
-        Self::connect_with(server, last, WINDOW).await
-    }
+async fn set_status(peer: &mut Peer, roles: &[&str], meta: &str) {
+    peer.send(json!({"type": "setPeerStatus", "roles": roles, "meta": meta}))
+        .await;
+}
 
-    /// A peer at the address 192.0.2.`last`, for which so many bytes may be on their way.
-    async fn connect_with(server: &InMemoryServer, last: u8, window: usize) -> Self {
-        let (client, stream) = duplex(window);
-        server
-            .accept_from(IpAddr::from([192, 0, 2, last]), stream)
-            .await;
-        let upgrade = client_async("ws://simulated/", client).await;
-        let mut peer = Self {
-            socket: upgrade.expect("an upgrade").0,
-            id: String::new(),
-        };
-        peer.id = text(&peer.next().await, "peerId");
-        peer
-    }
-
-    async fn send(&mut self, message: Value) {
-        let message = Message::text(message.to_string());
-        self.socket.send(message).await.expect("sent");
-    }
-
-    async fn next(&mut self) -> Value {
-        loop {
-            match self.socket.next().await.expect("up").expect("a message") {
-                Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
-                Message::Ping(_) => {}
-                other => panic!("no text but {other:?}"),
+/// The code and the text with which a peer is closed.
+async fn closed(peer: &mut Peer) -> (u16, String) {
+    loop {
+        match peer.socket.next().await {
+            Some(Ok(Message::Close(Some(frame)))) => {
+                return (frame.code.into(), frame.reason.to_string());
             }
+            Some(Ok(_)) => {}
+            other => panic!("no close but {other:?}"),
         }
     }
-
-    async fn set_status(&mut self, roles: &[&str], meta: &str) {
-        self.send(json!({"type": "setPeerStatus", "roles": roles, "meta": meta}))
-            .await;
-    }
-
-    async fn call(&mut self, callee: &str) -> Value {
-        self.send(json!({"type": "startSession", "peerId": callee}))
-            .await;
-        self.next().await
-    }
-
-    /// The code and the text with which it is closed.
-    async fn closed(&mut self) -> (u16, String) {
-        loop {
-            match self.socket.next().await {
-                Some(Ok(Message::Close(Some(frame)))) => {
-                    return (frame.code.into(), frame.reason.to_string());
-                }
-                Some(Ok(_)) => {}
-                other => panic!("no close but {other:?}"),
-            }
-        }
-    }
-}
-
-fn text(message: &Value, member: &str) -> String {
-    let text = message[member].as_str();
-    text.unwrap_or_else(|| panic!("no {member} in {message}"))
-        .to_owned()
 }
 
 #[tokio::test(start_paused = true)]
 async fn address_that_calls_a_camera_too_often_refused_and_not_closed() {
     let server = server(Limits::default());
-    let mut camera = Peer::connect_with(&server, 9, 4 << 20).await;
-    camera.set_status(&["producer"], "camera").await;
+    let mut camera = Peer::connect(&server, at(9), 4 << 20).await;
+    set_status(&mut camera, &["producer"], "camera").await;
     let mut refused = 0;
     for _ in 0..2 {
-        let mut caller = Peer::connect_with(&server, 1, 1 << 20).await;
+        let mut caller = Peer::connect(&server, at(1), 1 << 20).await;
         for _ in 0..300 {
-            let answer = caller.call(&camera.id).await;
+            let answer = caller.try_call(&camera.id).await;
             if answer["type"] == "error" {
                 assert!(text(&answer, "details").starts_with("too many sessions"));
                 refused += 1;
@@ -120,8 +68,8 @@ async fn address_that_calls_a_camera_too_often_refused_and_not_closed() {
         (150..=200).contains(&refused),
         "four hundred at once: {refused}"
     );
-    let mut viewer = Peer::connect(&server, 2).await;
-    let answer = viewer.call(&camera.id).await;
+    let mut viewer = connect(&server, 2).await;
+    let answer = viewer.try_call(&camera.id).await;
     assert_eq!(answer["type"], "sessionStarted");
 }
 
@@ -130,19 +78,19 @@ async fn peer_that_calls_many_too_often_refused_and_not_closed() {
     let server = server(Limits::default());
     let mut cameras = Vec::new();
     for _ in 0..4 {
-        let mut camera = Peer::connect_with(&server, 9, 4 << 20).await;
-        camera.set_status(&["producer"], "camera").await;
+        let mut camera = Peer::connect(&server, at(9), 4 << 20).await;
+        set_status(&mut camera, &["producer"], "camera").await;
         cameras.push(camera);
     }
-    let mut caller = Peer::connect_with(&server, 1, 1 << 20).await;
+    let mut caller = Peer::connect(&server, at(1), 1 << 20).await;
     for call in 0..1_000 {
-        let answer = caller.call(&cameras[call % 4].id).await;
+        let answer = caller.try_call(&cameras[call % 4].id).await;
         assert_eq!(answer["type"], "sessionStarted", "{call}");
     }
-    let answer = caller.call(&cameras[0].id).await;
+    let answer = caller.try_call(&cameras[0].id).await;
     assert_eq!(answer["type"], "error");
-    let mut viewer = Peer::connect(&server, 2).await;
-    let answer = viewer.call(&cameras[0].id).await;
+    let mut viewer = connect(&server, 2).await;
+    let answer = viewer.try_call(&cameras[0].id).await;
     assert_eq!(answer["type"], "sessionStarted");
 }
 
@@ -159,32 +107,32 @@ async fn messages_that_never_end_are_counted_and_close_their_senders() {
         max_held_bytes: 8 << 20,
         ..Limits::default()
     });
-    let mut camera = Peer::connect(&server, 9).await;
-    camera.set_status(&["producer"], "camera").await;
-    let mut closed = 0;
+    let mut camera = connect(&server, 9).await;
+    set_status(&mut camera, &["producer"], "camera").await;
+    let mut ended = 0;
     let mut held = Vec::new();
     for _ in 0..20 {
-        let mut peer = Peer::connect(&server, 1).await;
+        let mut peer = connect(&server, 1).await;
         let mut is_open = true;
         for fragment in 0..9 {
             is_open = is_open && send_fragment(&mut peer, fragment == 0, 100_000).await;
             let pong = Message::Pong(Vec::new().into());
             is_open = is_open && peer.socket.send(pong).await.is_ok();
         }
-        let end = timeout(SECOND, peer.closed()).await;
+        let end = timeout(SECOND, closed(&mut peer)).await;
         if let Ok((code, reason)) = end {
             assert_eq!(code, 1013, "{reason}");
             assert!(reason.contains("memory"), "{reason}");
-            closed += 1;
+            ended += 1;
         } else {
             held.push(peer);
         }
     }
     assert!(held.len() <= 2, "an eighth of 8 MiB: {}", held.len());
-    assert!(closed >= 18);
+    assert!(ended >= 18);
     // Another address sends a long answer all the same.
-    let mut viewer = Peer::connect(&server, 2).await;
-    let session = text(&viewer.call(&camera.id).await, "sessionId");
+    let mut viewer = connect(&server, 2).await;
+    let session = viewer.call(&camera.id).await;
     let answer = json!({"type": "answer", "sdp": "s".repeat(500_000)});
     viewer
         .send(json!({"type": "peer", "sessionId": session, "sdp": answer}))
@@ -196,8 +144,8 @@ async fn messages_that_never_end_are_counted_and_close_their_senders() {
 #[tokio::test(start_paused = true)]
 async fn frames_without_content_close_their_sender() {
     let server = server(Limits::default());
-    let mut peer = Peer::connect(&server, 1).await;
-    let mut camera = Peer::connect(&server, 2).await;
+    let mut peer = connect(&server, 1).await;
+    let mut camera = connect(&server, 2).await;
     let mut frames = 0_u32;
     let mut first = true;
     let (code, _) = loop {
@@ -211,7 +159,7 @@ async fn frames_without_content_close_their_sender() {
         // Others are served in between.
         camera.send(json!({"type": "list"})).await;
         assert_eq!(camera.next().await["type"], "list");
-        if let Ok(closed) = timeout(Duration::from_millis(1), peer.closed()).await {
+        if let Ok(closed) = timeout(Duration::from_millis(1), closed(&mut peer)).await {
             break closed;
         }
         assert!(frames < 1_000_000, "it is never closed");
@@ -227,10 +175,10 @@ async fn peers_that_send_to_one_of_their_own_that_does_not_read_hold_their_share
     });
     let mut pairs = Vec::new();
     for _ in 0..20 {
-        let mut deaf = Peer::connect_with(&server, 1, 1024).await;
-        deaf.set_status(&["producer"], "x").await;
-        let mut sender = Peer::connect(&server, 1).await;
-        let session = text(&sender.call(&deaf.id).await, "sessionId");
+        let mut deaf = Peer::connect(&server, at(1), 1024).await;
+        set_status(&mut deaf, &["producer"], "x").await;
+        let mut sender = connect(&server, 1).await;
+        let session = sender.call(&deaf.id).await;
         for _ in 0..30 {
             let ice = json!({"candidate": "c".repeat(100_000), "sdpMLineIndex": 0});
             let message = json!({"type": "peer", "sessionId": session, "ice": ice});
@@ -254,10 +202,10 @@ async fn long_messages_that_are_being_written_count_as_held() {
     let mut ended = 0;
     for number in 0..20 {
         // One address does not read, others send to it.
-        let mut deaf = Peer::connect_with(&server, 1, 1024).await;
-        deaf.set_status(&["producer"], "x").await;
-        let mut sender = Peer::connect(&server, 100 + number).await;
-        let session = text(&sender.call(&deaf.id).await, "sessionId");
+        let mut deaf = Peer::connect(&server, at(1), 1024).await;
+        set_status(&mut deaf, &["producer"], "x").await;
+        let mut sender = connect(&server, 100 + number).await;
+        let session = sender.call(&deaf.id).await;
         let ice = json!({"candidate": "c".repeat(300_000), "sdpMLineIndex": 0});
         let message = json!({"type": "peer", "sessionId": session, "ice": ice});
         sender.send(message).await;
@@ -276,20 +224,18 @@ async fn status_changes_of_one_address_wait_those_of_another_do_not() {
     let server = server(Limits::default());
     let mut listeners = Vec::new();
     for _ in 0..200 {
-        let mut listener = Peer::connect_with(&server, 9, 8 << 20).await;
-        listener.set_status(&["listener"], "x").await;
+        let mut listener = Peer::connect(&server, at(9), 8 << 20).await;
+        set_status(&mut listener, &["listener"], "x").await;
         listeners.push(listener);
     }
-    let mut flooder = Peer::connect_with(&server, 1, 1 << 20).await;
+    let mut flooder = Peer::connect(&server, at(1), 1 << 20).await;
     let begin = Instant::now();
     for change in 0..250 {
-        flooder
-            .set_status(&["producer"], &format!("flood {change}"))
-            .await;
+        set_status(&mut flooder, &["producer"], &format!("flood {change}")).await;
     }
-    let mut camera = Peer::connect(&server, 2).await;
+    let mut camera = connect(&server, 2).await;
     let asked = Instant::now();
-    camera.set_status(&["producer"], "camera").await;
+    set_status(&mut camera, &["producer"], "camera").await;
     camera.send(json!({"type": "list"})).await;
     camera.next().await;
     assert!(asked.elapsed() < SECOND / 10, "{:?}", asked.elapsed());
@@ -303,12 +249,12 @@ async fn status_changes_of_one_address_wait_those_of_another_do_not() {
 #[tokio::test(start_paused = true)]
 async fn status_that_says_the_same_again_not_announced() {
     let server = server(Limits::default());
-    let mut listener = Peer::connect(&server, 1).await;
-    listener.set_status(&["listener"], "x").await;
+    let mut listener = connect(&server, 1).await;
+    set_status(&mut listener, &["listener"], "x").await;
     assert_eq!(listener.next().await["type"], "peerStatusChanged");
-    let mut camera = Peer::connect(&server, 2).await;
+    let mut camera = connect(&server, 2).await;
     for name in ["door", "door", "door", "yard"] {
-        camera.set_status(&["producer"], name).await;
+        set_status(&mut camera, &["producer"], name).await;
     }
     assert_eq!(listener.next().await["meta"], "door");
     assert_eq!(listener.next().await["meta"], "yard");
@@ -317,10 +263,10 @@ async fn status_that_says_the_same_again_not_announced() {
 #[tokio::test(start_paused = true)]
 async fn long_messages_arrive_in_order_among_short_ones_and_pongs() {
     let server = server(Limits::default());
-    let mut camera = Peer::connect_with(&server, 1, 3_000).await;
-    camera.set_status(&["producer"], "camera").await;
-    let mut viewer = Peer::connect(&server, 2).await;
-    let session = text(&viewer.call(&camera.id).await, "sessionId");
+    let mut camera = Peer::connect(&server, at(1), 3_000).await;
+    set_status(&mut camera, &["producer"], "camera").await;
+    let mut viewer = connect(&server, 2).await;
+    let session = viewer.call(&camera.id).await;
     assert_eq!(camera.next().await["type"], "startSession");
     let sending = async {
         for number in 0..60_usize {
@@ -392,11 +338,7 @@ struct TextPeer(WebSocketStream<DuplexStream>);
 
 impl TextPeer {
     async fn connect(server: &InMemoryServer, last: u8, id: &str) -> Self {
-        let (client, stream) = duplex(1 << 20);
-        let address = IpAddr::from([192, 0, 2, last]);
-        server.accept_from(address, stream).await;
-        let upgrade = client_async("ws://simulated/text", client).await;
-        let mut peer = Self(upgrade.expect("an upgrade").0);
+        let mut peer = Self(websocket(server, at(last), "/text", 1 << 20).await);
         peer.say(&format!("HELLO {id}")).await;
         peer.next_that_begins("HELLO").await;
         peer
