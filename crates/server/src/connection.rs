@@ -60,90 +60,98 @@ pub(crate) struct ConnectionContext {
 }
 
 /// Serves a connection whose HTTP upgrade is done, until it is gone. `connect` takes it into its protocol.
-pub(crate) async fn serve<H: SignallingHub>(
+///
+/// This is a block, and so is [`Connection::run`]: an `async fn` keeps room for each of its arguments twice, for as long as
+/// the connection lives.
+#[expect(clippy::manual_async_fn, reason = "room")]
+pub(crate) fn serve<H: SignallingHub>(
     stream: Upgraded,
-    connect: impl FnOnce() -> Result<(Peer<H>, Arc<Outbound>), CloseReason>,
+    connect: impl FnOnce() -> Result<(Peer<H>, Arc<Outbound>), CloseReason> + Send,
     mut context: ConnectionContext,
-) {
-    let limits = &context.limits;
-    let address = context.client.address;
-    let metrics = context.metrics.of(context.protocol);
-    let log = &*context.log;
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_frame_size(Some(limits.max_message_bytes))
-        .max_message_size(Some(limits.max_message_bytes));
-    let stream = FrameStream::new(TokioIo::new(stream), limits.max_message_bytes);
-    let mut socket = WebSocket::from_raw_socket(stream, Role::Server, Some(config)).await;
-    let reason = match connect() {
-        Ok((mut peer, outbound)) => {
-            if log.allows() {
-                tracing::info!(%peer, %address, "connected");
-            } else {
-                tracing::debug!(%peer, %address, "connected");
-            }
-            metrics.connected.add(1);
-            let rate = limits.peer_message_rate();
-            let limiter = context.client.message_limiter(rate, Instant::now());
-            let connection = Connection {
-                socket: &mut socket,
-                outbound: &outbound,
-                unfinished: &mut context.unfinished,
-                limits,
-                metrics,
-                log,
-                unflushed: false,
-                blocked: false,
-                long: None,
-                pong_waits: false,
-                paused_until: None,
-                read_since_flush: 0,
-                read_at_once: 0,
-            };
-            // It bounds its work itself; a socket that only seems to take no more would let pongs overtake answers.
-            let ended = unconstrained(connection.run(&mut peer, limiter)).await;
-            let name = peer.to_string();
-            // Before the close is answered: who sees the answer can rely on the others knowing.
-            drop(peer);
-            match ended {
-                Ended::ByPeer if log.allows() => {
-                    tracing::info!(peer = %name, "disconnected");
-                    None
+) -> impl Future<Output = ()> + Send {
+    async move {
+        let limits = &context.limits;
+        let address = context.client.address;
+        let metrics = context.metrics.of(context.protocol);
+        let log = &*context.log;
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(WRITE_BUFFER_BYTES)
+            .max_frame_size(Some(limits.max_message_bytes))
+            .max_message_size(Some(limits.max_message_bytes));
+        let stream = FrameStream::new(TokioIo::new(stream), limits.max_message_bytes);
+        // Its own place is needed for a moment only.
+        let socket = WebSocket::from_raw_socket(stream, Role::Server, Some(config));
+        let mut socket = Box::pin(socket).await;
+        let reason = match connect() {
+            Ok((mut peer, outbound)) => {
+                if log.allows() {
+                    tracing::info!(%peer, %address, "connected");
+                } else {
+                    tracing::debug!(%peer, %address, "connected");
                 }
-                Ended::ByPeer => {
-                    tracing::debug!(peer = %name, "disconnected");
-                    None
-                }
-                Ended::ByUs(reason) => {
-                    let limit = reason.name();
-                    if !log.allows() {
-                        tracing::debug!(peer = %name, %address, limit, %reason, "closed");
-                    } else if reason == CloseReason::PartnerLeft {
-                        tracing::info!(peer = %name, %reason, "closed");
-                    } else {
-                        tracing::warn!(peer = %name, %address, limit, %reason, "closed");
+                metrics.connected.add(1);
+                let rate = limits.peer_message_rate();
+                let limiter = context.client.message_limiter(rate, Instant::now());
+                let connection = Connection {
+                    socket: &mut socket,
+                    outbound: &outbound,
+                    unfinished: &mut context.unfinished,
+                    limits,
+                    metrics,
+                    log,
+                    unflushed: false,
+                    blocked: false,
+                    long: None,
+                    pong_waits: false,
+                    paused_until: None,
+                    read_since_flush: 0,
+                    read_at_once: 0,
+                };
+                // It bounds its work itself; a socket that only seems to take no more would let pongs overtake answers.
+                let ended = unconstrained(connection.run(&mut peer, limiter)).await;
+                let name = peer.to_string();
+                // Before the close is answered: who sees the answer can rely on the others knowing.
+                drop(peer);
+                match ended {
+                    Ended::ByPeer if log.allows() => {
+                        tracing::info!(peer = %name, "disconnected");
+                        None
                     }
-                    Some(reason)
+                    Ended::ByPeer => {
+                        tracing::debug!(peer = %name, "disconnected");
+                        None
+                    }
+                    Ended::ByUs(reason) => {
+                        let limit = reason.name();
+                        if !log.allows() {
+                            tracing::debug!(peer = %name, %address, limit, %reason, "closed");
+                        } else if reason == CloseReason::PartnerLeft {
+                            tracing::info!(peer = %name, %reason, "closed");
+                        } else {
+                            tracing::warn!(peer = %name, %address, limit, %reason, "closed");
+                        }
+                        Some(reason)
+                    }
                 }
             }
-        }
-        Err(reason) => {
-            let limit = reason.name();
-            if log.allows() {
-                tracing::warn!(%address, limit, %reason, "refused a connection");
-            } else {
-                tracing::debug!(%address, limit, %reason, "refused a connection");
+            Err(reason) => {
+                let limit = reason.name();
+                if log.allows() {
+                    tracing::warn!(%address, limit, %reason, "refused a connection");
+                } else {
+                    tracing::debug!(%address, limit, %reason, "refused a connection");
+                }
+                Some(reason)
             }
-            Some(reason)
+        };
+        let name = reason.as_ref().map_or(BY_PEER, CloseReason::name);
+        metrics.closed.count(name);
+        // A peer that does not read the reason does not hold the connection for long.
+        let closed = timeout(limits.close_timeout, close(&mut socket, reason)).await;
+        if closed.is_err() {
+            context.metrics.close_timeouts.add(1);
         }
-    };
-    let name = reason.as_ref().map_or(BY_PEER, CloseReason::name);
-    metrics.closed.count(name);
-    // A peer that does not read the reason does not hold the connection for long.
-    let closed = timeout(limits.close_timeout, close(&mut socket, reason)).await;
-    if closed.is_err() {
-        context.metrics.close_timeouts.add(1);
     }
 }
 
@@ -183,64 +191,68 @@ struct Connection<'a> {
 }
 
 impl Connection<'_> {
-    async fn run<H: SignallingHub>(
+    #[expect(clippy::manual_async_fn, reason = "room")]
+    fn run<H: SignallingHub>(
         mut self,
         peer: &mut Peer<H>,
         mut limiter: MessageLimiter,
-    ) -> Ended {
-        let start = Instant::now();
-        let limits = self.limits;
-        let mut liveness = Liveness::new(limits.ping_interval, limits.pong_timeout, start);
-        let mut hello_due = peer.must_register().then(|| start + limits.hello_timeout);
-        let mut timer = pin!(sleep_until(self.next_deadline(&liveness, hello_due)));
-        loop {
-            match poll_fn(|cx| self.poll_event(cx, timer.as_mut())).await {
-                Event::Received(Message::Close(_)) => return Ended::ByPeer,
-                Event::Received(message) => {
-                    let now = Instant::now();
-                    liveness.on_received(now);
-                    let counted = limiter.count(now, message.len());
-                    match counted.and_then(|()| self.receive(peer, &message)) {
-                        Ok(Received::Answer) => limiter.refund(message.len()),
-                        Ok(_) => {}
-                        Err(reason) => return Ended::ByUs(reason),
+    ) -> impl Future<Output = Ended> + Send {
+        async move {
+            let start = Instant::now();
+            let limits = self.limits;
+            let mut liveness = Liveness::new(limits.ping_interval, limits.pong_timeout, start);
+            let mut hello_due = peer.must_register().then(|| start + limits.hello_timeout);
+            let mut timer = pin!(sleep_until(self.next_deadline(&liveness, hello_due)));
+            loop {
+                match poll_fn(|cx| self.poll_event(cx, timer.as_mut())).await {
+                    Event::Received(Message::Close(_)) => return Ended::ByPeer,
+                    Event::Received(message) => {
+                        let now = Instant::now();
+                        liveness.on_received(now);
+                        let counted = limiter.count(now, message.len());
+                        match counted.and_then(|()| self.receive(peer, &message)) {
+                            Ok(Received::Answer) => limiter.refund(message.len()),
+                            Ok(_) => {}
+                            Err(reason) => return Ended::ByUs(reason),
+                        }
+                        self.paused_until =
+                            self.outbound.work().and_then(|it| it.paused_until(now));
+                        // Nearly always it is later now: then the timer is left as it is until it fires.
+                        let deadline = self.next_deadline(&liveness, hello_due);
+                        if deadline < timer.deadline() {
+                            timer.as_mut().reset(deadline);
+                        }
                     }
-                    self.paused_until = self.outbound.work().and_then(|it| it.paused_until(now));
-                    // Nearly always it is later now: then the timer is left as it is until it fires.
-                    let deadline = self.next_deadline(&liveness, hello_due);
-                    if deadline < timer.deadline() {
+                    Event::Deadline => {
+                        let now = Instant::now();
+                        hello_due = hello_due.filter(|_| peer.must_register());
+                        if hello_due.is_some_and(|due| due <= now) {
+                            return Ended::ByUs(CloseReason::NoHello(limits.hello_timeout));
+                        }
+                        if self.pong_waits || self.paused_until.is_some() {
+                            // It is not read from meanwhile; one that takes nothing is cut off by the socket.
+                            liveness.on_received(now);
+                        }
+                        self.paused_until = self.paused_until.filter(|until| *until > now);
+                        match liveness.on_deadline(now) {
+                            Due::Nothing => {}
+                            Due::Ping => {
+                                // If the socket takes no more, there is a ping's worth waiting already.
+                                let ping = Message::Ping(Vec::new().into());
+                                if let Err(error) = self.socket.start_send_unpin(ping) {
+                                    return why_broken(&error, self.limits);
+                                }
+                                self.unflushed = true;
+                            }
+                            Due::GiveUp => {
+                                return Ended::ByUs(CloseReason::NoPong(limits.pong_timeout));
+                            }
+                        }
+                        let deadline = self.next_deadline(&liveness, hello_due);
                         timer.as_mut().reset(deadline);
                     }
+                    Event::Ended(ended) => return ended,
                 }
-                Event::Deadline => {
-                    let now = Instant::now();
-                    hello_due = hello_due.filter(|_| peer.must_register());
-                    if hello_due.is_some_and(|due| due <= now) {
-                        return Ended::ByUs(CloseReason::NoHello(limits.hello_timeout));
-                    }
-                    if self.pong_waits || self.paused_until.is_some() {
-                        // It is not read from meanwhile; one that takes nothing is cut off by the socket.
-                        liveness.on_received(now);
-                    }
-                    self.paused_until = self.paused_until.filter(|until| *until > now);
-                    match liveness.on_deadline(now) {
-                        Due::Nothing => {}
-                        Due::Ping => {
-                            // If the socket takes no more, there is a ping's worth waiting already.
-                            let ping = Message::Ping(Vec::new().into());
-                            if let Err(error) = self.socket.start_send_unpin(ping) {
-                                return why_broken(&error, self.limits);
-                            }
-                            self.unflushed = true;
-                        }
-                        Due::GiveUp => {
-                            return Ended::ByUs(CloseReason::NoPong(limits.pong_timeout));
-                        }
-                    }
-                    let deadline = self.next_deadline(&liveness, hello_due);
-                    timer.as_mut().reset(deadline);
-                }
-                Event::Ended(ended) => return ended,
             }
         }
     }
@@ -298,9 +310,14 @@ impl Connection<'_> {
     }
 
     fn next_deadline(&self, liveness: &Liveness, hello_due: Option<Instant>) -> Instant {
-        let others = [hello_due, self.paused_until];
-        let others = others.into_iter().flatten();
-        others.fold(liveness.deadline(), Instant::min)
+        let mut deadline = liveness.deadline();
+        if let Some(due) = hello_due {
+            deadline = deadline.min(due);
+        }
+        if let Some(until) = self.paused_until {
+            deadline = deadline.min(until);
+        }
+        deadline
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
@@ -361,13 +378,10 @@ impl Connection<'_> {
     /// before all that follows.
     fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         ready!(self.socket.poll_ready_unpin(cx))?;
-        if let Some((data, slices)) = self.long.take() {
-            match self.socket.poll_flush_unpin(cx)? {
-                Poll::Ready(()) => self.socket.get_mut().begin_frame(data, slices),
-                Poll::Pending => {
-                    self.long = Some((data, slices));
-                    return Poll::Pending;
-                }
+        if self.long.is_some() {
+            ready!(self.socket.poll_flush_unpin(cx))?;
+            if let Some((data, slices)) = self.long.take() {
+                self.socket.get_mut().begin_frame(data, slices);
             }
         }
         if self.socket.get_ref().has_frame() {

@@ -66,11 +66,14 @@ impl Hold {
 
     /// Counts that so many bytes are held in the place of those before. False, and nothing is changed, if that is more
     /// than there is for this address, or for all.
+    #[inline]
     pub(crate) fn set(&mut self, bytes: usize) -> bool {
         let bytes = bytes / BLOCK_BYTES * BLOCK_BYTES;
-        if bytes == self.bytes {
-            return true;
-        }
+        bytes == self.bytes || self.change(bytes)
+    }
+
+    #[cold]
+    fn change(&mut self, bytes: usize) -> bool {
         let Some(held) = &self.held else {
             return true;
         };

@@ -175,13 +175,15 @@ impl Outbound {
         }
         if writable {
             // The one before is written.
-            let taken = state.backlog.take();
-            let long = taken.as_ref().filter(|message| message.is_long());
-            state.writing = long.map_or(0, Outgoing::held);
-            state.count();
-            if let Some(message) = taken {
+            state.writing = 0;
+            if let Some(message) = state.backlog.take() {
+                if message.is_long() {
+                    state.writing = message.held();
+                }
+                state.count();
                 return Poll::Ready(Next::Message(message));
             }
+            state.count();
         }
         if state.backlog.waiting().messages == 0
             && let Some(reason) = &state.finishing
@@ -212,14 +214,14 @@ impl Outbound {
                 return;
             }
         }
+        // It is counted already.
         state.backlog.push(message, owner);
-        state.count();
         let Waiting { messages, bytes } = state.backlog.waiting();
         self.metrics.queue_messages.rise_to(messages);
         self.metrics.queue_bytes.rise_to(bytes);
     }
 
-    /// The limit that one more message would exceed.
+    /// The limit that one more message would exceed. If there is none, it is counted as held.
     fn exceeded(&self, state: &mut State, message: &Outgoing) -> Option<&'static str> {
         let Waiting { messages, bytes } = state.backlog.waiting();
         if !state.hold.set(state.held() + message.held()) {

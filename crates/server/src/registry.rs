@@ -110,9 +110,9 @@ impl<H: SignallingHub> Registry<H> {
     /// Takes a new connection with an empty queue.
     pub(crate) fn connect(
         self: Arc<Self>,
-        outbound: Outbound,
+        outbound: impl Into<Arc<Outbound>>,
     ) -> Result<(Peer<H>, Arc<Outbound>), CloseReason> {
-        let outbound = Arc::new(outbound);
+        let outbound = outbound.into();
         let mut inner = self.lock();
         if let Some(reason) = self.closing.get() {
             return Err(reason.clone());

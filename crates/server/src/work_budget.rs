@@ -62,8 +62,10 @@ impl WorkBudget {
 
     /// Until when the peer is not read from, if that is later than now.
     pub(crate) fn paused_until(&self, now: Instant) -> Option<Instant> {
-        let until = Duration::from_nanos(self.paused_until.load(Ordering::Relaxed));
-        let until = self.start + until;
+        let until = match self.paused_until.load(Ordering::Relaxed) {
+            0 => return None,
+            nanos => self.start + Duration::from_nanos(nanos),
+        };
         (until > now).then_some(until)
     }
 }

@@ -21,6 +21,21 @@ export function playError(message: string): string {
   if (/as many viewers as may be/i.test(message)) {
     return "The sender has as many viewers as it takes: close one, or raise its limit.";
   }
+  if (/too many others connect/i.test(message)) {
+    return "Many others come to the sender at this moment: play the stream again.";
+  }
+  if (/this peer has \d+ sessions/i.test(message)) {
+    return "This page plays the stream as often as it may: stop one of its players.";
+  }
+  if (/address or network at once|from its address/i.test(message)) {
+    return "Too many streams are played or called from this network: stop some, or play again later.";
+  }
+  if (/the server is full/i.test(message)) {
+    return "The server has as many sessions as it takes: play the stream again later, or raise its limit.";
+  }
+  if (/as many codecs as may be/i.test(message)) {
+    return "The sender encodes as many codecs as it may, and this browser takes none of them: try another one, or raise its limit.";
+  }
   if (/no common codec/i.test(message)) {
     return "This browser takes no codec of the sender: try another browser, or let the sender encode VP8.";
   }

@@ -18,11 +18,18 @@ describe("playError", () => {
       "there is no connection to the signalling server",
       "there are as many viewers as may be; try again later",
       "no common codec: the viewer takes none of H264",
+      "too many others connect at the same time; try again",
+      "this peer has 4 sessions with the sender, as many as it may",
+      "12 sessions of this address or network at once; end some, or try again later",
+      "too many sessions are started by this peer, or from its address; try again later",
+      "the server is full (100000 sessions); try again later",
+      "a stream is sent in VP8 and H264, which is as many codecs as may be at once, and the viewer takes none of them",
       "camera unplugged",
     ]) {
       expect(playError(reason)).toMatch(/^[A-Z][^.:]*: [^.:]+\.$/);
     }
     expect(playError("camera unplugged")).toContain("(camera unplugged)");
+    expect(playError("the server is full (7 sessions); try again later")).toContain("The server has");
     expect(playError("x".repeat(10_000)).length).toBeLessThan(500);
   });
 });

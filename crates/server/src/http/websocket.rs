@@ -28,7 +28,7 @@ pub(super) async fn upgrade<H: SignallingHub>(
     let (metrics, log) = (Arc::clone(&state.metrics), Arc::clone(&state.log));
     let held = Arc::clone(&state.held);
     let limits = Arc::clone(&state.settings.now().limits);
-    upgrade.accept(async move |stream, client| {
+    upgrade.accept(move |stream, client| {
         let outbound = Outbound::new(&limits, Arc::clone(&metrics));
         let now = Instant::now();
         let budget = client.caller_budget(limits.peer_message_rate(), now);
@@ -37,6 +37,7 @@ pub(super) async fn upgrade<H: SignallingHub>(
         let outbound = outbound
             .to(client.address, budget, client.work_budget(now))
             .counted(hold());
+        let outbound = Arc::new(outbound);
         let unfinished = hold();
         let context = ConnectionContext {
             client,
@@ -46,6 +47,6 @@ pub(super) async fn upgrade<H: SignallingHub>(
             log,
             protocol,
         };
-        connection::serve(stream, || registry.connect(outbound), context).await;
+        connection::serve(stream, || registry.connect(outbound), context)
     })
 }
