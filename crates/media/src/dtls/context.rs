@@ -13,9 +13,9 @@ use openssl::ssl::{
 use openssl::x509::X509;
 use str0m_proto::crypto::dtls::DtlsCert;
 
-/// Contexts kept at once. A process has one certificate, or one for each of a few engines; a program
-/// that makes one for every session must not grow with them.
-const MAX_CONTEXTS: usize = 8;
+/// Contexts kept at once, 13 MiB. A sender has a certificate, and a process may have a hundred senders, one for each of its
+/// cameras; a program that makes one for every session must not grow with them.
+const MAX_CONTEXTS: usize = 256;
 
 /// AES-128-GCM first: the cheapest where the processor helps, and enough. The last is what every
 /// WebRTC peer must know (RFC 8827, 6.5).
@@ -84,7 +84,7 @@ mod tests {
         use foreign_types::ForeignType;
         let ours = generate().expect("a certificate");
         let first = shared(&ours).expect("a context");
-        for _ in 0..3 * MAX_CONTEXTS {
+        for _ in 0..MAX_CONTEXTS + 8 {
             let other = generate().expect("a certificate");
             shared(&other).expect("a context");
             assert_eq!(shared(&ours).expect("a context").as_ptr(), first.as_ptr());

@@ -17,6 +17,7 @@ mod certificate;
 mod context;
 mod datagrams;
 mod instance;
+mod lazy;
 mod records;
 mod retransmission;
 
@@ -26,7 +27,7 @@ use openssl::error::ErrorStack;
 use str0m_proto::crypto::dtls::{DtlsCert, DtlsInstance, DtlsProvider};
 use str0m_proto::crypto::{CryptoError, DtlsVersion};
 
-use instance::OpenSslInstance;
+use lazy::LazyInstance;
 
 /// Makes DTLS connections. Connections with one certificate share one OpenSSL context.
 #[derive(Debug)]
@@ -54,8 +55,8 @@ impl DtlsProvider for OpenSslDtls {
             return Err(CryptoError::Other(message.to_owned()));
         }
         let context = context::shared(certificate).map_err(|error| other(&error))?;
-        let instance = OpenSslInstance::new(&context, mtu.unwrap_or(DEFAULT_MTU), now);
-        Ok(Box::new(instance.map_err(|error| other(&error))?))
+        let mtu = mtu.unwrap_or(DEFAULT_MTU);
+        Ok(Box::new(LazyInstance::new(context, mtu, now)))
     }
 }
 
