@@ -96,16 +96,6 @@ impl Shares {
         self.in_all
     }
 
-    /// The number of networks that hold something.
-    pub fn len(&self) -> usize {
-        self.held.len()
-    }
-
-    /// Whether nobody holds anything.
-    pub fn is_empty(&self) -> bool {
-        self.in_all == 0
-    }
-
     /// What a network holds.
     pub fn held(&self, network: &Network) -> usize {
         self.held.get(network).copied().unwrap_or_default()
@@ -256,6 +246,33 @@ mod tests {
         assert_eq!(shares.exceeded(v4(2), 1, room), None);
     }
 
+    #[test]
+    fn payers_that_left_take_no_memory() {
+        let mut shares = Shares::default();
+        let payers: Vec<_> = (0..10_000)
+            .map(|number| Payer::of(Ipv4Addr::from_bits(number).into()))
+            .collect();
+        for payer in &payers {
+            shares.add(*payer, 0);
+            assert_eq!(shares.held.len(), 0, "nothing is nothing");
+        }
+        for payer in &payers {
+            shares.add(*payer, 1);
+        }
+        let most = shares.held.capacity();
+        let (few, others) = payers.split_at(100);
+        for (number, payer) in others.iter().enumerate() {
+            shares.remove(*payer, 1);
+            let left = payers.len() - number - 1;
+            let capacity = shares.held.capacity();
+            assert!(capacity < 16 * left + 1_100, "{capacity} for {left}");
+            assert!(capacity >= most / 16 || left < 1_500, "not with each");
+        }
+        for payer in few {
+            assert_eq!(shares.held(&payer.networks().next().expect("its own").0), 1);
+        }
+    }
+
     proptest! {
         #[test]
         fn what_was_taken_back_leaves_nothing(holds in prop::collection::vec((0..20_u32, 0..9_usize), 0..60)) {
@@ -273,7 +290,7 @@ mod tests {
             for (number, amount) in &holds {
                 shares.remove(payer(*number), *amount);
             }
-            prop_assert_eq!((shares.in_all(), shares.len()), (0, 0));
+            prop_assert_eq!((shares.in_all(), shares.held.len()), (0, 0));
         }
     }
 }

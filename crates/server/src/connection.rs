@@ -148,7 +148,7 @@ pub(crate) fn serve<H: SignallingHub>(
         let name = reason.as_ref().map_or(BY_PEER, CloseReason::name);
         metrics.closed.count(name);
         // A peer that does not read the reason does not hold the connection for long.
-        let closed = timeout(limits.close_timeout, close(&mut socket, reason)).await;
+        let closed = timeout(limits.close_timeout, close(socket, reason)).await;
         if closed.is_err() {
             context.metrics.close_timeouts.add(1);
         }
@@ -300,7 +300,8 @@ impl Connection<'_> {
             return Poll::Ready(event);
         }
         self.read_at_once = 0;
-        if !self.unfinished.set(self.socket.get_ref().unfinished()) {
+        // It is kept in a buffer that doubles its room whenever that is full.
+        if !self.unfinished.set(2 * self.socket.get_ref().unfinished()) {
             return Poll::Ready(Event::Ended(Ended::ByUs(CloseReason::HoldsTooMuch)));
         }
         if let Poll::Ready(ended) = self.poll_flush(cx) {
@@ -430,24 +431,30 @@ fn why_broken(error: &Error, limits: &Limits) -> Ended {
 
 /// Says why, and reads on until the peer has closed too: unread data would reset the connection, and
 /// the reason would be lost.
-async fn close(socket: &mut WebSocket, reason: Option<CloseReason>) {
+async fn close(mut socket: WebSocket, reason: Option<CloseReason>) {
     let written = match &reason {
         Some(reason) => socket.close(Some(reason.frame())).await,
         // The answer to the peer's own close is there, and only has to be written.
-        None => SinkExt::close(socket).await,
+        None => SinkExt::close(&mut socket).await,
     };
     if written.is_err() {
         return;
     }
-    while let Some(Ok(_)) = socket.next().await {
-        socket.get_mut().message_came();
-    }
-    if let Some(CloseReason::MessageTooLarge { .. }) = reason {
-        // What follows the head of such a message is not read as frames any more.
-        let stream = socket.get_mut().stream();
-        if stream.shutdown().await.is_ok() {
-            let _ = io::copy(stream, &mut io::sink()).await;
+    // What it holds now is not counted, and is little.
+    socket.get_mut().read_no_long_messages();
+    let is_cut = matches!(reason, Some(CloseReason::MessageTooLarge { .. }));
+    loop {
+        match socket.next().await {
+            Some(Ok(_)) => socket.get_mut().message_came(),
+            // It reads no more after an error.
+            None if !is_cut => return,
+            _ => break,
         }
+    }
+    // What follows a message that is too long is not read as frames any more, and what came of it is not kept.
+    let mut stream = socket.into_inner().into_stream();
+    if stream.shutdown().await.is_ok() {
+        let _ = io::copy(&mut stream, &mut io::sink()).await;
     }
 }
 

@@ -55,8 +55,13 @@ impl<S> FrameStream<S> {
     }
 
     /// The stream itself.
-    pub(crate) fn stream(&mut self) -> &mut S {
-        &mut self.stream
+    pub(crate) fn into_stream(self) -> S {
+        self.stream
+    }
+
+    /// From now on a message that is longer than what is read at once cannot be read.
+    pub(crate) fn read_no_long_messages(&mut self) {
+        self.max_unfinished = MAX_READ_AT_ONCE;
     }
 
     /// Bytes that were read of a message that has not come whole.
@@ -248,6 +253,16 @@ mod tests {
         assert_eq!(stream.unfinished(), read - 10);
         stream.message_came();
         stream.read_exact(&mut into).await.expect("a message came");
+        stream.read_no_long_messages();
+        let mut read = 0;
+        let error = loop {
+            match stream.read(&mut into).await {
+                Ok(count) => read += count,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert!(read < 70_000, "{read}");
     }
 
     #[tokio::test]

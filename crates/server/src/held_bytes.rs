@@ -14,8 +14,12 @@ const BLOCK_BYTES: usize = 4 * 1024;
 /// The part of all that one address may hold while others hold little.
 const PART_PER_ADDRESS: usize = 8;
 
-/// What an address may hold however much others do.
-const FLOOR_BYTES: usize = 64 * 1024;
+/// What an address may hold however much others do, as long as something is left.
+const FLOOR_BYTES: usize = 256 * 1024;
+
+/// What each connection may hold however much there is, of what came and of what waits: somebody else may have used up all
+/// that there is for its address, and nobody is closed for a few short messages.
+const ALWAYS_BYTES: usize = 2 * BLOCK_BYTES;
 
 /// The bytes that are held, and by whom.
 #[derive(Debug, Default)]
@@ -84,7 +88,7 @@ impl Hold {
                 per_address: self.limit / PART_PER_ADDRESS,
                 floor: FLOOR_BYTES,
             };
-            if shares.exceeded(self.payer, more, room).is_some() {
+            if bytes > ALWAYS_BYTES && shares.exceeded(self.payer, more, room).is_some() {
                 return false;
             }
             shares.add(self.payer, more);
@@ -154,12 +158,23 @@ mod tests {
     }
 
     #[test]
+    fn connection_holds_a_little_where_nothing_is_left() {
+        let held = Arc::new(HeldBytes::default());
+        let mut all = held.hold(Payer::NOBODY, LIMIT);
+        assert!(all.set(LIMIT));
+        let mut hold = held.hold(at(1), LIMIT);
+        assert!(hold.set(ALWAYS_BYTES));
+        assert!(!hold.set(ALWAYS_BYTES + BLOCK_BYTES));
+        assert_eq!(held.in_all(), LIMIT + ALWAYS_BYTES);
+    }
+
+    #[test]
     fn little_is_not_counted() {
         let held = Arc::new(HeldBytes::default());
         let mut hold = held.hold(at(1), 1);
         assert!(hold.set(BLOCK_BYTES - 1));
         assert_eq!(held.in_all(), 0);
-        assert!(!hold.set(BLOCK_BYTES));
+        assert!(!hold.set(ALWAYS_BYTES + BLOCK_BYTES));
         assert!(Hold::uncounted().set(usize::MAX));
     }
 }

@@ -85,7 +85,7 @@ impl Default for Limits {
             max_message_bytes: 1024 * 1024,
             max_queued_bytes: 4 * 1024 * 1024,
             max_queued_messages: 4_096,
-            max_held_bytes: 256 * 1024 * 1024,
+            max_held_bytes: 192 * 1024 * 1024,
             handshake_timeout: Duration::from_secs(10),
             hello_timeout: Duration::from_secs(30),
             // Both original servers ping after the same time.

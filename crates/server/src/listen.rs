@@ -3,16 +3,20 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use tokio::net::{TcpListener, lookup_host};
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use crate::error::StartError;
+
+/// Connections that wait to be accepted, as far as the system lets so many wait (`net.core.somaxconn`, 4,096 by default on
+/// Linux). One more is dropped, and its client calls again after a second: with the usual 1,024, a flood of connections had
+/// others wait for that second.
+const BACKLOG: u32 = 4_096;
 
 /// Listens on the first address of a host that can be listened on, and says which.
 pub(crate) async fn listen(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
     let mut last_error = None;
     for address in resolve(host, port).await? {
-        let listening = TcpListener::bind(address).await;
-        match listening.and_then(|listener| Ok((listener.local_addr()?, listener))) {
+        match bind(address).and_then(|listener| Ok((listener.local_addr()?, listener))) {
             Ok((address, listener)) => return Ok((listener, address)),
             Err(error) => last_error = Some(error),
         }
@@ -21,6 +25,18 @@ pub(crate) async fn listen(host: &str, port: u16) -> Result<(TcpListener, Socket
         Some(source) => listen_error(without_brackets(host), port, source),
         None => resolve_error(host, io::ErrorKind::NotFound.into()),
     })
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // As usual for servers on Unix: what is left of connections of the server before does not keep the port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Finds a port that is wanted twice, on hosts that have an address in common. Port 0 is another each time.

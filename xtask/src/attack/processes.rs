@@ -1,5 +1,6 @@
 //! The processes of a scene, each in a namespace. They end with the scene.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -7,6 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use wigwag_link::Namespace;
+
+use crate::places;
 
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -17,13 +20,15 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts a program in a namespace. What it complains of is not shown.
-    pub(super) fn start(host: &Namespace, command: &Command) -> Result<Self> {
+    /// Starts a program in a namespace. Its standard error goes to a file of that name beside the film.
+    pub(super) fn start(host: &Namespace, command: &Command, name: &str) -> Result<Self> {
+        let errors = places::target().join(format!("attack/{name}.log"));
+        let errors = File::create(&errors).with_context(|| format!("no {}", errors.display()))?;
         let mut command = host.enter(command);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(errors)
             .spawn()
             .context("cannot run nsenter")?;
         let output = child.stdout.take().map(BufReader::new);

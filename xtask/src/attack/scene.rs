@@ -49,25 +49,25 @@ pub(super) fn play(program: &Path, film: &Path, case: Case) -> Result<Outcome> {
         "--port",
         &address.port().to_string(),
     ]);
-    let mut server = Process::start(&network.server, &server)?;
-    let _cameras = Process::start(&network.cameras, &cameras(program, film))?;
+    let mut server = Process::start(&network.server, &server, "server")?;
+    let _cameras = Process::start(&network.cameras, &cameras(program, film), "cameras")?;
     let mut watch = Command::new(env::current_exe()?);
     watch.args(["attack-watch", &address.to_string(), &CAMERAS.to_string()]);
-    let mut watch = Process::start(&network.viewers, &watch)?;
+    let mut watch = Process::start(&network.viewers, &watch, "watch")?;
     let producers: Vec<String> = watch.hear().context("nothing to attack")?;
 
     let steady = case.time + SETTLE + AFTERWARDS;
     let steady = load(program, VIEWERS, STAGGER, steady);
-    let mut steady = Process::start(&network.viewers, &steady)?;
+    let mut steady = Process::start(&network.viewers, &steady, "viewers")?;
     sleep(STAGGER * VIEWERS as u32 + SETTLE);
     let arrivals = case.time.as_millis() / ARRIVALS.as_millis();
     let newcomers = load(program, arrivals as usize, ARRIVALS, AFTERWARDS);
-    let mut newcomers = Process::start(&network.viewers, &newcomers)?;
+    let mut newcomers = Process::start(&network.viewers, &newcomers, "newcomers")?;
     watch.say("begin")?;
     let before = ProcessorTime::of(server.id())?;
     let start = Instant::now();
     let attackers = attackers(case, &producers)?;
-    let mut attackers = Process::start(&network.attackers, &attackers)?;
+    let mut attackers = Process::start(&network.attackers, &attackers, "attackers")?;
     attackers.end_by(start + case.time + GRACE);
     let spent =
         ProcessorTime::of(server.id()).map_or(Duration::ZERO, |time| time.since(before).total);

@@ -104,7 +104,7 @@ async fn send_fragment(peer: &mut Peer, first: bool, bytes: usize) -> bool {
 #[tokio::test(start_paused = true)]
 async fn messages_that_never_end_are_counted_and_close_their_senders() {
     let server = server(Limits {
-        max_held_bytes: 8 << 20,
+        max_held_bytes: 16 << 20,
         ..Limits::default()
     });
     let mut camera = connect(&server, 9).await;
@@ -128,7 +128,8 @@ async fn messages_that_never_end_are_counted_and_close_their_senders() {
             held.push(peer);
         }
     }
-    assert!(held.len() <= 2, "an eighth of 8 MiB: {}", held.len());
+    // What came is in a buffer that may be twice as long.
+    assert!(held.len() <= 2, "an eighth of 16 MiB: {}", held.len());
     assert!(ended >= 18);
     // Another address sends a long answer all the same.
     let mut viewer = connect(&server, 2).await;
