@@ -12,7 +12,8 @@
 //! * The methods of [`Signaller`] may be called from any thread, also from the closure, and never wait.
 //!   A call about a session that is not alive has no effect.
 //! * The closure is called by one task, one event after the other, in the order in which things
-//!   happened. It must neither block nor panic: hand the event on.
+//!   happened. It must neither block nor panic: hand the event on. It returns an event for which it has no room now; that is
+//!   offered again a little later, and nothing more is read from the server until it is taken.
 //! * The first event is [`Connected`](SignallerEvent::Connected) or
 //!   [`Failed`](SignallerEvent::Failed). The last is `Failed` or
 //!   [`Stopped`](SignallerEvent::Stopped), and nothing follows it.
@@ -38,6 +39,7 @@
 //! let (events, received) = std::sync::mpsc::channel();
 //! let signaller = NativeSignaller::start(config, runtime, move |event| {
 //!     let _ = events.send(event);
+//!     Ok(())
 //! })?;
 //! for event in received {
 //!     match event {

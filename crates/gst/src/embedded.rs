@@ -9,6 +9,9 @@ use std::time::Duration;
 use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 use wigwag_server::TlsFiles;
 
+/// How long a server may take to start: names are resolved and files are read meanwhile, and the element waits.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How long a server that is dropped is waited for, so that the next can have its port.
 const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -48,13 +51,16 @@ impl Embedded {
                     return;
                 }
             };
-            let _ = started.send(Ok(describe(&server)));
+            if started.send(Ok(describe(&server))).is_err() {
+                // It was too late.
+                return;
+            }
             run(server, told_to_stop).await;
             let _ = done.send(());
         });
         let described = start
-            .recv()
-            .map_err(|_| "the server did not start".to_owned())??;
+            .recv_timeout(START_TIMEOUT)
+            .map_err(|_| format!("the server did not start within {START_TIMEOUT:?}"))??;
         let running = Some(stop.drop_guard());
         Ok((described, Self { running, stopped }))
     }

@@ -130,11 +130,17 @@ pub fn demand(policy: &Policy, viewers: impl IntoIterator<Item = Viewer>) -> Dem
         votes.extend(viewer.vote(policy));
     }
     for (rendition, mut votes) in votes {
-        let rate = vote::common_rate(&mut votes);
-        let rate = rate.unwrap_or_else(|| policy.limited(policy.floor));
-        demand.renditions.insert(rendition, rate);
+        demand
+            .renditions
+            .insert(rendition, rate(policy, &mut votes));
     }
     demand
+}
+
+/// The rate of a rendition with these votes. Sorts them.
+pub fn rate(policy: &Policy, votes: &mut [Bitrate]) -> Bitrate {
+    let rate = vote::common_rate(votes);
+    rate.unwrap_or_else(|| policy.limited(policy.floor))
 }
 
 #[cfg(test)]

@@ -27,6 +27,11 @@ pub mod session;
 pub mod viewer;
 pub mod vote;
 
+#[cfg(panic = "abort")]
+compile_error!(
+    "what a hostile peer makes panic must end one session only: build with `panic = \"unwind\"`"
+);
+
 use str0m::config::CryptoProvider;
 
 /// What str0m needs of cryptography: DTLS by OpenSSL, SRTP and hashes by AWS-LC.

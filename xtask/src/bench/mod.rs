@@ -1,6 +1,7 @@
 //! `cargo xtask bench …`: ours and the published peer in the same run, as ratios, against the targets
 //! of ARCHITECTURE.md.
 
+mod audience;
 #[cfg_attr(
     not(feature = "signalling"),
     allow(dead_code, reason = "a part is for that")
@@ -53,6 +54,8 @@ pub(crate) enum Bench {
     FanOut(fan_out::FanOut),
     /// A session: instructions per packet, to compare commits
     PacketPath,
+    /// The audience: what an estimate of one viewer costs, with 1,000 and with 10,000 viewers
+    Audience,
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
@@ -61,6 +64,7 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
         Bench::FirstFrame => first_frame::run(),
         Bench::Latency(arguments) => latency::run(arguments),
         Bench::PacketPath => packet_path::run(),
+        Bench::Audience => audience::run(),
         Bench::BusyLoop => Ok(busy::spin()),
         _ if cfg!(debug_assertions) => run_optimised(),
         #[cfg(feature = "signalling")]

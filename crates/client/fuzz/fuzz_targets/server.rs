@@ -60,7 +60,8 @@ fuzz_target!(|bytes: &[u8]| {
             let mut answers = Vec::new();
             let hear = from.read_to_end(&mut answers);
             let talk = talk_over(client, config, |event| {
-                received.lock().expect("whole").hear(event)
+                received.lock().expect("whole").hear(event);
+                Ok(())
             });
             let all = async { tokio::join!(talk, say, hear) };
             let (ended, ..) = timeout(DEADLINE, all).await.expect("the connection ends");

@@ -42,6 +42,13 @@ struct Connection<'a> {
     registered_at: &'a mut Option<Instant>,
 }
 
+/// How an output of the conversation was followed.
+enum Followed {
+    AtOnce,
+    /// The owner had no room for it first.
+    Later,
+}
+
 enum Event {
     Received(Message),
     Deadline,
@@ -99,8 +106,11 @@ impl Connection<'_> {
                         Message::Binary(_) | Message::Ping(_) | Message::Frame(_) => {}
                     }
                     for output in outputs.drain(..) {
-                        if let Err(error) = self.follow(output, reporter) {
-                            return Ended::Lost(error);
+                        match self.follow(output, reporter).await {
+                            Ok(Followed::AtOnce) => {}
+                            // It was not read from meanwhile.
+                            Ok(Followed::Later) => liveness.on_received(Instant::now()),
+                            Err(error) => return Ended::Lost(error),
                         }
                     }
                 }
@@ -131,26 +141,28 @@ impl Connection<'_> {
         }
     }
 
-    fn follow(
+    async fn follow(
         &mut self,
         output: Output,
         reporter: &EventReporter<'_>,
-    ) -> Result<(), SignallerError> {
+    ) -> Result<Followed, SignallerError> {
         match output {
-            Output::Send(message) => self.reply(Message::Text(message.to_json().into())),
+            Output::Send(message) => self.reply(Message::Text(message.to_json().into()))?,
             Output::AskWhetherRegistered => {
-                self.reply(Message::Ping(Bytes::from_static(REGISTRATION_PING)))
+                self.reply(Message::Ping(Bytes::from_static(REGISTRATION_PING)))?;
             }
-            Output::GiveUp(error) => Err(error),
+            Output::GiveUp(error) => return Err(error),
             Output::Tell(event) => {
                 if let SignallerEvent::Connected { peer_id } = &event {
                     tracing::info!(server = %self.signalling.target, %peer_id, "registered");
                     *self.registered_at = Some(Instant::now());
                 }
-                reporter.report(event);
-                Ok(())
+                if reporter.report(event).await {
+                    return Ok(Followed::Later);
+                }
             }
         }
+        Ok(Followed::AtOnce)
     }
 
     fn reply(&mut self, message: Message) -> Result<(), SignallerError> {

@@ -26,7 +26,7 @@ use crate::signaller::SignallerEvent;
 pub async fn talk_over(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     config: NativeConfig,
-    events: impl Fn(SignallerEvent) + Send + Sync,
+    events: impl Fn(SignallerEvent) -> Result<(), SignallerEvent> + Send + Sync,
 ) -> Result<Option<SignallerError>, SignallerError> {
     let target = Target::new(&config)?;
     let status = registration::status(&config.role)?;

@@ -36,7 +36,7 @@ use connection::{Ended, talk};
 use context::Context;
 use conversation::Command;
 pub use credentials::{basic_authorization, without_credentials};
-use event_reporter::EventReporter;
+use event_reporter::{EventReporter, Events};
 use outgoing::Outgoing;
 use target::Target;
 
@@ -56,7 +56,7 @@ impl NativeSignaller {
     pub fn start(
         config: NativeConfig,
         runtime: &Handle,
-        events: impl Fn(SignallerEvent) + Send + Sync + 'static,
+        events: impl Fn(SignallerEvent) -> Result<(), SignallerEvent> + Send + Sync + 'static,
     ) -> Result<Self, SignallerError> {
         let target = Target::new(&config)?;
         let status = registration::status(&config.role)?;
@@ -117,7 +117,7 @@ impl fmt::Debug for NativeSignaller {
     }
 }
 
-async fn run(context: &Context, events: &(dyn Fn(SignallerEvent) + Send + Sync)) {
+async fn run(context: &Context, events: &Events) {
     let reporter = EventReporter {
         events,
         stopping: &context.stopping,
@@ -125,12 +125,12 @@ async fn run(context: &Context, events: &(dyn Fn(SignallerEvent) + Send + Sync))
     match connect_for_ever(context, &reporter).await {
         Ended::Stopped => {
             tracing::info!(server = %context.target, "stopped");
-            events(SignallerEvent::Stopped);
+            reporter.report_last(SignallerEvent::Stopped).await;
         }
         Ended::Lost(error) => {
             tracing::error!(server = %context.target, %error, "cannot work");
             context.outgoing.stop();
-            events(SignallerEvent::Failed(error));
+            reporter.report_last(SignallerEvent::Failed(error)).await;
         }
     }
 }
@@ -159,10 +159,11 @@ async fn connect_for_ever(context: &Context, reporter: &EventReporter<'_>) -> En
         }
         let retry_in = back_off.wait(rand::random());
         tracing::warn!(server = %context.target, %error, ?retry_in, "not connected");
-        reporter.report(SignallerEvent::Disconnected {
+        let disconnected = SignallerEvent::Disconnected {
             reason: error.to_string(),
             retry_in,
-        });
+        };
+        reporter.report(disconnected).await;
         if timeout(retry_in, context.stopping.cancelled())
             .await
             .is_ok()

@@ -3,5 +3,6 @@
 mod failures;
 mod running;
 mod sessions;
+mod slow_owner;
 mod stopping;
 mod tls;

@@ -136,6 +136,7 @@ fn the_closure_may_call_the_signaller() {
             signaller.stop();
         }
         let _ = told.send(event);
+        Ok(())
     });
     assert!(signaller.set(started.expect("it starts")).is_ok());
     let mut viewer = server.peer();

@@ -6,26 +6,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::RandomState;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use gst::glib;
 use gst::prelude::*;
+use gst::subclass::prelude::*;
 use gstreamer as gst;
 use wigwag_client::{NativeSignaller, PeerId, Role, SessionId, Signaller as _, SignallerEvent};
 use wigwag_media::audience::Audience;
 use wigwag_media::demand::{DEFAULT_FLOOR, Policy, RenditionId, StreamId, ViewerId};
-use wigwag_media::engine::{Engine, Publication, PublicationConfig, PublicationEvent};
+use wigwag_media::engine::{Engine, Publication, PublicationConfig};
 use wigwag_media::session::Certificate;
 
 use super::WebRtcSink;
 use super::decodings::RunningDecoding;
-use super::feeds::Feeds;
-use super::flow::{Flow, Watched};
-use super::pace::Liveness;
+use super::flow::Watched;
+use super::messages::{Message, Messages};
 use super::renditions::Running;
 use super::session_limits::{MAX_CONNECTING, SessionLimits};
 use super::sessions::Session;
@@ -44,52 +45,16 @@ pub(super) const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 /// Within that, how long the last words of sessions are waited for, and as long again the encoders.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Messages that may wait. Sessions come and go by a few each; what comes often is dropped first.
-const MAX_WAITING_MESSAGES: usize = 16_384;
+/// The error that the element posts if the thread panics.
+const CONTROL_FAILED: &str =
+    "internal error: the thread that controls the sender failed; all sessions have ended";
 
 /// How long the thread sleeps if nothing is due.
 const IDLE: Duration = Duration::from_secs(3_600);
 
-/// What the thread is told.
-pub(super) enum Message {
-    Signaller(SignallerEvent),
-    Media(PublicationEvent),
-    /// The caps of a pad are known, or changed.
-    Caps {
-        stream: StreamId,
-        name: String,
-        caps: gst::Caps,
-        feeds: Feeds,
-        liveness: Liveness,
-    },
-    PadAdded {
-        stream: StreamId,
-        name: String,
-        flow: Arc<Flow>,
-    },
-    PadRemoved(StreamId),
-    /// A key frame came in what comes encoded.
-    SourceKeyFrame(StreamId),
-    /// Pictures come in another order than they are shown in.
-    Reordered(StreamId),
-    KeyFrameMade(RenditionId),
-    DecodingFailed {
-        stream: StreamId,
-        attempt: u64,
-        reason: String,
-    },
-    RenditionFailed {
-        rendition: RenditionId,
-        attempt: u64,
-        reason: String,
-    },
-    /// Says nothing; the flag that is looked at with every message does.
-    Stop,
-}
-
 /// The handle of the thread.
 pub(super) struct Control {
-    messages: SyncSender<Message>,
+    messages: Messages,
     stopping: Arc<AtomicBool>,
     stopped: Receiver<()>,
     thread: ThreadId,
@@ -99,7 +64,7 @@ pub(super) struct Control {
 pub(super) struct Controlled {
     pub(super) sink: glib::WeakRef<WebRtcSink>,
     pub(super) settings: Settings,
-    pub(super) messages: SyncSender<Message>,
+    pub(super) messages: Messages,
     stopping: Arc<AtomicBool>,
     pub(super) signaller_settings: Signaller,
     pub(super) signaller: Option<NativeSignaller>,
@@ -128,6 +93,8 @@ pub(super) struct Controlled {
     pub(super) unanswered: Unanswered,
     pub(super) next_viewer: u64,
     pub(super) next_attempt: u64,
+    /// When an error was posted because a thread of the engine failed, which ends many sessions at once.
+    pub(super) engine_failure_posted: Option<Instant>,
     /// Of all streams together, so that they stay in step.
     pub(super) clock_advance: ClockAdvance,
 }
@@ -144,11 +111,10 @@ impl Control {
         let certificate = Certificate::generate().ok_or("OpenSSL made no certificate")?;
         let stun_server = settings.stun_address()?;
         let engine = Engine::shared().map_err(|error| error.to_string())?;
-        let (messages, received) = sync_channel(MAX_WAITING_MESSAGES);
+        let messages = Messages::default();
         let to_thread = messages.clone();
-        let events = move |event| match to_thread.try_send(Message::Media(event)) {
-            Err(TrySendError::Full(Message::Media(event))) => Err(event),
-            // Who does not listen any more has no need of events.
+        let events = move |event| match to_thread.offer(Message::Media(event)) {
+            Err(Message::Media(event)) => Err(event),
             _ => Ok(()),
         };
         let max_consumers = usize::try_from(settings.max_consumers).unwrap_or(usize::MAX);
@@ -195,13 +161,14 @@ impl Control {
             unanswered: Unanswered::default(),
             next_viewer: 0,
             next_attempt: 0,
+            engine_failure_posted: None,
             clock_advance: ClockAdvance::default(),
             settings,
         };
         let (done, stopped) = sync_channel(1);
         let thread = thread::Builder::new().name("wigwag-sink".to_owned());
         let thread = thread.spawn(move || {
-            controlled.run(&received);
+            supervise(controlled);
             let _ = done.send(());
         });
         let thread = thread.map_err(|error| format!("no thread could be started: {error}"))?;
@@ -213,16 +180,15 @@ impl Control {
         })
     }
 
-    /// Tells the thread something; never waits.
-    pub(super) fn tell(&self, message: Message) {
-        tell(&self.messages, message);
+    /// The way of messages to the thread.
+    pub(super) fn messages(&self) -> &Messages {
+        &self.messages
     }
 
     /// Ends all sessions and the thread, and waits for that a little.
     pub(super) fn stop(self) {
         self.stopping.store(true, Ordering::SeqCst);
-        // Wakes it; if the queue is full it is awake.
-        let _ = self.messages.try_send(Message::Stop);
+        self.messages.send(Message::Stop);
         // A signal handler that stops the element runs on that very thread.
         if thread::current().id() != self.thread {
             let _ = self.stopped.recv_timeout(STOP_TIMEOUT);
@@ -230,19 +196,33 @@ impl Control {
     }
 }
 
-/// Sends without waiting. What is lost if the queue is full comes again, or is no more of interest.
-pub(super) fn tell(messages: &SyncSender<Message>, message: Message) {
-    if let Err(TrySendError::Full(_)) = messages.try_send(message) {
-        gst::warning!(log::SINK, "too many messages wait; one is dropped");
+/// Runs the thread to its end. If it panics, its sessions end with a reason, the element posts an error, and another thread
+/// takes its place.
+fn supervise(mut controlled: Controlled) {
+    let guard = |step: &mut dyn FnMut()| catch_unwind(AssertUnwindSafe(step)).is_ok();
+    if guard(&mut || controlled.run()) {
+        return;
+    }
+    gst::error!(log::SINK, "the control thread of a sink panicked");
+    controlled.messages.close();
+    guard(&mut || controlled.finish("internal error of the sender; call again"));
+    let sink = controlled.sink.clone();
+    // Its parts may panic as well.
+    guard(&mut || controlled.fail(&gst::LibraryError::Failed, CONTROL_FAILED));
+    let stopping = controlled.stopping.load(Ordering::SeqCst);
+    let mut controlled = Some(controlled);
+    guard(&mut || drop(controlled.take()));
+    if let Some(sink) = sink.upgrade().filter(|_| !stopping) {
+        guard(&mut || sink.imp().replace_control());
     }
 }
 
 impl Controlled {
-    fn run(mut self, received: &Receiver<Message>) {
+    fn run(&mut self) {
         self.start_signalling_if_ready();
         loop {
             let deadlines = [
-                self.audience.deadline(),
+                self.audience.poll_timeout(),
                 self.pads.deadline(),
                 self.encoders_deadline(),
             ];
@@ -250,22 +230,24 @@ impl Controlled {
             let wait = wait.map_or(IDLE, |deadline| {
                 deadline.saturating_duration_since(Instant::now())
             });
-            match received.recv_timeout(wait) {
-                _ if self.stopping.load(Ordering::SeqCst) => break,
-                Err(RecvTimeoutError::Disconnected) => break,
-                Ok(message) => self.on_message(message),
-                Err(RecvTimeoutError::Timeout) => {}
+            let message = self.messages.take(wait);
+            if self.stopping.load(Ordering::SeqCst) {
+                break;
+            }
+            if let Some(message) = message {
+                self.on_message(message);
             }
             // Also while messages come all the time.
             let now = Instant::now();
-            if self.audience.deadline().is_some_and(|due| due <= now) {
-                self.audience.wake(now);
+            if self.audience.poll_timeout().is_some_and(|due| due <= now) {
+                self.audience.handle_timeout(now);
             }
             self.look_after_pads();
             self.look_after_encoders();
             self.act();
         }
-        self.finish();
+        self.messages.close();
+        self.finish("the sender stops");
     }
 
     fn on_message(&mut self, message: Message) {
@@ -289,7 +271,8 @@ impl Controlled {
                 self.start_signalling_if_ready();
             }
             Message::SourceKeyFrame(stream) => {
-                self.audience.source_key_frame(stream, Instant::now());
+                self.audience
+                    .handle_source_key_frame(stream, Instant::now());
             }
             Message::Reordered(stream) => self.on_reordered(stream),
             Message::DecodingFailed {
@@ -298,7 +281,7 @@ impl Controlled {
                 reason,
             } => self.on_decoding_failed(stream, attempt, &reason),
             Message::KeyFrameMade(rendition) => {
-                self.audience.key_frame_made(rendition, Instant::now());
+                self.audience.handle_key_frame(rendition, Instant::now());
             }
             Message::RenditionFailed {
                 rendition,
@@ -306,6 +289,8 @@ impl Controlled {
                 reason,
             } => self.on_rendition_failed(rendition, attempt, &reason),
             Message::Stop => {}
+            #[cfg(test)]
+            Message::Panic => panic!("as a fault of ours might"),
         }
     }
 
@@ -322,9 +307,9 @@ impl Controlled {
         let meta = meta.map(|meta| structure::meta(meta)).unwrap_or_default();
         let config = self.signaller_settings.config(Role::Producer { meta });
         let messages = self.messages.clone();
-        // The signaller's task may wait for this thread, which never waits for it.
-        let events = move |event| {
-            let _ = messages.send(Message::Signaller(event));
+        let events = move |event| match messages.offer(Message::Signaller(event)) {
+            Err(Message::Signaller(event)) => Err(event),
+            _ => Ok(()),
         };
         let Some(runtime) = crate::runtime::handle() else {
             return self.fail(
@@ -390,9 +375,10 @@ impl Controlled {
         }
     }
 
-    fn finish(mut self) {
+    /// Ends all sessions for a reason, and everything else.
+    fn finish(&mut self, reason: &str) {
         for viewer in self.sessions.keys().copied().collect::<Vec<_>>() {
-            self.end_session(viewer, Some("the sender stops"));
+            self.end_session(viewer, Some(reason));
         }
         self.publication.close(CLOSE_TIMEOUT);
         if let Some(signaller) = &self.signaller {
@@ -421,5 +407,52 @@ pub(super) trait ErrorKind {
 impl<T: MessageErrorDomain + Copy> ErrorKind for T {
     fn post(&self, sink: &WebRtcSink, text: &str) {
         gst::element_error!(sink, *self, ("{}", text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_thread_that_panics_is_replaced_and_the_element_posts_an_error() {
+        gst::init().expect("GStreamer starts");
+        crate::plugin_register_static().expect("the plugin registers");
+        let pipeline = gst::parse::launch(
+            "videotestsrc is-live=true ! video/x-raw,width=160,height=120 ! webrtcsink name=sink \
+             run-signalling-server=true signalling-server-host=127.0.0.1 signalling-server-port=0",
+        )
+        .expect("a pipeline");
+        let pipeline = pipeline.downcast::<gst::Pipeline>().expect("a pipeline");
+        let sink = pipeline.by_name("sink").and_downcast::<WebRtcSink>();
+        let sink = sink.expect("the sink");
+        pipeline.set_state(gst::State::Playing).expect("it starts");
+        let signaller = sink.property::<glib::Object>("signaller");
+        let id = || signaller.property::<Option<String>>("client-id");
+        let wait_for = |what: &str, is_so: &dyn Fn() -> bool| {
+            let begun = Instant::now();
+            while !is_so() {
+                assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
+                thread::yield_now();
+            }
+        };
+        wait_for("it registers", &|| id().is_some());
+        let before = id();
+        sink.imp().tell(Message::Panic);
+        let bus = pipeline.bus().expect("a bus");
+        let error =
+            bus.timed_pop_filtered(gst::ClockTime::from_seconds(30), &[gst::MessageType::Error]);
+        let error = error.expect("an error");
+        let gst::MessageView::Error(error) = error.view() else {
+            panic!("an error");
+        };
+        assert!(
+            error.error().to_string().contains("internal error"),
+            "{error:?}"
+        );
+        wait_for("another thread registers", &|| {
+            id().is_some() && id() != before
+        });
+        pipeline.set_state(gst::State::Null).expect("it stops");
     }
 }

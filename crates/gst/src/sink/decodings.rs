@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use gst::glib;
@@ -11,9 +10,10 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 use wigwag_media::demand::StreamId;
 
-use super::control::{Controlled, Message, tell};
+use super::control::Controlled;
 use super::feeds::Feeds;
 use super::input::in_running_time;
+use super::messages::{Message, Messages};
 use crate::decoding::{Decoding, Outlet};
 use crate::turn::Turn;
 
@@ -134,7 +134,10 @@ impl Controlled {
         self.warn(&text);
         for rendition in renditions {
             self.stop_rendition(rendition);
-            for viewer in self.audience.rendition_failed(rendition, Instant::now()) {
+            for viewer in self
+                .audience
+                .handle_rendition_failed(rendition, Instant::now())
+            {
                 self.end_session(viewer, Some(&text));
             }
         }
@@ -159,7 +162,7 @@ struct StreamOutlet {
     newest_kept: AtomicU64,
     /// When the latest picture is shown, in ns.
     latest: AtomicU64,
-    messages: SyncSender<Message>,
+    messages: Messages,
 }
 
 impl Outlet for StreamOutlet {
@@ -197,6 +200,6 @@ impl Outlet for StreamOutlet {
             attempt: self.attempt,
             reason,
         };
-        tell(&self.messages, message);
+        self.messages.send(message);
     }
 }

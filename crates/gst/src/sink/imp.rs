@@ -1,7 +1,9 @@
 //! The element: properties, pads, states.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use gst::glib;
 use gst::glib::subclass::Signal;
@@ -10,10 +12,11 @@ use gst::subclass::prelude::*;
 use gstreamer as gst;
 use wigwag_media::demand::StreamId;
 
-use super::control::{Control, Message};
+use super::control::Control;
 use super::flow::Watched;
 use super::input::Input;
 use super::later::{self, Later};
+use super::messages::Message;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
 use super::{pad_caps, properties, signals};
@@ -23,6 +26,10 @@ use crate::log;
 use crate::signaller::Signaller;
 use crate::signalling_server::SignallingServer;
 use crate::web_server::{Signalling, WebServer};
+
+/// Control threads that may panic within [`FAILURES_KEPT`] and be replaced; the next is not.
+const MAX_CONTROL_FAILURES: usize = 3;
+const FAILURES_KEPT: Duration = Duration::from_secs(60);
 
 /// How many sinks were not given a name.
 static UNNAMED: AtomicU32 = AtomicU32::new(0);
@@ -46,6 +53,8 @@ struct Running {
     snapshot: Snapshot,
     web_server: Option<WebServer>,
     _signalling_server: Option<SignallingServer>,
+    /// When control threads panicked.
+    control_failures: VecDeque<Instant>,
 }
 
 impl WebRtcSink {
@@ -103,6 +112,23 @@ impl WebRtcSink {
         } else {
             None
         };
+        let (control, snapshot) = self.start_control(settings).map_err(failed)?;
+        let running = Running {
+            control,
+            snapshot,
+            web_server,
+            _signalling_server: signalling_server,
+            control_failures: VecDeque::new(),
+        };
+        if let Some(server) = &running.web_server {
+            self.announce(server);
+        }
+        *lock(&self.running) = Some(running);
+        Ok(())
+    }
+
+    /// Starts the control thread with what is known of the pads.
+    fn start_control(&self, settings: Settings) -> Result<(Control, Snapshot), String> {
         let mut pads = Watched::default();
         for input in lock(&self.inputs).iter() {
             input.reset();
@@ -115,26 +141,42 @@ impl WebRtcSink {
             self.signaller.clone(),
             snapshot.clone(),
             pads,
-        );
-        let running = Running {
-            control: control.map_err(failed)?,
-            snapshot,
-            web_server,
-            _signalling_server: signalling_server,
-        };
+        )?;
         // A pad may have got its caps already.
         for input in lock(&self.inputs).iter() {
             if let Some(caps) = input.pad.current_caps() {
-                running
-                    .control
-                    .tell(input.caps_message(&bitstream::described(&caps)));
+                let message = input.caps_message(&bitstream::described(&caps));
+                control.messages().send(message);
             }
         }
-        if let Some(server) = &running.web_server {
-            self.announce(server);
+        Ok((control, snapshot))
+    }
+
+    /// Starts another control thread in the place of one that panicked, unless too many did.
+    pub(super) fn replace_control(&self) {
+        let settings = lock(&self.settings).clone();
+        let mut running = lock(&self.running);
+        let Some(running) = running.as_mut() else {
+            return;
+        };
+        let now = Instant::now();
+        let failures = &mut running.control_failures;
+        failures.retain(|failure| now.saturating_duration_since(*failure) < FAILURES_KEPT);
+        failures.push_back(now);
+        if failures.len() > MAX_CONTROL_FAILURES {
+            return gst::error!(
+                log::SINK,
+                imp = self,
+                "it failed too often; nothing is sent"
+            );
         }
-        *lock(&self.running) = Some(running);
-        Ok(())
+        match self.start_control(settings) {
+            Ok((control, snapshot)) => {
+                running.control = control;
+                running.snapshot = snapshot;
+            }
+            Err(error) => gst::error!(log::SINK, imp = self, "{error}; nothing is sent"),
+        }
     }
 
     /// Says where the page is, so that people find it: `gst-launch-1.0` prints the debug text of info
@@ -178,7 +220,7 @@ impl WebRtcSink {
     /// Sends a message to the control thread, if there is one.
     pub(super) fn tell(&self, message: Message) {
         if let Some(running) = lock(&self.running).as_ref() {
-            running.control.tell(message);
+            running.control.messages().send(message);
         }
     }
 

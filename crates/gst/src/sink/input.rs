@@ -14,9 +14,9 @@ use wigwag_media::demand::StreamId;
 
 use super::WebRtcSink;
 use super::access_units::AccessUnits;
-use super::control::Message;
 use super::feeds::Feeds;
 use super::flow::Flow;
+use super::messages::Message;
 use super::pace::{Liveness, clock_sync};
 use super::timeline;
 

@@ -19,6 +19,7 @@ mod flow;
 mod imp;
 mod input;
 mod later;
+mod messages;
 mod pace;
 mod pad_caps;
 mod pads;

@@ -1,7 +1,7 @@
 //! Renditions that run, and what becomes of those that fail.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{SyncSender, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,10 @@ use wigwag_media::engine::Publication;
 use wigwag_media::frame::Frame;
 
 use super::WebRtcSink;
-use super::control::{Controlled, Message, tell};
+use super::control::Controlled;
 use super::encoders::Made;
 use super::input::ask_for_key_frame;
+use super::messages::{Message, Messages};
 use super::signals::SHARED;
 use super::snapshot::EncoderSnapshot;
 use crate::log;
@@ -62,7 +63,7 @@ impl Controlled {
                 }
                 Action::Stop(rendition) => self.stop_rendition(rendition),
                 Action::MakeKeyFrame(rendition) => self.make_key_frame(rendition),
-                Action::Give {
+                Action::Assign {
                     viewer,
                     rendition,
                     handover,
@@ -273,7 +274,7 @@ impl Controlled {
         let name = codec.map_or("a codec", |codec| codec.format.name);
         let text = format!("no encoder of {name} works: {reason}");
         self.warn(&text);
-        for viewer in self.audience.rendition_failed(id, Instant::now()) {
+        for viewer in self.audience.handle_rendition_failed(id, Instant::now()) {
             self.end_session(viewer, Some(&text));
         }
     }
@@ -299,7 +300,7 @@ impl Controlled {
 
     /// Shows in `stats` what a viewer is sent from.
     fn describe_encoders(&self, viewer: ViewerId) {
-        let given = self.audience.given(viewer).into_iter();
+        let given = self.audience.assigned(viewer).into_iter();
         let encoders = given.filter_map(|id| Some((id, self.describe_encoder(id)?)));
         let encoders = encoders.collect();
         self.snapshot
@@ -329,7 +330,7 @@ struct RenditionOutlet {
     attempt: u64,
     made: Arc<Made>,
     publication: Weak<Publication>,
-    messages: SyncSender<Message>,
+    messages: Messages,
     sink: glib::WeakRef<WebRtcSink>,
     clock_advance: ClockAdvance,
 }
@@ -342,7 +343,7 @@ impl Outlet for RenditionOutlet {
             publication.send_frame(frame);
         }
         if key && self.is_video() {
-            tell(&self.messages, Message::KeyFrameMade(self.rendition));
+            self.messages.send(Message::KeyFrameMade(self.rendition));
         }
     }
 
@@ -352,7 +353,7 @@ impl Outlet for RenditionOutlet {
             attempt: self.attempt,
             reason,
         };
-        tell(&self.messages, message);
+        self.messages.send(message);
     }
 
     fn clock(&self) -> Option<(gst::Clock, gst::ClockTime)> {

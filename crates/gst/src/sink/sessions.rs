@@ -22,6 +22,11 @@ use crate::log;
 /// How long a frame may wait for a viewer whose path is slower than it was thought to be.
 const MAX_WAIT: Duration = Duration::from_millis(500);
 
+/// Errors about threads of the engine that failed are posted this often at most.
+const ENGINE_FAILURE_INTERVAL: Duration = Duration::from_secs(1);
+const ENGINE_FAILED: &str =
+    "internal error: a thread that sends failed; the sessions that it had have ended";
+
 /// The name of the media stream in descriptions.
 const STREAM_NAME: &str = "wigwag";
 
@@ -191,12 +196,12 @@ impl Controlled {
             ViewerEvent::Connected => {
                 gst::info!(log::SINK, "session {} is connected", session.id);
                 match self.limits.handle_connection(viewer) {
-                    Ok(()) => self.audience.connected(viewer, now),
+                    Ok(()) => self.audience.handle_connected(viewer, now),
                     Err(reason) => self.end_session(viewer, Some(&reason.to_string())),
                 }
             }
             ViewerEvent::KeyFrameWanted(stream) => {
-                let requested = self.audience.key_frame_wanted(viewer, stream, now);
+                let requested = self.audience.handle_key_frame_request(viewer, stream, now);
                 if requested == Requested::TooOften {
                     let count = |session: &mut SessionSnapshot| session.key_frames_refused += 1;
                     self.snapshot.update_session(viewer, count);
@@ -204,11 +209,14 @@ impl Controlled {
             }
             ViewerEvent::Switched(rendition) => {
                 gst::debug!(log::SINK, "session {} is sent {rendition:?}", session.id);
-                self.audience.switched(viewer, rendition, now);
+                self.audience.handle_switched(viewer, rendition, now);
             }
-            ViewerEvent::Estimate(rate) => self.audience.estimate(viewer, rate, now),
+            ViewerEvent::Estimate(rate) => self.audience.handle_estimate(viewer, rate, now),
             ViewerEvent::Ended(reason) => {
                 let id = session.id.clone();
+                if reason == EndReason::ShardFailed {
+                    self.post_engine_failure(now);
+                }
                 let reason = match reason {
                     EndReason::NoCommonCodec => {
                         let streams: Vec<_> = self.streams.keys().copied().collect();
@@ -221,6 +229,15 @@ impl Controlled {
                 self.end_session(viewer, Some(&reason));
             }
             _ => {}
+        }
+    }
+
+    /// Posts an error because a thread of the engine panicked, once for all sessions that it ended.
+    fn post_engine_failure(&mut self, now: Instant) {
+        let is_recent = |posted| now.saturating_duration_since(posted) < ENGINE_FAILURE_INTERVAL;
+        if !self.engine_failure_posted.is_some_and(is_recent) {
+            self.engine_failure_posted = Some(now);
+            self.fail(&gst::LibraryError::Failed, ENGINE_FAILED);
         }
     }
 
@@ -289,7 +306,7 @@ impl Controlled {
             return;
         };
         let peer = PeerKey(self.peer_hasher.hash_one(session.peer.as_str()));
-        match self.audience.joined(viewer, peer, &taken, now) {
+        match self.audience.handle_joined(viewer, peer, &taken, now) {
             Ok(left) => {
                 let reason = "its codec gave way to one that every viewer has";
                 for viewer in left {
@@ -396,7 +413,7 @@ impl Controlled {
     }
 
     fn forget_session(&mut self, viewer: ViewerId) {
-        self.audience.left(viewer, Instant::now());
+        self.audience.handle_left(viewer, Instant::now());
         self.limits.handle_end(viewer);
         self.snapshot.remove_session(viewer);
         let Some(session) = self.sessions.remove(&viewer) else {

@@ -11,8 +11,8 @@ use gstreamer as gst;
 use wigwag_media::demand::StreamId;
 
 use super::WebRtcSink;
-use super::control::Message;
 use super::flow::Flow;
+use super::messages::Message;
 
 /// How far decoding times may fall behind the clock before they are moved: a parser counts them from the frame rate
 /// that the stream claims, and a pipe may begin late or deliver less.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Audience, StreamRate, Watching};
+use super::viewer::Watching;
+use super::{Action, Audience, StreamRate};
 use crate::demand::{RenditionId, StreamId, ViewerId};
 
 /// Codecs in which a stream is encoded at once, at most: each is an encoder, and viewers choose.
@@ -55,10 +56,8 @@ impl Audience {
         };
         let encoded = BTreeSet::new();
         let mut sent = SentCodecs { passed, encoded };
-        let watching = self.viewers.values();
-        for watched in watching.filter_map(|watching| watching.streams.get(&stream)) {
-            sent.add(watched.codec);
-            watched.next.into_iter().for_each(|codec| sent.add(codec));
+        for (rendition, _) in self.subscribers.renditions(stream) {
+            sent.add(rendition.codec);
         }
         sent
     }
@@ -100,7 +99,7 @@ impl Audience {
         &mut self,
         newcomer: &mut Watching,
     ) -> Result<Vec<ViewerId>, NoCodecLeft> {
-        let mut left = Vec::new();
+        let mut rare = Vec::new();
         for (stream, watched) in &mut newcomer.streams {
             let sent = self.sent_codecs(*stream);
             let takes = watched.takes.iter().copied();
@@ -110,8 +109,8 @@ impl Audience {
             }
             let common = self.common.get(stream);
             let is_common = |codec: &u32| common.is_some_and(|common| common.contains(codec));
-            let rare = sent.encoded.iter().copied().find(|codec| !is_common(codec));
-            let (Some(codec), Some(rare)) = (takes.clone().find(is_common), rare) else {
+            let gives_way = sent.encoded.iter().copied().find(|codec| !is_common(codec));
+            let (Some(codec), Some(gives_way)) = (takes.clone().find(is_common), gives_way) else {
                 let codecs = sent.passed.into_iter().chain(sent.encoded);
                 return Err(NoCodecLeft {
                     stream: *stream,
@@ -119,24 +118,30 @@ impl Audience {
                 });
             };
             watched.codec = codec;
-            left.extend(self.give_way(*stream, rare, codec));
+            rare.push((*stream, gives_way, codec));
         }
-        Ok(left)
+        let left = rare.into_iter();
+        let left = left.flat_map(|(stream, rare, codec)| self.give_way(stream, rare, codec));
+        Ok(left.collect())
     }
 
-    /// Gives those who watch a stream in a codec another that they take, of those that are sent. Returns who takes none,
+    /// Lets those who watch a stream in a codec have another that they take, of those that are sent. Returns who takes none,
     /// and has left.
     fn give_way(&mut self, stream: StreamId, rare: u32, newcomer: u32) -> Vec<ViewerId> {
         let mut sent = self.sent_codecs_without(stream, &[rare]);
         sent.add(newcomer);
         let mut left = Vec::new();
-        for (viewer, watching) in &mut self.viewers {
-            if let Some(watched) = watching.streams.get_mut(&stream)
-                && (watched.codec == rare || watched.next == Some(rare))
-                && !watched.withdraw(&[rare], &mut sent)
-            {
-                left.push(*viewer);
+        for viewer in self.viewers_of_stream(stream) {
+            let Some(watched) = self.watched(viewer, stream) else {
+                continue;
+            };
+            if watched.codec != rare && watched.next != Some(rare) {
+                continue;
             }
+            if !watched.withdraw(&[rare], &mut sent) {
+                left.push(viewer);
+            }
+            self.mark(viewer);
         }
         for viewer in &left {
             self.forget(*viewer);

@@ -1,21 +1,22 @@
 //! At what rates renditions run, by what viewers can take, and what is reported to their sessions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::{Action, Audience, StreamRate, Watched, Watching, rendition};
+use super::viewer::{Watched, Watching, rendition};
+use super::{Action, Audience};
 use crate::demand::{self, Bitrate, RenditionId, StreamId, Viewer};
 use crate::vote;
 
 /// Rates are decided this often at most, however often viewers report. A fall waits for no longer.
 pub const RATE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// An encoder is given a new rate if it differs by more than this, in percent: each change costs it some
+/// An encoder is assigned a new rate if it differs by more than this, in percent: each change costs it some
 /// of its rate control's memory.
 const WORTHWHILE_PERCENT: u64 = 3;
 
-/// A viewer's path is tried for this much more than is sent, in percent, so that the rate can rise.
-const WISH_PERCENT: u64 = 150;
+/// A viewer's path is probed for this much more than is sent, in percent, so that the rate can rise.
+const PROBE_PERCENT: u64 = 150;
 
 /// When rates were decided, and what changed since.
 #[derive(Debug, Default)]
@@ -30,6 +31,11 @@ pub(super) struct RateDecisions {
 }
 
 impl RateDecisions {
+    /// What viewers of these streams can take changed.
+    pub(super) fn mark(&mut self, streams: impl IntoIterator<Item = StreamId>) {
+        self.changed.extend(streams);
+    }
+
     /// Nobody watches any more.
     pub(super) fn forget_changes(&mut self) {
         self.changed.clear();
@@ -50,16 +56,6 @@ impl RateDecisions {
 }
 
 impl Audience {
-    /// What viewers of these streams can take changed.
-    pub(super) fn handle_rates_changed(
-        &mut self,
-        streams: impl IntoIterator<Item = StreamId>,
-        now: Instant,
-    ) {
-        self.decisions.changed.extend(streams);
-        self.decide_rates_if_due(now);
-    }
-
     pub(super) fn decide_rates_if_due(&mut self, now: Instant) {
         let decisions = &mut self.decisions;
         let is_allowed = decisions
@@ -74,45 +70,49 @@ impl Audience {
         {
             decisions.count += 1;
         }
-        let changed = std::mem::take(&mut decisions.changed);
-        self.decide_rates(vote_changes, &changed, now);
+        let mut changed = std::mem::take(&mut decisions.changed);
+        if vote_changes {
+            changed.extend(self.streams.keys());
+        }
+        self.decide_rates(&changed, vote_changes, now);
     }
 
-    /// Decides the rates of renditions that run, of these streams or of all.
-    fn decide_rates(&mut self, all: bool, streams: &BTreeSet<StreamId>, now: Instant) {
-        let mut takers = self.takers();
-        takers.retain(|taker| all || streams.contains(&taker.stream));
-        let vote_changes_at = self.update_votes(&mut takers, now);
+    /// Decides the rates of the renditions of these streams that run.
+    fn decide_rates(&mut self, streams: &BTreeSet<StreamId>, are_all: bool, now: Instant) {
+        let of_stream = |stream: &StreamId| self.subscribers.renditions(*stream);
+        let renditions = streams.iter().flat_map(of_stream);
+        let renditions: Vec<_> = renditions.map(|(rendition, _)| rendition).collect();
         // What is not looked at now stays as it was.
-        let before = self.decisions.vote_changes_at.filter(|_| !all);
-        self.decisions.vote_changes_at = [before, vote_changes_at].into_iter().flatten().min();
-        let demand = demand::demand(&self.policy, takers);
-        for (rendition, wanted) in demand.renditions {
-            let rate = self.rate_of(rendition, wanted);
+        let mut vote_changes_at = self.decisions.vote_changes_at.filter(|_| !are_all);
+        let mut reported = BTreeSet::new();
+        for rendition in renditions {
+            let mut takers = self.takers_of(rendition);
+            let at = self.update_votes(&mut takers, now);
+            vote_changes_at = [vote_changes_at, at].into_iter().flatten().min();
+            let rate = match self.fixed_rate_of(rendition) {
+                Some(rate) => rate,
+                None if takers.is_empty() => continue,
+                None => self.common_rate(&takers),
+            };
             if let Some(running) = self.renditions.get_mut(&rendition)
                 && is_worthwhile(running.rate, rate)
             {
                 running.rate = rate;
                 self.actions.push_back(Action::SetRate { rendition, rate });
+                reported.extend(takers.iter().map(|taker| taker.id));
             }
         }
-        self.tell_rates();
+        self.decisions.vote_changes_at = vote_changes_at;
+        self.report_rates(&reported);
     }
 
-    /// Lets viewers leave the vote, and return. Returns when the next does, if nothing else changes.
+    /// Lets viewers of a rendition leave the vote, and return. Returns when the next does, if nothing else changes.
     fn update_votes(&mut self, takers: &mut [Viewer], now: Instant) -> Option<Instant> {
-        let mut votes: BTreeMap<RenditionId, Vec<Bitrate>> = BTreeMap::new();
-        for taker in &*takers {
-            let votes = votes.entry(taker.rendition()).or_default();
-            votes.extend(taker.vote(&self.policy));
-        }
-        let medians = votes.iter_mut();
-        let medians = medians.map(|(rendition, votes)| (*rendition, vote::median(votes)));
-        let medians: BTreeMap<_, _> = medians.collect();
         let policy = self.policy;
+        let votes = takers.iter().filter_map(|taker| taker.vote(&policy));
+        let median = vote::median(&mut votes.collect::<Vec<_>>());
         let mut next: Option<Instant> = None;
         for taker in takers {
-            let median = medians.get(&taker.rendition()).copied().flatten();
             let Some(watched) = self.watched(taker.id, taker.stream) else {
                 continue;
             };
@@ -131,94 +131,90 @@ impl Audience {
         next
     }
 
-    /// What each viewer can take of each stream it watches. One that is not connected votes only where nobody is: to answer
-    /// an offer costs nothing.
-    pub(super) fn takers(&self) -> Vec<Viewer> {
-        let mut takers = Vec::new();
-        let connected = self.viewers.values().filter(|watching| watching.connected);
-        let served: BTreeSet<_> = connected.flat_map(Watching::renditions).collect();
-        for (id, watching) in &self.viewers {
-            let is_adaptive = |(stream, watched): &(&StreamId, &Watched)| {
-                self.fixed_rate_of(rendition(**stream, watched.codec))
-                    .is_none()
+    /// The rate that the viewers of a rendition agree on.
+    pub(super) fn common_rate(&self, takers: &[Viewer]) -> Bitrate {
+        let votes = takers.iter().filter_map(|taker| taker.vote(&self.policy));
+        demand::rate(&self.policy, &mut votes.collect::<Vec<_>>())
+    }
+
+    /// What each viewer of a rendition can take of it. One that is not connected votes only where nobody is: to answer an
+    /// offer costs nothing.
+    pub(super) fn takers_of(&self, of: RenditionId) -> Vec<Viewer> {
+        let Some(subscribers) = self.subscribers.of(of) else {
+            return Vec::new();
+        };
+        let mut takers = Vec::with_capacity(subscribers.count());
+        for id in self.subscribers.assigned(of) {
+            let Some(watching) = self.viewers.get(&id) else {
+                continue;
             };
-            let adaptive = watching.streams.iter().filter(is_adaptive).count() as u64;
-            let fixed = self.fixed_rate(watching);
-            let estimate = watching.estimate.or(self.start_bitrate);
-            let usable = estimate.map(|estimate| demand::usable(estimate, fixed, 0));
-            for (stream, watched) in &watching.streams {
-                takers.push(Viewer {
-                    id: *id,
-                    stream: *stream,
-                    codec: watched.codec,
-                    // Streams of one viewer share its path alike.
-                    usable: usable.map(|usable| usable / adaptive.max(1)),
-                    votes: watched.voter.votes()
-                        && (watching.connected
-                            || !served.contains(&rendition(*stream, watched.codec))),
-                });
-            }
+            let Some(watched) = watching.streams.get(&of.stream) else {
+                continue;
+            };
+            takers.push(Viewer {
+                id,
+                stream: of.stream,
+                codec: of.codec,
+                usable: self.available(watching),
+                votes: watched.voter.votes()
+                    && (watching.connected || !subscribers.has_connected()),
+            });
         }
         takers
     }
 
-    pub(super) fn rate_of(&self, rendition: RenditionId, wanted: Bitrate) -> Bitrate {
-        self.fixed_rate_of(rendition).unwrap_or(wanted)
-    }
-
-    /// None if it follows what viewers can take.
-    fn fixed_rate_of(&self, rendition: RenditionId) -> Option<Bitrate> {
-        match self.streams.get(&rendition.stream)? {
-            StreamRate::Fixed(rate) => Some(*rate),
-            StreamRate::Passed { codec, rate } if *codec == rendition.codec => Some(*rate),
-            StreamRate::Passed { .. } | StreamRate::Adaptive => None,
-        }
-    }
-
-    fn fixed_rate(&self, watching: &Watching) -> Bitrate {
-        let rates = watching
-            .streams
-            .iter()
-            .filter_map(|(stream, watched)| self.fixed_rate_of(rendition(*stream, watched.codec)));
-        rates.sum()
-    }
-
-    /// Lets each session know what it is sent, and how far to try its path.
-    pub(super) fn tell_rates(&mut self) {
-        let mut reported = Vec::new();
-        for (viewer, watching) in &self.viewers {
-            let (mut current, mut desired) = (0, 0);
-            for rendition in watching
-                .streams
-                .values()
-                .filter_map(|watched| watched.given)
-            {
-                let running = self.renditions.get(&rendition);
-                let rate = running.map_or(0, |running| running.rate);
-                current += rate;
-                desired += match self.fixed_rate_of(rendition) {
-                    None => {
-                        // An estimate must exceed the rate by what is left unused.
-                        let wish = rate * WISH_PERCENT / 100;
-                        wish.min(self.policy.max_bitrate * 10 / 9).max(rate)
-                    }
-                    Some(_) => rate,
-                };
-            }
-            if watching.reported != Some((current, desired)) {
-                reported.push((*viewer, current, desired));
+    /// What a viewer can take of each of its streams whose rate is not fixed: they share its path in equal parts.
+    fn available(&self, watching: &Watching) -> Option<Bitrate> {
+        let estimate = watching.estimate.or(self.start_bitrate)?;
+        let (mut fixed, mut adaptive) = (0, 0);
+        for (stream, watched) in &watching.streams {
+            match self.fixed_rate_of(rendition(*stream, watched.codec)) {
+                Some(rate) => fixed += rate,
+                None => adaptive += 1,
             }
         }
-        for (viewer, current, desired) in reported {
-            if let Some(watching) = self.viewers.get_mut(&viewer) {
-                watching.reported = Some((current, desired));
+        Some(demand::usable(estimate, fixed, 0) / adaptive.max(1))
+    }
+
+    /// Lets each of these sessions know what it is sent, and how far to probe its path.
+    pub(super) fn report_rates(&mut self, viewers: &BTreeSet<crate::demand::ViewerId>) {
+        for viewer in viewers {
+            let Some(watching) = self.viewers.get(viewer) else {
+                continue;
+            };
+            let rates = self.rates_for(watching);
+            let Some(watching) = self.viewers.get_mut(viewer) else {
+                continue;
+            };
+            if watching.reported.replace(rates) != Some(rates) {
+                let (current, desired) = rates;
+                self.actions.push_back(Action::SetRates {
+                    viewer: *viewer,
+                    current,
+                    desired,
+                });
             }
-            self.actions.push_back(Action::SetRates {
-                viewer,
-                current,
-                desired,
-            });
         }
+    }
+
+    /// What a viewer is sent, and how far its path is to be probed.
+    pub(super) fn rates_for(&self, watching: &Watching) -> (Bitrate, Bitrate) {
+        let (mut current, mut desired) = (0, 0);
+        let assigned = |watched: &Watched| watched.assigned;
+        for rendition in watching.streams.values().filter_map(assigned) {
+            let running = self.renditions.get(&rendition);
+            let rate = running.map_or(0, |running| running.rate);
+            current += rate;
+            desired += match self.fixed_rate_of(rendition) {
+                None => {
+                    // An estimate must exceed the rate by what is left unused.
+                    let target = rate * PROBE_PERCENT / 100;
+                    target.min(self.policy.max_bitrate * 10 / 9).max(rate)
+                }
+                Some(_) => rate,
+            };
+        }
+        (current, desired)
     }
 }
 

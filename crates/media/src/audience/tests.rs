@@ -1,8 +1,10 @@
 //! What an audience has encoders and sessions do.
 
+mod index;
 mod limits;
 
 use super::*;
+use crate::demand;
 use crate::key_frames::MIN_INTERVAL;
 use Handover::{AskForKeyFrame, AwaitKeyFrame};
 
@@ -33,7 +35,7 @@ fn join_as(
     taken: &[(StreamId, Vec<u32>)],
     now: Instant,
 ) {
-    let joined = audience.joined(ViewerId(viewer), PeerKey(peer), taken, now);
+    let joined = audience.handle_joined(ViewerId(viewer), PeerKey(peer), taken, now);
     assert_eq!(joined, Ok(Vec::new()));
 }
 
@@ -76,7 +78,7 @@ fn one_encoder_serves_all_viewers_of_a_codec() {
     );
     let given = all
         .iter()
-        .filter(|action| matches!(action, Action::Give { .. }));
+        .filter(|action| matches!(action, Action::Assign { .. }));
     assert_eq!(given.count(), 200);
 }
 
@@ -89,7 +91,7 @@ fn video_gets_what_audio_leaves_of_the_start_rate_and_then_of_the_estimate() {
     assert!(starts(&first).contains(&(rendition(VIDEO, VP8), expected)));
     assert!(starts(&first).contains(&(rendition(AUDIO, OPUS), 64_000)));
     let now = now + RATE_INTERVAL;
-    audience.estimate(ViewerId(1), 1_000_000, now);
+    audience.handle_estimate(ViewerId(1), 1_000_000, now);
     let rate = demand::usable(1_000_000, 64_000, 0);
     let changed = Action::SetRate {
         rendition: rendition(VIDEO, VP8),
@@ -97,7 +99,7 @@ fn video_gets_what_audio_leaves_of_the_start_rate_and_then_of_the_estimate() {
     };
     assert!(actions(&mut audience).contains(&changed));
     assert_eq!(audience.rate(rendition(AUDIO, OPUS)), Some(64_000));
-    audience.estimate(ViewerId(1), 1_010_000, now + RATE_INTERVAL);
+    audience.handle_estimate(ViewerId(1), 1_010_000, now + RATE_INTERVAL);
     let small = actions(&mut audience);
     assert!(
         !small
@@ -126,17 +128,17 @@ fn the_path_is_tried_for_more_than_is_sent_so_that_the_rate_can_rise() {
 fn nobody_watches_and_after_a_while_nothing_runs() {
     let (mut audience, now) = (audience(), Instant::now());
     join(&mut audience, 1, &[(VIDEO, VP8)], now);
-    audience.left(ViewerId(1), now);
+    audience.handle_left(ViewerId(1), now);
     actions(&mut audience);
-    assert_eq!(audience.deadline(), Some(now + LINGER));
-    audience.wake(now + LINGER - MS);
+    assert_eq!(audience.poll_timeout(), Some(now + LINGER));
+    audience.handle_timeout(now + LINGER - MS);
     assert_eq!(actions(&mut audience), []);
-    audience.wake(now + LINGER);
+    audience.handle_timeout(now + LINGER);
     assert_eq!(
         actions(&mut audience),
         [Action::Stop(rendition(VIDEO, VP8))]
     );
-    assert_eq!(audience.deadline(), None);
+    assert_eq!(audience.poll_timeout(), None);
     assert_eq!(audience.running(), []);
 }
 
@@ -144,10 +146,10 @@ fn nobody_watches_and_after_a_while_nothing_runs() {
 fn who_comes_back_finds_the_encoder_running() {
     let (mut audience, now) = (audience(), Instant::now());
     join(&mut audience, 1, &[(VIDEO, VP8)], now);
-    audience.left(ViewerId(1), now);
+    audience.handle_left(ViewerId(1), now);
     join(&mut audience, 2, &[(VIDEO, VP8)], now + LINGER / 2);
     assert_eq!(starts(&actions(&mut audience)).len(), 1, "the first one's");
-    audience.wake(now + LINGER * 2);
+    audience.handle_timeout(now + LINGER * 2);
     assert_eq!(actions(&mut audience), []);
     assert_eq!(audience.running(), [(VIDEO, VP8)]);
 }
@@ -156,18 +158,18 @@ fn who_comes_back_finds_the_encoder_running() {
 fn the_first_key_frame_of_an_encoder_does_not_delay_that_of_the_first_viewer() {
     let (mut audience, now) = (audience(), Instant::now());
     join(&mut audience, 1, &[(VIDEO, VP8)], now);
-    audience.key_frame_made(rendition(VIDEO, VP8), now + 30 * MS);
+    audience.handle_key_frame(rendition(VIDEO, VP8), now + 30 * MS);
     actions(&mut audience);
-    audience.connected(ViewerId(1), now);
-    audience.key_frame_wanted(ViewerId(1), VIDEO, now + 100 * MS);
+    audience.handle_connected(ViewerId(1), now);
+    audience.handle_key_frame_request(ViewerId(1), VIDEO, now + 100 * MS);
     let made = Action::MakeKeyFrame(rendition(VIDEO, VP8));
     assert_eq!(actions(&mut audience), std::slice::from_ref(&made));
-    audience.key_frame_made(rendition(VIDEO, VP8), now + 110 * MS);
-    audience.key_frame_wanted(ViewerId(1), VIDEO, now + 200 * MS);
+    audience.handle_key_frame(rendition(VIDEO, VP8), now + 110 * MS);
+    audience.handle_key_frame_request(ViewerId(1), VIDEO, now + 200 * MS);
     assert_eq!(actions(&mut audience), [], "too soon");
-    audience.wake(now + 200 * MS);
-    assert_eq!(audience.deadline(), Some(now + 110 * MS + MIN_INTERVAL));
-    audience.wake(now + 110 * MS + MIN_INTERVAL);
+    audience.handle_timeout(now + 200 * MS);
+    assert_eq!(audience.poll_timeout(), Some(now + 110 * MS + MIN_INTERVAL));
+    audience.handle_timeout(now + 110 * MS + MIN_INTERVAL);
     assert_eq!(actions(&mut audience), [made]);
 }
 
@@ -178,7 +180,7 @@ fn a_rendition_that_failed_takes_its_viewers_along_and_starts_for_the_next() {
     join(&mut audience, 2, &[(VIDEO, VP8)], now);
     join(&mut audience, 3, &[(VIDEO, H264)], now);
     actions(&mut audience);
-    let gone = audience.rendition_failed(rendition(VIDEO, VP8), now);
+    let gone = audience.handle_rendition_failed(rendition(VIDEO, VP8), now);
     assert_eq!(gone, [ViewerId(1), ViewerId(2)]);
     assert_eq!(
         actions(&mut audience),
@@ -205,19 +207,19 @@ fn a_viewer_that_asks_all_day_costs_the_others_six_key_frames_a_minute() {
     let (mut audience, now) = (audience(), Instant::now());
     for viewer in 1..=3 {
         join(&mut audience, viewer, &[(VIDEO, VP8)], now);
-        audience.connected(ViewerId(viewer), now);
+        audience.handle_connected(ViewerId(viewer), now);
     }
     actions(&mut audience);
     let minute = |audience: &mut Audience, from: u32| {
         let (mut made, mut refused) = (0, 0);
         for number in from * 300..(from + 1) * 300 {
             let now = now + 200 * MS * number;
-            let requested = audience.key_frame_wanted(ViewerId(1), VIDEO, now);
+            let requested = audience.handle_key_frame_request(ViewerId(1), VIDEO, now);
             refused += u32::from(requested == Requested::TooOften);
-            audience.wake(now);
+            audience.handle_timeout(now);
             for action in actions(audience) {
                 assert_eq!(action, Action::MakeKeyFrame(rendition(VIDEO, VP8)));
-                audience.key_frame_made(rendition(VIDEO, VP8), now);
+                audience.handle_key_frame(rendition(VIDEO, VP8), now);
                 made += 1;
             }
         }
@@ -228,9 +230,9 @@ fn a_viewer_that_asks_all_day_costs_the_others_six_key_frames_a_minute() {
     assert_eq!(minute(&mut audience, 1), 6);
     // Who asks once is served meanwhile.
     let now = now + 600 * 200 * MS;
-    let requested = audience.key_frame_wanted(ViewerId(2), VIDEO, now);
+    let requested = audience.handle_key_frame_request(ViewerId(2), VIDEO, now);
     assert_eq!(requested, Requested::Accepted);
-    audience.wake(now + MIN_INTERVAL);
+    audience.handle_timeout(now + MIN_INTERVAL);
     assert_eq!(actions(&mut audience).len(), 1);
 }
 
@@ -240,7 +242,7 @@ fn a_viewer_that_is_alone_may_ask_all_day() {
     join(&mut audience, 1, &[(VIDEO, VP8)], now);
     for number in 0..100 {
         let now = now + MIN_INTERVAL * number;
-        let requested = audience.key_frame_wanted(ViewerId(1), VIDEO, now);
+        let requested = audience.handle_key_frame_request(ViewerId(1), VIDEO, now);
         assert_eq!(requested, Requested::Accepted);
     }
 }
@@ -256,14 +258,14 @@ fn audience_of_h264() -> Audience {
 /// Joins, connects and asks for the first key frame.
 fn join_h264(audience: &mut Audience, viewer: u64, takes: &[u32], now: Instant) -> Vec<Action> {
     join_as(audience, viewer, viewer, &[(VIDEO, takes.to_vec())], now);
-    audience.connected(ViewerId(viewer), now);
-    audience.key_frame_wanted(ViewerId(viewer), VIDEO, now);
+    audience.handle_connected(ViewerId(viewer), now);
+    audience.handle_key_frame_request(ViewerId(viewer), VIDEO, now);
     actions(audience)
 }
 
 fn given(actions: &[Action]) -> Vec<(u64, u32, Handover)> {
     let given = |action: &Action| match action {
-        Action::Give {
+        Action::Assign {
             viewer,
             rendition,
             handover,
@@ -276,43 +278,43 @@ fn given(actions: &[Action]) -> Vec<(u64, u32, Handover)> {
 #[test]
 fn viewer_of_a_source_with_frequent_key_frames_waits_for_the_next() {
     let (mut audience, now) = (audience_of_h264(), Instant::now());
-    audience.source_key_frame(VIDEO, now);
-    audience.source_key_frame(VIDEO, now + PATIENCE);
+    audience.handle_source_key_frame(VIDEO, now);
+    audience.handle_source_key_frame(VIDEO, now + PATIENCE);
     let now = now + PATIENCE + 500 * MS;
     let done = join_h264(&mut audience, 1, &[H264, VP8], now);
     assert_eq!(given(&done), [(1, H264, AskForKeyFrame)]);
-    audience.wake(now + PATIENCE - MS);
-    audience.source_key_frame(VIDEO, now + PATIENCE - MS);
-    audience.wake(now + PATIENCE);
+    audience.handle_timeout(now + PATIENCE - MS);
+    audience.handle_source_key_frame(VIDEO, now + PATIENCE - MS);
+    audience.handle_timeout(now + PATIENCE);
     assert_eq!(given(&actions(&mut audience)), []);
 }
 
 #[test]
 fn viewer_that_waits_in_vain_gets_another_codec_until_the_next_key_frame() {
     let (mut audience, now) = (audience_of_h264(), Instant::now());
-    audience.source_key_frame(VIDEO, now);
+    audience.handle_source_key_frame(VIDEO, now);
     let mut now = now + 10 * PATIENCE;
     let done = join_h264(&mut audience, 1, &[H264, VP8], now);
     assert!(done.contains(&Action::MakeKeyFrame(rendition(VIDEO, H264))));
     now += ANSWER_TIME;
-    audience.wake(now - MS);
-    assert_eq!(audience.deadline(), Some(now));
-    audience.wake(now);
+    audience.handle_timeout(now - MS);
+    assert_eq!(audience.poll_timeout(), Some(now));
+    audience.handle_timeout(now);
     let done = actions(&mut audience);
     assert_eq!(given(&done), [(1, VP8, AskForKeyFrame)]);
     assert!(
         starts(&done)[0].1 < POLICY.max_bitrate,
         "it follows the viewer's path"
     );
-    audience.switched(ViewerId(1), rendition(VIDEO, VP8), now);
+    audience.handle_switched(ViewerId(1), rendition(VIDEO, VP8), now);
     assert_eq!(given(&actions(&mut audience)), [(1, H264, AwaitKeyFrame)]);
     // As long as that takes, both run.
     now += 10 * LINGER;
-    audience.wake(now);
+    audience.handle_timeout(now);
     assert_eq!(actions(&mut audience), []);
-    audience.source_key_frame(VIDEO, now);
-    audience.switched(ViewerId(1), rendition(VIDEO, H264), now);
-    audience.wake(now + LINGER);
+    audience.handle_source_key_frame(VIDEO, now);
+    audience.handle_switched(ViewerId(1), rendition(VIDEO, H264), now);
+    audience.handle_timeout(now + LINGER);
     assert!(actions(&mut audience).contains(&Action::Stop(rendition(VIDEO, VP8))));
     assert_eq!(audience.running(), [(VIDEO, H264)]);
 }
@@ -320,10 +322,10 @@ fn viewer_that_waits_in_vain_gets_another_codec_until_the_next_key_frame() {
 #[test]
 fn viewers_of_a_source_that_does_not_answer_are_helped_at_once() {
     let (mut audience, now) = (audience_of_h264(), Instant::now());
-    audience.source_key_frame(VIDEO, now);
+    audience.handle_source_key_frame(VIDEO, now);
     let now = now + 10 * PATIENCE;
     join_h264(&mut audience, 1, &[H264, VP8], now);
-    audience.wake(now + ANSWER_TIME);
+    audience.handle_timeout(now + ANSWER_TIME);
     actions(&mut audience);
     let done = join_h264(&mut audience, 2, &[H264, VP8], now + PATIENCE);
     assert!(given(&done).contains(&(2, VP8, AskForKeyFrame)), "{done:?}");
@@ -333,9 +335,9 @@ fn viewers_of_a_source_that_does_not_answer_are_helped_at_once() {
 fn key_frame_that_comes_before_the_other_codec_makes_that_unneeded() {
     let (mut audience, now) = (audience_of_h264(), Instant::now());
     join_h264(&mut audience, 1, &[H264, VP8], now);
-    audience.wake(now + ANSWER_TIME);
+    audience.handle_timeout(now + ANSWER_TIME);
     assert_eq!(given(&actions(&mut audience)), [(1, VP8, AskForKeyFrame)]);
-    audience.source_key_frame(VIDEO, now + ANSWER_TIME + MS);
+    audience.handle_source_key_frame(VIDEO, now + ANSWER_TIME + MS);
     assert_eq!(given(&actions(&mut audience)), [(1, H264, AskForKeyFrame)]);
 }
 
@@ -343,7 +345,7 @@ fn key_frame_that_comes_before_the_other_codec_makes_that_unneeded() {
 fn viewer_without_another_codec_waits_for_the_source() {
     let (mut audience, now) = (audience_of_h264(), Instant::now());
     join_h264(&mut audience, 1, &[H264], now);
-    audience.wake(now + 100 * PATIENCE);
+    audience.handle_timeout(now + 100 * PATIENCE);
     assert_eq!(given(&actions(&mut audience)), []);
 }
 
@@ -355,8 +357,8 @@ fn codec_that_is_withdrawn_is_replaced_for_those_who_take_another() {
     assert_eq!(audience.withdraw(VIDEO, &[H264], now), [ViewerId(2)]);
     assert_eq!(given(&actions(&mut audience)), [(1, VP8, AskForKeyFrame)]);
     // Nothing brings it back.
-    audience.source_key_frame(VIDEO, now + MS);
-    audience.switched(ViewerId(1), rendition(VIDEO, VP8), now + MS);
+    audience.handle_source_key_frame(VIDEO, now + MS);
+    audience.handle_switched(ViewerId(1), rendition(VIDEO, VP8), now + MS);
     assert_eq!(given(&actions(&mut audience)), []);
 }
 
@@ -369,7 +371,7 @@ fn viewer_whose_codec_is_withdrawn_gets_it_by_another_number_and_goes_back() {
     };
     let (mut audience, now) = (audience_of_h264(), Instant::now());
     join_h264(&mut audience, 1, &[H264], now);
-    audience.switched(ViewerId(1), rendition(VIDEO, H264), now);
+    audience.handle_switched(ViewerId(1), rendition(VIDEO, H264), now);
     actions(&mut audience);
     // The camera comes back with another codec.
     audience.set_stream(VIDEO, passed(3));
@@ -377,15 +379,15 @@ fn viewer_whose_codec_is_withdrawn_gets_it_by_another_number_and_goes_back() {
     assert_eq!(audience.withdraw(VIDEO, &[H264], now), []);
     let done = actions(&mut audience);
     assert_eq!(given(&done), [(1, TRANSCODED_H264, AskForKeyFrame)]);
-    audience.switched(ViewerId(1), rendition(VIDEO, TRANSCODED_H264), now);
+    audience.handle_switched(ViewerId(1), rendition(VIDEO, TRANSCODED_H264), now);
     assert_eq!(given(&actions(&mut audience)), []);
     // And again with the first, while what is transcoded can still be had: it is seen until the next key frame.
     audience.set_stream(VIDEO, passed(H264));
     audience.restore(ViewerId(1), VIDEO, &[H264, TRANSCODED_H264], now);
     audience.withdraw(VIDEO, &[3], now);
     assert_eq!(given(&actions(&mut audience)), [(1, H264, AwaitKeyFrame)]);
-    audience.switched(ViewerId(1), rendition(VIDEO, H264), now);
-    assert_eq!(audience.given(ViewerId(1)), [rendition(VIDEO, H264)]);
+    audience.handle_switched(ViewerId(1), rendition(VIDEO, H264), now);
+    assert_eq!(audience.assigned(ViewerId(1)), [rendition(VIDEO, H264)]);
 }
 
 #[test]
@@ -393,7 +395,7 @@ fn viewers_of_a_rendition_that_failed_get_another_codec_if_they_take_one() {
     let (mut audience, now) = (audience_of_h264(), Instant::now());
     join_h264(&mut audience, 1, &[VP8, H264], now);
     join_h264(&mut audience, 2, &[VP8], now);
-    let left = audience.rendition_failed(rendition(VIDEO, VP8), now);
+    let left = audience.handle_rendition_failed(rendition(VIDEO, VP8), now);
     assert_eq!(left, [ViewerId(2)]);
     assert_eq!(given(&actions(&mut audience)), [(1, H264, AskForKeyFrame)]);
 }
@@ -402,8 +404,8 @@ fn viewers_of_a_rendition_that_failed_get_another_codec_if_they_take_one() {
 fn viewer_that_went_on_to_what_was_withdrawn_is_brought_back() {
     let (mut audience, now) = (audience_of_h264(), Instant::now());
     join_h264(&mut audience, 1, &[H264, VP8], now);
-    audience.wake(now + ANSWER_TIME);
-    audience.switched(ViewerId(1), rendition(VIDEO, VP8), now);
+    audience.handle_timeout(now + ANSWER_TIME);
+    audience.handle_switched(ViewerId(1), rendition(VIDEO, VP8), now);
     assert_eq!(
         given(&actions(&mut audience)).last(),
         Some(&(1, H264, AwaitKeyFrame))
@@ -411,7 +413,7 @@ fn viewer_that_went_on_to_what_was_withdrawn_is_brought_back() {
     audience.withdraw(VIDEO, &[H264], now);
     // Its session forgets what it awaits; if that was too late, it is assigned again.
     assert_eq!(given(&actions(&mut audience)), [(1, VP8, AskForKeyFrame)]);
-    audience.switched(ViewerId(1), rendition(VIDEO, H264), now);
+    audience.handle_switched(ViewerId(1), rendition(VIDEO, H264), now);
     assert_eq!(given(&actions(&mut audience)), [(1, VP8, AskForKeyFrame)]);
 }
 
@@ -419,11 +421,11 @@ fn viewer_that_went_on_to_what_was_withdrawn_is_brought_back() {
 fn viewer_that_changed_before_it_was_called_back_is_known_to_have() {
     let (mut audience, now) = (audience_of_h264(), Instant::now());
     join_h264(&mut audience, 1, &[H264, VP8], now);
-    audience.wake(now + ANSWER_TIME);
+    audience.handle_timeout(now + ANSWER_TIME);
     actions(&mut audience);
     // The session has switched already when the source's key frame is noticed here.
-    audience.source_key_frame(VIDEO, now + ANSWER_TIME);
-    audience.switched(ViewerId(1), rendition(VIDEO, VP8), now + ANSWER_TIME);
+    audience.handle_source_key_frame(VIDEO, now + ANSWER_TIME);
+    audience.handle_switched(ViewerId(1), rendition(VIDEO, VP8), now + ANSWER_TIME);
     let done = given(&actions(&mut audience));
     assert!(
         !done.is_empty() && done.iter().all(|(_, codec, _)| *codec == H264),

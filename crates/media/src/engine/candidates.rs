@@ -21,7 +21,7 @@ struct InterfaceAddress<'a> {
 }
 
 /// The addresses that are offered, asked of the system now and then.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct HostAddresses {
     configured: Vec<IpAddr>,
     kept: Option<(Instant, Vec<IpAddr>)>,

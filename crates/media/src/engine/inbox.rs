@@ -37,6 +37,20 @@ pub(super) enum Command {
     StunResolved(Arc<StunServer>),
 }
 
+impl Command {
+    /// Whom it is about, if that is one viewer.
+    pub(super) fn viewer(&self) -> Option<(Arc<Shared>, ViewerId)> {
+        match self {
+            Self::Viewer {
+                publication,
+                viewer,
+                ..
+            } => Some((Arc::clone(publication), *viewer)),
+            _ => None,
+        }
+    }
+}
+
 pub(super) enum ViewerRequest {
     Add(Arc<SessionConfig>, Negotiation),
     /// It is one too many.
@@ -79,6 +93,8 @@ pub(super) struct Taken {
     pub(super) refused: Vec<(Arc<Shared>, ViewerId)>,
     pub(super) missed: BTreeSet<(PublicationKey, StreamId)>,
     pub(super) frame: Option<(PublicationKey, Arc<Frame>)>,
+    /// Whom the command is about that is being done.
+    pub(super) current: Option<(Arc<Shared>, ViewerId)>,
     /// Whether something still waits: nobody wakes the shard for that again.
     pub(super) more: bool,
     pub(super) stop: bool,
@@ -163,6 +179,7 @@ impl Inbox {
             refused: std::mem::take(&mut waiting.refused),
             missed: std::mem::take(&mut waiting.missed),
             frame,
+            current: None,
             more: !waiting.frames.is_empty(),
             stop: waiting.stop,
         }

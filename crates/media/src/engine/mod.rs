@@ -12,6 +12,8 @@
 //!   must not block, panic or wait for the engine. It returns an event for which it has no room now. Then
 //!   [`Estimate`](ViewerEvent::Estimate) and [`KeyFrameWanted`](ViewerEvent::KeyFrameWanted) are dropped,
 //!   because they come again; all others are offered again a little later, in order.
+//! * A panic in a shard, or in the closure on its thread, ends the sessions of that shard with
+//!   [`ShardFailed`](crate::session::EndReason::ShardFailed) and is counted. Another shard takes its place, on the same port.
 //! * Every viewer that was added ends with one [`Ended`](ViewerEvent::Ended), whoever ended it, unless the
 //!   publication is closed: then each is offered once.
 //!
@@ -34,6 +36,7 @@ mod socket;
 mod statistics;
 mod stun;
 mod stun_servers;
+mod supervision;
 mod thread;
 
 use std::io;

@@ -30,6 +30,8 @@ pub struct EngineStatistics {
     pub viewers: u64,
     /// Viewers that were refused because there were as many as may be.
     pub viewers_refused: u64,
+    /// Panics of shards. Each ended the sessions of a shard, which was replaced.
+    pub shards_failed: u64,
 }
 
 /// The counters of one shard. Only its thread counts, but for the frames.
@@ -44,6 +46,7 @@ pub(super) struct Counters {
     pub(super) checks_withheld: AtomicU64,
     pub(super) frames_missed: AtomicU64,
     pub(super) viewers_refused: AtomicU64,
+    pub(super) shards_failed: AtomicU64,
 }
 
 impl Counters {
@@ -55,6 +58,7 @@ impl Counters {
         sum.datagrams_unknown += self.unknown.load(Ordering::Relaxed);
         sum.datagrams_over_limit += self.over_limit.load(Ordering::Relaxed);
         sum.viewers_refused += self.viewers_refused.load(Ordering::Relaxed);
+        sum.shards_failed += self.shards_failed.load(Ordering::Relaxed);
         sum.checks_withheld += self.checks_withheld.load(Ordering::Relaxed);
         sum.frames_missed += self.frames_missed.load(Ordering::Relaxed);
     }

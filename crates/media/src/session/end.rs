@@ -56,6 +56,9 @@ pub enum EndReason {
     /// The WebRTC library panicked.
     #[error("the session failed inside")]
     Panicked,
+    /// The thread that served the session panicked, and was replaced.
+    #[error("internal error: a thread of the sender failed; call again")]
+    ShardFailed,
 }
 
 impl From<&RtcError> for EndReason {

@@ -73,7 +73,7 @@ use rate::Rate;
 use reachability::Reachability;
 pub use statistics::{SessionStatistics, StreamStatistics};
 pub use timing::{MAX_PLAYOUT_DELAY, PlayoutDelay};
-use track::Track;
+use track::{Pushed, Track};
 
 use crate::demand::{Bitrate, Handover, RenditionId, StreamId};
 use crate::frame::Frame;
@@ -275,12 +275,12 @@ impl Session {
         }
     }
 
-    /// Sends a frame in its turn, if the viewer gets its rendition; else it is passed over. Every frame
-    /// of sound counts as a key frame. Frames that the viewer's path cannot take in time are dropped, up
+    /// Sends a frame in its turn, if the viewer gets its rendition; else it is passed over, and false is returned: then nothing
+    /// was done. Every audio frame counts as a key frame. Frames that the viewer's path cannot take in time are dropped, up
     /// to the next key frame, which is then asked for.
-    pub fn send_frame(&mut self, frame: &Arc<Frame>, now: Instant) {
+    pub fn send_frame(&mut self, frame: &Arc<Frame>, now: Instant) -> bool {
         if self.state != State::Connected {
-            return;
+            return false;
         }
         let stream = frame.rendition.stream;
         let track = self
@@ -288,18 +288,33 @@ impl Session {
             .iter_mut()
             .find(|track| track.stream() == stream);
         let Some(track) = track else {
-            return;
+            return false;
         };
         let before = track.given();
-        let wants_key_frame = track.push(frame, now);
+        let pushed = track.push(frame, now);
         let given = track.given().filter(|given| before != Some(*given));
         self.events.extend(given.map(SessionEvent::Switched));
+        if pushed == Pushed::PassedOver {
+            return false;
+        }
         // Nobody needs a key frame for a viewer that nothing arrives at.
-        if wants_key_frame && !self.feedback.is_paused(now) {
+        if pushed == Pushed::KeyFrameNeeded && !self.feedback.is_paused(now) {
             self.want_key_frame(stream);
         }
         self.operate(now, |_| Ok(()));
         self.look_at_waiting_frames();
+        true
+    }
+
+    /// The renditions whose frames the session takes: what the viewer is sent, and what it switches to.
+    pub fn subscriptions(&self) -> impl Iterator<Item = RenditionId> {
+        self.tracks.iter().flat_map(Track::subscriptions)
+    }
+
+    /// A number that changes with [`subscriptions`](Self::subscriptions).
+    pub fn subscriptions_revision(&self) -> u32 {
+        let tracks = self.tracks.iter();
+        tracks.fold(0, |sum, track| sum.wrapping_add(track.revision()))
     }
 
     /// Tells what is being sent, all streams together, and what would be if the path allowed: the path is

@@ -44,6 +44,8 @@ pub(super) struct Track {
     given: Option<RenditionId>,
     /// What it gets from the next key frame of that on.
     next: Option<(RenditionId, Handover)>,
+    /// Changes with `given` and `next`.
+    revision: u32,
     queue: FrameQueue,
     /// The frame that is on its way, and the packets of it that are not.
     sending: Option<Sending>,
@@ -64,6 +66,19 @@ pub(super) struct Track {
     /// What is counted; the rest is filled in for who asks.
     counted: StreamStatistics,
     rate: Rate,
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// It waits.
+    Taken,
+    /// There was no room for it.
+    Dropped,
+    /// It is not sent, and a key frame is to be asked for.
+    KeyFrameNeeded,
+    /// It is of a rendition that the viewer is not sent.
+    PassedOver,
 }
 
 /// A frame on its way.
@@ -95,6 +110,7 @@ impl Track {
             colour_spaces: colour_spaces.collect(),
             given: None,
             next: None,
+            revision: 0,
             queue: FrameQueue::new(config.max_wait),
             sending: None,
             asked_at: None,
@@ -135,6 +151,17 @@ impl Track {
     /// What the viewer is sent.
     pub(super) fn given(&self) -> Option<RenditionId> {
         self.given
+    }
+
+    /// The renditions whose frames it takes: what the viewer is sent, and what it switches to.
+    pub(super) fn subscriptions(&self) -> impl Iterator<Item = RenditionId> {
+        let next = self.next.map(|(rendition, _)| rendition);
+        self.given.into_iter().chain(next)
+    }
+
+    /// A number that changes with [`subscriptions`](Self::subscriptions).
+    pub(super) fn revision(&self) -> u32 {
+        self.revision
     }
 
     /// What was counted until now.
@@ -180,6 +207,7 @@ impl Track {
         if let Some(codec) = agreement.codec() {
             self.clock = codec.clock();
         }
+        self.revision = self.revision.wrapping_add(1);
         self.given = self.agreed().map(|codec| RenditionId {
             stream: self.stream,
             codec,
@@ -212,6 +240,7 @@ impl Track {
         let Some(given) = self.given else {
             return false;
         };
+        self.revision = self.revision.wrapping_add(1);
         if rendition == given {
             self.next = None;
             return false;
@@ -237,28 +266,36 @@ impl Track {
         true
     }
 
-    /// Lets a frame wait if the viewer gets its rendition; true if a key frame is to be asked for.
-    pub(super) fn push(&mut self, frame: &Arc<Frame>, now: Instant) -> bool {
+    /// Lets a frame wait if the viewer gets its rendition.
+    pub(super) fn push(&mut self, frame: &Arc<Frame>, now: Instant) -> Pushed {
         match self.next {
             Some((next, handover)) if next == frame.rendition => {
                 if !frame.key {
-                    return handover == Handover::AskForKeyFrame && self.may_ask(now);
+                    let asks = handover == Handover::AskForKeyFrame && self.may_ask(now);
+                    return match asks {
+                        true => Pushed::KeyFrameNeeded,
+                        false => Pushed::PassedOver,
+                    };
                 }
                 self.given = Some(next);
                 self.next = None;
+                self.revision = self.revision.wrapping_add(1);
             }
             _ => {}
         }
         if self.given != Some(frame.rendition) {
-            return false;
+            return Pushed::PassedOver;
         }
         if self.queue.push(Arc::clone(frame)) {
             if frame.key && self.next.is_none() {
                 self.asked_at = None;
             }
-            return false;
+            return Pushed::Taken;
         }
-        self.may_ask(now)
+        match self.may_ask(now) {
+            true => Pushed::KeyFrameNeeded,
+            false => Pushed::Dropped,
+        }
     }
 
     /// A key frame is asked for at once, and then only now and then until it comes.

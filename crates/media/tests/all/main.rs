@@ -22,6 +22,7 @@ mod pauses;
 mod playout_delay;
 mod renditions;
 mod session;
+mod shard_failure;
 mod statistics;
 mod viewer_headers;
 mod virtual_network;

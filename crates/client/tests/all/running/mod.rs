@@ -216,6 +216,7 @@ impl Client {
         let (send, events) = channel();
         let signaller = NativeSignaller::start(config, runtime.handle(), move |event| {
             let _ = send.send(event);
+            Ok(())
         })?;
         Ok(Self {
             signaller,

@@ -9,10 +9,10 @@ fn crowd(viewers: u64, estimate: Bitrate, now: Instant) -> Audience {
     audience.set_stream(VIDEO, StreamRate::Adaptive);
     for viewer in 0..viewers {
         join(&mut audience, viewer, &[(VIDEO, VP8)], now);
-        audience.connected(ViewerId(viewer), now);
-        audience.estimate(ViewerId(viewer), estimate, now);
+        audience.handle_connected(ViewerId(viewer), now);
+        audience.handle_estimate(ViewerId(viewer), estimate, now);
     }
-    audience.wake(now + RATE_INTERVAL);
+    audience.handle_timeout(now + RATE_INTERVAL);
     actions(&mut audience);
     audience
 }
@@ -20,11 +20,14 @@ fn crowd(viewers: u64, estimate: Bitrate, now: Instant) -> Audience {
 /// Wakes it whenever it wants to, until a time.
 fn run(audience: &mut Audience, from: Instant, until: Instant) {
     let mut now = from;
-    while let Some(deadline) = audience.deadline().filter(|deadline| *deadline <= until) {
+    while let Some(deadline) = audience
+        .poll_timeout()
+        .filter(|deadline| *deadline <= until)
+    {
         now = now.max(deadline);
-        audience.wake(now);
+        audience.handle_timeout(now);
         assert!(
-            audience.deadline() > Some(now) || audience.deadline().is_none(),
+            audience.poll_timeout() > Some(now) || audience.poll_timeout().is_none(),
             "progress"
         );
     }
@@ -45,7 +48,7 @@ fn hostile_report_among_twenty_costs_the_others_a_tenth_at_most() {
     for number in 0..3_000 {
         now += 100 * MS;
         let report = reports[number / 7 % reports.len()];
-        audience.estimate(ViewerId(3), report, now);
+        audience.handle_estimate(ViewerId(3), report, now);
         run(&mut audience, now, now);
         assert!(rate(&audience) >= before * 90 / 100, "{}", rate(&audience));
     }
@@ -62,7 +65,7 @@ fn viewers_that_answer_and_never_connect_have_no_say() {
     run(&mut audience, begin, begin + 2 * RATE_INTERVAL);
     assert_eq!(rate(&audience), before);
     // One that connects has a say until it is known to be slow.
-    audience.connected(ViewerId(100), begin + 3 * RATE_INTERVAL);
+    audience.handle_connected(ViewerId(100), begin + 3 * RATE_INTERVAL);
     assert!(rate(&audience) < before);
 }
 
@@ -72,7 +75,7 @@ fn slow_viewer_among_few_costs_half_for_a_while_and_then_nothing() {
     let mut audience = crowd(5, 8_000_000, begin);
     let before = rate(&audience);
     let fell = begin + 2 * RATE_INTERVAL;
-    audience.estimate(ViewerId(3), 500_000, fell);
+    audience.handle_estimate(ViewerId(3), 500_000, fell);
     assert!(rate(&audience).abs_diff(before / 2) < 1_000);
     run(&mut audience, fell, fell + vote::PATIENCE - MS);
     assert!(rate(&audience) < before);
@@ -80,7 +83,7 @@ fn slow_viewer_among_few_costs_half_for_a_while_and_then_nothing() {
     assert_eq!(rate(&audience), before);
     // It has a say again once it can take most of it.
     let rose = fell + 2 * vote::PATIENCE;
-    audience.estimate(ViewerId(3), 6_000_000, rose);
+    audience.handle_estimate(ViewerId(3), 6_000_000, rose);
     assert_eq!(rate(&audience), before);
     run(&mut audience, rose, rose + vote::PATIENCE);
     assert_eq!(rate(&audience), demand::usable(6_000_000, 0, 0));
@@ -91,7 +94,7 @@ fn of_two_viewers_the_slower_one_decides() {
     let begin = Instant::now();
     let mut audience = crowd(2, 8_000_000, begin);
     let now = begin + 2 * RATE_INTERVAL;
-    audience.estimate(ViewerId(1), 500_000, now);
+    audience.handle_estimate(ViewerId(1), 500_000, now);
     run(&mut audience, now, now + 10 * vote::PATIENCE);
     assert_eq!(rate(&audience), demand::usable(500_000, 0, 0));
 }
@@ -101,11 +104,11 @@ fn viewer_that_lost_its_vote_and_is_left_alone_is_followed() {
     let begin = Instant::now();
     let mut audience = crowd(3, 8_000_000, begin);
     let now = begin + 2 * RATE_INTERVAL;
-    audience.estimate(ViewerId(0), 1_000_000, now);
+    audience.handle_estimate(ViewerId(0), 1_000_000, now);
     let now = now + 2 * vote::PATIENCE;
     run(&mut audience, begin, now);
-    audience.left(ViewerId(1), now);
-    audience.left(ViewerId(2), now);
+    audience.handle_left(ViewerId(1), now);
+    audience.handle_left(ViewerId(2), now);
     run(&mut audience, now, now + RATE_INTERVAL);
     assert_eq!(rate(&audience), demand::usable(1_000_000, 0, 0));
 }
@@ -119,13 +122,16 @@ fn thousands_of_reports_are_ten_decisions_a_second() {
     let mut set = 0;
     for number in 0..60_000u64 {
         now += Duration::from_micros(100);
-        audience.estimate(
+        audience.handle_estimate(
             ViewerId(number % 400),
             3_000_000 + number * 7_919 % 1_000_000,
             now,
         );
-        if audience.deadline().is_some_and(|deadline| deadline <= now) {
-            audience.wake(now);
+        if audience
+            .poll_timeout()
+            .is_some_and(|deadline| deadline <= now)
+        {
+            audience.handle_timeout(now);
         }
         let done = actions(&mut audience);
         set += done
@@ -145,11 +151,11 @@ fn fall_is_acted_upon_within_a_tenth_of_a_second_whatever_others_report() {
     let mut now = begin + RATE_INTERVAL;
     for number in 0..1_000 {
         now += MS;
-        audience.estimate(ViewerId(0), 3_900_000 + number, now);
+        audience.handle_estimate(ViewerId(0), 3_900_000 + number, now);
     }
     let fell = now;
-    audience.estimate(ViewerId(1), 1_000_000, fell);
-    let due = audience.deadline().expect("something is to be decided");
+    audience.handle_estimate(ViewerId(1), 1_000_000, fell);
+    let due = audience.poll_timeout().expect("something is to be decided");
     assert!(due <= fell + RATE_INTERVAL);
     run(&mut audience, fell, fell + RATE_INTERVAL);
     assert_eq!(rate(&audience), demand::usable(1_000_000, 0, 0));
@@ -167,11 +173,11 @@ fn sessions_of_one_peer_cause_as_many_key_frames_as_one() {
         let mut made = 0;
         for number in 0..6_000 {
             let now = begin + 50 * MS * number;
-            audience.key_frame_wanted(ViewerId(u64::from(number) % sessions), VIDEO, now);
+            audience.handle_key_frame_request(ViewerId(u64::from(number) % sessions), VIDEO, now);
             run(&mut audience, now, now);
             for action in actions(&mut audience) {
                 if let Action::MakeKeyFrame(rendition) = action {
-                    audience.key_frame_made(rendition, now);
+                    audience.handle_key_frame(rendition, now);
                     made += 1;
                 }
             }
@@ -191,14 +197,14 @@ fn peer_that_comes_again_and_again_causes_no_more_key_frames() {
     for number in 0..300u32 {
         let (now, viewer) = (begin + Duration::from_secs(1) * number, u64::from(number));
         join_as(&mut audience, viewer, 7, &[(VIDEO, vec![VP8])], now);
-        audience.key_frame_wanted(ViewerId(viewer), VIDEO, now);
-        audience.wake(now);
+        audience.handle_key_frame_request(ViewerId(viewer), VIDEO, now);
+        audience.handle_timeout(now);
         let done = actions(&mut audience);
         made += done
             .iter()
             .filter(|action| matches!(action, Action::MakeKeyFrame(_)))
             .count();
-        audience.left(ViewerId(viewer), now);
+        audience.handle_left(ViewerId(viewer), now);
     }
     assert!((36..=40).contains(&made), "{made} in five minutes");
 }
@@ -215,7 +221,7 @@ fn try_join(
     now: Instant,
 ) -> Result<Vec<ViewerId>, Vec<u32>> {
     let taken = [(VIDEO, takes.to_vec())];
-    let joined = audience.joined(ViewerId(viewer), PeerKey(viewer), &taken, now);
+    let joined = audience.handle_joined(ViewerId(viewer), PeerKey(viewer), &taken, now);
     joined.map_err(|none| none.codecs)
 }
 
@@ -277,7 +283,7 @@ fn codec_that_nobody_watches_any_more_makes_room_at_once() {
     for (viewer, codec) in [VP8, H264, VP9, AV1, H265].into_iter().enumerate() {
         let viewer = viewer as u64;
         try_join(&mut audience, viewer, &[codec], now).expect("a codec");
-        audience.left(ViewerId(viewer), now);
+        audience.handle_left(ViewerId(viewer), now);
         assert!(audience.running().len() <= MAX_ENCODED_CODECS);
     }
 }
@@ -300,7 +306,7 @@ fn viewers_of_a_rendition_that_failed_do_not_begin_a_third_codec() {
     try_join(&mut audience, 2, &[VP8, VP9], now).expect("a codec");
     try_join(&mut audience, 3, &[VP8, AV1, H264], now).expect("a codec");
     try_join(&mut audience, 4, &[VP8, AV1], now).expect("a codec");
-    let left = audience.rendition_failed(rendition(VIDEO, VP8), now);
+    let left = audience.handle_rendition_failed(rendition(VIDEO, VP8), now);
     assert_eq!(left, [ViewerId(4)]);
     assert_eq!(audience.running().len(), MAX_ENCODED_CODECS);
 }

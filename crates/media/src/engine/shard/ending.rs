@@ -39,6 +39,41 @@ impl Shard {
         }
     }
 
+    /// The viewers of a shard that panicked. Nothing else of it is trusted.
+    pub(in crate::engine) fn into_viewers(mut self) -> Vec<Viewer> {
+        self.viewers.drain().collect()
+    }
+
+    /// Ends a viewer of a shard that panicked, in whose place this is.
+    pub(in crate::engine) fn end_viewer_of_failed(
+        &mut self,
+        mut viewer: Viewer,
+        now: Instant,
+        network: &mut impl Network,
+    ) {
+        if let Some(session) = &mut viewer.session {
+            // So that it need not wait for its silence.
+            session.close(now);
+            while let Some(transmit) = session.poll_transmit() {
+                network.send(transmit.source, transmit.destination, &transmit.contents);
+            }
+            self.end_failed(&viewer.publication, viewer.id, now);
+        } else if !viewer.events.is_empty() {
+            let key = self.viewers.insert(viewer);
+            self.tell_later(key, now);
+        }
+    }
+
+    /// Ends a viewer because the shard panicked that was to serve it.
+    pub(in crate::engine) fn end_failed(
+        &mut self,
+        publication: &Arc<Shared>,
+        viewer: ViewerId,
+        now: Instant,
+    ) {
+        self.never_began(publication, viewer, EndReason::ShardFailed, now);
+    }
+
     /// Closes everything.
     pub(in crate::engine) fn stop(&mut self, now: Instant, network: &mut impl Network) {
         while let Some((publication, _)) = self.publications.first_key_value() {
@@ -75,6 +110,7 @@ impl Shard {
             return;
         }
         let (shared, id, place) = (Arc::clone(&viewer.publication), viewer.id, viewer.place);
+        let subscriptions = std::mem::take(&mut viewer.subscriptions);
         self.demultiplexer.remove(key, &viewer.leads);
         self.deadlines.remove(key);
         if let Some(server) = &shared.stun_server {
@@ -82,6 +118,7 @@ impl Shard {
         }
         if let Some(publication) = self.publications.get_mut(&shared.key) {
             publication.by_id.remove(&id);
+            publication.subscriptions.replace(key, &subscriptions, &[]);
             if place < publication.order.len() {
                 publication.order.swap_remove(place);
             }

@@ -5,6 +5,7 @@
 
 mod ending;
 mod receiving;
+mod subscriptions;
 mod viewer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,7 @@ use super::{Negotiation, StatisticsReply};
 use crate::demand::{StreamId, ViewerId};
 use crate::frame::Frame;
 use crate::session::{EndReason, Session, SessionConfig};
+use subscriptions::Subscriptions;
 use viewer::Viewer;
 
 /// Viewers that are sent a frame before datagrams are read again: their reports fill the socket meanwhile.
@@ -58,10 +60,10 @@ pub(super) struct Shard {
 struct Publication {
     shared: Arc<Shared>,
     by_id: BTreeMap<ViewerId, usize>,
-    /// The viewers in the order in which frames are sent.
+    /// All viewers that have a session.
     order: Vec<usize>,
-    /// Where the last frame began.
-    first: usize,
+    /// Those that a frame is for.
+    subscriptions: Subscriptions,
     /// Viewers whose events found no room.
     unheard: BTreeSet<usize>,
 }
@@ -137,27 +139,24 @@ impl Shard {
     /// Tells the viewers of a stream that frames were dropped before they came here.
     pub(super) fn missed(&mut self, publication: PublicationKey, stream: StreamId) {
         let publication = self.publications.get(&publication);
-        for key in publication
-            .iter()
-            .flat_map(|publication| &publication.order)
-        {
-            if let Some(viewer) = self.viewers.get_mut(*key) {
+        let viewers = publication
+            .into_iter()
+            .flat_map(|publication| publication.subscriptions.of_stream(stream));
+        for key in viewers {
+            if let Some(viewer) = self.viewers.get_mut(key) {
                 viewer.tell(ViewerEvent::KeyFrameWanted(stream));
             }
         }
     }
 
-    /// Begins to send a frame. Each begins with another viewer, so that the last are not always the same.
+    /// Begins to send a frame to the viewers of its rendition.
     pub(super) fn begin_frame(&mut self, publication: PublicationKey, frame: Arc<Frame>) {
         let Some(of) = self.publications.get_mut(&publication) else {
             return;
         };
-        of.first = (of.first + 1) % of.order.len().max(1);
-        let (later, sooner) = of.order.split_at(of.first);
         let mut viewers = std::mem::take(&mut self.frame_viewers);
-        viewers.clear();
         // Taken from the end.
-        viewers.extend(later.iter().rev().chain(sooner.iter().rev()));
+        of.subscriptions.next_order(frame.rendition, &mut viewers);
         self.fan_out = Some(FanOut {
             publication,
             frame,
@@ -179,8 +178,8 @@ impl Shard {
             // Its place may have been taken by somebody else meanwhile.
             if let Some(viewer) = self.viewers.get_mut(key)
                 && viewer.publication.key == fan_out.publication
+                && viewer.send_frame(&fan_out.frame, now)
             {
-                viewer.send_frame(&fan_out.frame, now);
                 self.settle(key, now, network);
             }
         }
@@ -313,6 +312,12 @@ impl Shard {
             network.send(transmit.source, destination, &transmit.contents);
         }
         viewer.tell_events(now);
+        let publication = viewer.publication.key;
+        if let Some((before, after)) = viewer.changed_subscriptions()
+            && let Some(publication) = self.publications.get_mut(&publication)
+        {
+            publication.subscriptions.replace(key, &before, after);
+        }
         match viewer.deadline() {
             Some(deadline) => self.deadlines.set(key, deadline),
             None => self.end(key),
@@ -367,7 +372,7 @@ impl Publication {
             shared: Arc::clone(shared),
             by_id: BTreeMap::new(),
             order: Vec::new(),
-            first: 0,
+            subscriptions: Subscriptions::default(),
             unheard: BTreeSet::new(),
         }
     }

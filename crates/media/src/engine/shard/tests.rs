@@ -117,6 +117,17 @@ impl Scene {
         self.shard.command(command, self.now, &mut self.network);
     }
 
+    /// Lets all viewers of a publication be sent the frames of these tests, as if they had answered.
+    fn subscribe_all(&mut self, publication: &Arc<Shared>) {
+        let of = self.shard.publications.get_mut(&publication.key);
+        let of = of.expect("it has viewers");
+        let rendition = frame().rendition;
+        for key in &of.order {
+            self.shard.viewers[*key].subscriptions = vec![rendition];
+            of.subscriptions.replace(*key, &[], &[rendition]);
+        }
+    }
+
     fn add(&mut self, publication: &Arc<Shared>, viewer: ViewerId) {
         let added = publication.add_route(viewer, 0, &self.inbox);
         assert_eq!(added, Added::Admitted);
@@ -176,6 +187,7 @@ fn each_frame_begins_with_another_viewer() {
     for viewer in 0..3 {
         scene.add(&publication, ViewerId(viewer));
     }
+    scene.subscribe_all(&publication);
     let mut order = Vec::new();
     for _ in 0..4 {
         scene.shard.begin_frame(publication.key, frame());
@@ -199,6 +211,7 @@ fn a_frame_for_many_viewers_leaves_room_for_other_work() {
     for viewer in 0..many {
         scene.add(&publication, ViewerId(viewer));
     }
+    scene.subscribe_all(&publication);
     scene.shard.begin_frame(publication.key, frame());
     scene.shard.fan_out(scene.now, &mut scene.network);
     assert!(scene.shard.is_fanning_out());

@@ -11,11 +11,11 @@ use super::super::key_frame_wishes::KeyFrameWishes;
 use super::super::publication::Shared;
 use super::super::stun::Mapping;
 use super::ending::REFUSED;
-use crate::demand::ViewerId;
+use crate::demand::{RenditionId, ViewerId};
 use crate::frame::Frame;
 use crate::session::{Session, SessionEvent, SessionStatistics};
 
-pub(super) struct Viewer {
+pub(in crate::engine) struct Viewer {
     pub(super) publication: Arc<Shared>,
     pub(super) id: ViewerId,
     /// None once it ended; then only events are left.
@@ -37,6 +37,9 @@ pub(super) struct Viewer {
     checks_withheld: u64,
     estimates: EstimateFilter,
     key_frames: KeyFrameWishes,
+    /// What it is entered under among the subscriptions of its publication, and what that was read from.
+    pub(super) subscriptions: Vec<RenditionId>,
+    subscriptions_revision: Option<u32>,
 }
 
 impl Viewer {
@@ -73,6 +76,8 @@ impl Viewer {
             checks_withheld: 0,
             estimates: EstimateFilter::default(),
             key_frames: KeyFrameWishes::default(),
+            subscriptions: Vec::new(),
+            subscriptions_revision: None,
         }
     }
 
@@ -132,12 +137,23 @@ impl Viewer {
         }
     }
 
-    /// Sends a frame, if the viewer gets its rendition.
-    pub(super) fn send_frame(&mut self, frame: &Arc<Frame>, now: Instant) {
-        let Some(session) = &mut self.session else {
-            return;
-        };
-        session.send_frame(frame, now);
+    /// Sends a frame, if the viewer gets its rendition; false if nothing was done.
+    pub(super) fn send_frame(&mut self, frame: &Arc<Frame>, now: Instant) -> bool {
+        let session = self.session.as_mut();
+        session.is_some_and(|session| session.send_frame(frame, now))
+    }
+
+    /// What it is entered under among the subscriptions, and what it is to be entered under, if that changed.
+    pub(super) fn changed_subscriptions(&mut self) -> Option<(Vec<RenditionId>, &[RenditionId])> {
+        let session = self.session.as_ref()?;
+        let revision = session.subscriptions_revision();
+        if self.subscriptions_revision == Some(revision) {
+            return None;
+        }
+        self.subscriptions_revision = Some(revision);
+        let now = session.subscriptions().collect();
+        let before = std::mem::replace(&mut self.subscriptions, now);
+        Some((before, &self.subscriptions))
     }
 
     /// When to call [`wake`](Self::wake); none if the session is over.
