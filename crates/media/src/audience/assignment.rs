@@ -89,7 +89,7 @@ impl Audience {
                 continue;
             };
             let newcomer = newcomer.filter(|viewer| subscribers.contains(*viewer));
-            if let Some(viewer) = newcomer.or(subscribers.first()) {
+            if let Some(viewer) = newcomer.or_else(|| subscribers.first()) {
                 self.start(rendition, viewer);
                 reported.extend(self.subscribers.assigned(rendition));
             }

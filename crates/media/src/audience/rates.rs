@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::viewer::{Watched, Watching, rendition};
 use super::{Action, Audience};
-use crate::demand::{self, Bitrate, RenditionId, StreamId, Viewer};
+use crate::demand::{self, Bitrate, RenditionId, StreamId, Viewer, ViewerId};
 use crate::vote;
 
 /// Rates are decided this often at most, however often viewers report. A fall waits for no longer.
@@ -177,7 +177,7 @@ impl Audience {
     }
 
     /// Lets each of these sessions know what it is sent, and how far to probe its path.
-    pub(super) fn report_rates(&mut self, viewers: &BTreeSet<crate::demand::ViewerId>) {
+    pub(super) fn report_rates(&mut self, viewers: &BTreeSet<ViewerId>) {
         for viewer in viewers {
             let Some(watching) = self.viewers.get(viewer) else {
                 continue;

@@ -11,6 +11,10 @@ pub(super) struct Subscribers {
     by_rendition: BTreeMap<RenditionId, RenditionSubscribers>,
 }
 
+/// A rendition, who is assigned it, how many of those are connected, of how many peers they are, and who awaits it.
+#[cfg(test)]
+pub(super) type Summary = (RenditionId, Vec<ViewerId>, usize, usize, Vec<ViewerId>);
+
 /// The subscribers of one rendition.
 #[derive(Debug, Default)]
 pub(super) struct RenditionSubscribers {
@@ -112,7 +116,7 @@ impl Subscribers {
 
     /// All of it, to be compared.
     #[cfg(test)]
-    pub(super) fn all(&self) -> Vec<(RenditionId, Vec<ViewerId>, usize, usize, Vec<ViewerId>)> {
+    pub(super) fn all(&self) -> Vec<Summary> {
         let all = self.by_rendition.iter().map(|(rendition, subscribers)| {
             (
                 *rendition,
@@ -129,7 +133,8 @@ impl Subscribers {
 impl RenditionSubscribers {
     /// One of them: the first that is assigned it, or else that awaits it.
     pub(super) fn first(&self) -> Option<ViewerId> {
-        self.assigned.first().or(self.awaiting.first()).copied()
+        let assigned = self.assigned.first();
+        assigned.or_else(|| self.awaiting.first()).copied()
     }
 
     /// Those that go to it with its next key frame.

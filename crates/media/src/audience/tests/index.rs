@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::audience::subscribers::Summary;
 
 /// Something that happens to an audience.
 #[derive(Clone, Debug)]
@@ -87,14 +88,12 @@ fn apply(audience: &mut Audience, event: Event, now: &mut Instant) {
 }
 
 /// The subscribers that a look at all viewers finds.
-fn subscribers(
-    audience: &Audience,
-) -> Vec<(RenditionId, Vec<ViewerId>, usize, usize, Vec<ViewerId>)> {
+fn subscribers(audience: &Audience) -> Vec<Summary> {
     #[derive(Default)]
     struct Found {
         assigned: Vec<ViewerId>,
         connected: usize,
-        peers: std::collections::BTreeSet<PeerKey>,
+        peers: BTreeSet<PeerKey>,
         awaiting: Vec<ViewerId>,
     }
     let mut found: BTreeMap<RenditionId, Found> = BTreeMap::new();
