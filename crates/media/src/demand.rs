@@ -137,7 +137,7 @@ pub fn demand(policy: &Policy, viewers: impl IntoIterator<Item = Viewer>) -> Dem
     demand
 }
 
-/// The rate of a rendition with these votes. Sorts them.
+/// The rate of a rendition with these votes. Changes their order.
 pub fn rate(policy: &Policy, votes: &mut [Bitrate]) -> Bitrate {
     let rate = vote::common_rate(votes);
     rate.unwrap_or_else(|| policy.limited(policy.floor))

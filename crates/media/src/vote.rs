@@ -68,19 +68,24 @@ impl Voter {
     }
 }
 
-/// The median of votes; none if there are none. Sorts them.
+/// The median of votes; none if there are none. Changes their order.
 pub fn median(votes: &mut [Bitrate]) -> Option<Bitrate> {
-    votes.sort_unstable();
     let place = votes.len().checked_sub(1)? / 2;
-    votes.get(place).copied()
+    let (_, median, _) = votes.select_nth_unstable(place);
+    Some(*median)
 }
 
-/// The rate that voters get; none if there are none. Sorts the votes.
+/// The rate that voters get; none if there are none. Changes the order of the votes.
 pub fn common_rate(votes: &mut [Bitrate]) -> Option<Bitrate> {
-    let median = median(votes)?;
-    let lowest = *votes.first()?;
-    let rate = lowest.max(share(median, LEAVES_PERCENT));
-    let others = votes[votes.len() / CROWD];
+    let passed_over = votes.len() / CROWD;
+    let place = votes.len().checked_sub(1)? / 2;
+    let (lower, median, _) = votes.select_nth_unstable(place);
+    let lowest = lower.iter().copied().min().unwrap_or(*median);
+    let others = match passed_over < lower.len() {
+        true => *lower.select_nth_unstable(passed_over).1,
+        false => *median,
+    };
+    let rate = lowest.max(share(*median, LEAVES_PERCENT));
     Some(rate.max(share(others, 100 - COST_PERCENT)))
 }
 

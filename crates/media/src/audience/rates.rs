@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::viewer::{Watched, Watching, rendition};
 use super::{Action, Audience};
-use crate::demand::{self, Bitrate, RenditionId, StreamId, Viewer, ViewerId};
+use crate::demand::{self, Bitrate, Policy, RenditionId, StreamId, Viewer, ViewerId};
 use crate::vote;
 
 /// Rates are decided this often at most, however often viewers report. A fall waits for no longer.
@@ -106,27 +106,32 @@ impl Audience {
         self.report_rates(&reported);
     }
 
-    /// Lets viewers of a rendition leave the vote, and return. Returns when the next does, if nothing else changes.
+    /// Lets viewers of a rendition leave the vote, and return. Returns when the next does, if nothing else changes. The viewers
+    /// are in their order.
     fn update_votes(&mut self, takers: &mut [Viewer], now: Instant) -> Option<Instant> {
         let policy = self.policy;
         let votes = takers.iter().filter_map(|taker| taker.vote(&policy));
         let median = vote::median(&mut votes.collect::<Vec<_>>());
         let mut next: Option<Instant> = None;
-        for taker in takers {
-            let Some(watched) = self.watched(taker.id, taker.stream) else {
-                continue;
-            };
-            let rate = policy.limited(taker.usable.unwrap_or(policy.max_bitrate));
-            match median {
-                // It is not connected yet.
-                Some(_) if !taker.votes && watched.voter.votes() => continue,
-                Some(median) => watched.voter.handle_vote(rate, median, now),
-                // Who voted has left.
-                None => watched.voter = vote::Voter::default(),
+        let mut update = |taker: &mut Viewer, watching: &mut Watching| {
+            if let Some(watched) = watching.streams.get_mut(&taker.stream) {
+                let at = update_vote(taker, watched, &policy, median, now);
+                next = [next, at].into_iter().flatten().min();
             }
-            taker.votes = watched.voter.votes();
-            let timeouts = [next, watched.voter.poll_timeout()];
-            next = timeouts.into_iter().flatten().min();
+        };
+        if is_most(takers.len(), self.viewers.len()) {
+            let mut takers = takers.iter_mut().peekable();
+            for (viewer, watching) in &mut self.viewers {
+                if let Some(taker) = takers.next_if(|taker| taker.id == *viewer) {
+                    update(taker, watching);
+                }
+            }
+        } else {
+            for taker in takers {
+                if let Some(watching) = self.viewers.get_mut(&taker.id) {
+                    update(taker, watching);
+                }
+            }
         }
         next
     }
@@ -143,13 +148,11 @@ impl Audience {
         let Some(subscribers) = self.subscribers.of(of) else {
             return Vec::new();
         };
-        let mut takers = Vec::with_capacity(subscribers.count());
-        for id in self.subscribers.assigned(of) {
-            let Some(watching) = self.viewers.get(&id) else {
-                continue;
-            };
+        let count = subscribers.count();
+        let mut takers = Vec::with_capacity(count);
+        let mut add = |id: ViewerId, watching: &Watching| {
             let Some(watched) = watching.streams.get(&of.stream) else {
-                continue;
+                return;
             };
             takers.push(Viewer {
                 id,
@@ -159,6 +162,18 @@ impl Audience {
                 votes: watched.voter.votes()
                     && (watching.connected || !subscribers.has_connected()),
             });
+        };
+        if is_most(count, self.viewers.len()) {
+            let is_assigned = |watching: &Watching| watching.entered.assigned.contains(&of);
+            let viewers = self.viewers.iter();
+            let viewers = viewers.filter(|(_, watching)| is_assigned(watching));
+            viewers.for_each(|(id, watching)| add(*id, watching));
+        } else {
+            for id in self.subscribers.assigned(of) {
+                if let Some(watching) = self.viewers.get(&id) {
+                    add(id, watching);
+                }
+            }
         }
         takers
     }
@@ -216,6 +231,31 @@ impl Audience {
         }
         (current, desired)
     }
+}
+
+/// Lets a viewer leave the vote, or return. Returns when to ask again if nothing changes.
+fn update_vote(
+    taker: &mut Viewer,
+    watched: &mut Watched,
+    policy: &Policy,
+    median: Option<Bitrate>,
+    now: Instant,
+) -> Option<Instant> {
+    let rate = policy.limited(taker.usable.unwrap_or(policy.max_bitrate));
+    match median {
+        // It is not connected yet.
+        Some(_) if !taker.votes && watched.voter.votes() => return None,
+        Some(median) => watched.voter.handle_vote(rate, median, now),
+        // Who voted has left.
+        None => watched.voter = vote::Voter::default(),
+    }
+    taker.votes = watched.voter.votes();
+    watched.voter.poll_timeout()
+}
+
+/// Whether a look at all is quicker than one at each of some.
+fn is_most(some: usize, all: usize) -> bool {
+    some > all / 4
 }
 
 fn is_worthwhile(before: Bitrate, after: Bitrate) -> bool {
