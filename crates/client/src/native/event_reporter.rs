@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 use crate::signaller::SignallerEvent;
 
 /// Takes an event, or returns it if there is no room for it now.
-pub(super) type Events = dyn Fn(SignallerEvent) -> Result<(), SignallerEvent> + Send + Sync;
+pub(super) type Events<'a> =
+    dyn Fn(SignallerEvent) -> Result<(), SignallerEvent> + Send + Sync + 'a;
 
 /// When an event that found no room is offered again.
 const RETRY: Duration = Duration::from_millis(10);
@@ -18,7 +19,7 @@ const LAST_EVENT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The way of events to the owner, closed once it has stopped the signaller.
 pub(super) struct EventReporter<'a> {
-    pub(super) events: &'a Events,
+    pub(super) events: &'a Events<'a>,
     pub(super) stopping: &'a CancellationToken,
 }
 

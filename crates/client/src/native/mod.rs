@@ -117,7 +117,7 @@ impl fmt::Debug for NativeSignaller {
     }
 }
 
-async fn run(context: &Context, events: &Events) {
+async fn run(context: &Context, events: &Events<'_>) {
     let reporter = EventReporter {
         events,
         stopping: &context.stopping,

@@ -1,6 +1,6 @@
 //! Which rendition each viewer is assigned, and which renditions run for that.
 //!
-//! Whoever changes a viewer marks it; [`Audience::assign`] looks at those that are marked and at the renditions that they had or
+//! Each change marks its viewer; [`Audience::assign`] looks at those that are marked and at the renditions that they had or
 //! are to have, and at no others.
 
 use std::collections::BTreeSet;
