@@ -24,5 +24,6 @@ mod renditions;
 mod session;
 mod shard_failure;
 mod statistics;
+mod str0m_contract;
 mod viewer_headers;
 mod virtual_network;
