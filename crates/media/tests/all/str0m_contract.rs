@@ -1,5 +1,5 @@
 //! What a connection in any role will rely on in str0m, with our DTLS: media by its direct API, the session level (credentials
-//! of ICE, fingerprint, role, SCTP) by an offer of a data section alone that we write, whoever really offered.
+//! of ICE, fingerprint, role, SCTP) by an offer of a data section alone that we write, whichever end really offered.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
