@@ -52,8 +52,8 @@ pub trait Peers {
     fn close(&mut self, peer: &str);
     /// Waits until the server has nothing more to say, and takes what the peers received, each
     /// peer's messages in order.
-    fn settle(&mut self) -> Vec<(String, Value)>;
-    /// Takes whom the server has closed, with the code, up to when it last settled.
+    fn receive_all(&mut self) -> Vec<(String, Value)>;
+    /// Takes whom the server has closed, with the code, up to when all was last received.
     fn closed(&mut self) -> Vec<(String, u16)> {
         Vec::new()
     }

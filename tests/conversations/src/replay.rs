@@ -45,7 +45,7 @@ pub fn replay(conversation: &Conversation, peers: &mut impl Peers) -> Replayed {
         }
         nothing_left(&inboxes, &closed).map_err(|left| format!("before {}: {left}", place()))?;
         act(step, &placeholders, peers);
-        for (peer, message) in peers.settle() {
+        for (peer, message) in peers.receive_all() {
             inboxes.entry(peer).or_default().push_back(message);
         }
         closed.extend(peers.closed());

@@ -126,7 +126,7 @@ impl Peers for WebSocketPeers {
         while peer.socket.read().is_ok() {}
     }
 
-    fn settle(&mut self) -> Vec<(String, Value)> {
+    fn receive_all(&mut self) -> Vec<(String, Value)> {
         self.ask_all();
         self.ask_all();
         let mut received = Vec::new();

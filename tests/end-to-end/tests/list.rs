@@ -41,7 +41,7 @@ fn the_references_server_answers() -> Result<()> {
             &format!(r#"{{"type":"setPeerStatus","roles":["{role}"],"meta":{meta}}}"#),
         );
     }
-    peers.settle();
+    peers.receive_all();
     let producers = list(&[&uri, "--json"])?;
     ensure!(
         producers["producers"][0]["meta"]["name"] == "camera",

@@ -96,7 +96,7 @@ impl Side {
         side.peers.connect(WATCHER);
         let listen = r#"{"type":"setPeerStatus","roles":["listener"]}"#;
         side.peers.send(WATCHER, listen);
-        side.peers.settle();
+        side.peers.receive_all();
         side
     }
 
@@ -114,7 +114,7 @@ impl Side {
         } else if let Some(text) = action.text(&self.ids) {
             self.peers.send(name, &text);
         }
-        let received = self.peers.settle();
+        let received = self.peers.receive_all();
         self.named(received)
     }
 
@@ -148,7 +148,7 @@ impl Side {
         while !received.iter().any(|(to, message): &(String, Value)| {
             to == WATCHER && message["peerId"] == id && message["roles"] == Value::Array(vec![])
         }) {
-            received.extend(self.peers.settle());
+            received.extend(self.peers.receive_all());
         }
         // What the peer was told before it closed is nobody's business any more.
         let received = self.named(received);
@@ -359,26 +359,26 @@ fn clients_observe_these_differences() {
         for name in ["camera", "viewer", "stranger"] {
             peers.connect(name);
         }
-        for (name, message) in peers.settle() {
+        for (name, message) in peers.receive_all() {
             if let Some(id) = message["peerId"].as_str() {
                 ids.insert(name, id.to_owned());
             }
         }
         peers.send("camera", r#"{"type":"setPeerStatus","roles":["producer"]}"#);
-        peers.settle();
+        peers.receive_all();
         let call = serde_json::json!({"type": "startSession", "peerId": ids["camera"]});
         peers.send("viewer", &call.to_string());
-        let received = peers.settle();
+        let received = peers.receive_all();
         let session = received
             .iter()
             .find_map(|(_, message)| message["sessionId"].as_str())
             .expect("a session");
         let end = serde_json::json!({"type": "endSession", "sessionId": session});
         peers.send("stranger", &end.to_string());
-        peers.settle();
+        peers.receive_all();
         // Whether the session is still there: the camera is told only of an end that happened.
         peers.send("viewer", &end.to_string());
-        let told = peers.settle();
+        let told = peers.receive_all();
         !told
             .iter()
             .any(|(_, message)| message["type"] == "endSession")
@@ -398,10 +398,10 @@ fn clients_observe_these_differences() {
             r#"{"type":"setPeerStatus","roles":["listener"]}"#,
         );
         for _ in 0..2 {
-            peers.settle();
+            peers.receive_all();
             peers.send("camera", r#"{"type":"setPeerStatus","roles":["producer"]}"#);
         }
-        !peers.settle().is_empty()
+        !peers.receive_all().is_empty()
     };
     assert!(
         announced_again(&reference),
@@ -415,9 +415,9 @@ fn clients_observe_these_differences() {
         peers.connect("viewer");
         peers.send("camera", r#"{"type":"setPeerStatus","roles":["producer"]}"#);
         peers.send("camera", r#"{"type":"newPeer"}"#);
-        peers.settle();
+        peers.receive_all();
         peers.send("viewer", r#"{"type":"list"}"#);
-        let received = peers.settle();
+        let received = peers.receive_all();
         let list = received
             .iter()
             .find(|(_, message)| message["type"] == "list");

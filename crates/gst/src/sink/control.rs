@@ -438,7 +438,7 @@ mod tests {
         };
         wait_for("it registers", &|| id().is_some());
         let before = id();
-        sink.imp().tell(Message::Panic);
+        sink.imp().send(Message::Panic);
         let bus = pipeline.bus().expect("a bus");
         let error =
             bus.timed_pop_filtered(gst::ClockTime::from_seconds(30), &[gst::MessageType::Error]);

@@ -218,7 +218,7 @@ impl WebRtcSink {
     }
 
     /// Sends a message to the control thread, if there is one.
-    pub(super) fn tell(&self, message: Message) {
+    pub(super) fn send(&self, message: Message) {
         if let Some(running) = lock(&self.running).as_ref() {
             running.control.messages().send(message);
         }
@@ -228,7 +228,7 @@ impl WebRtcSink {
     pub(super) fn report_caps(&self, stream: StreamId, caps: &gst::CapsRef) {
         let message = self.with_input(stream, |input| input.caps_message(caps));
         if let Some(message) = message {
-            self.tell(message);
+            self.send(message);
         }
     }
 
@@ -255,7 +255,7 @@ impl WebRtcSink {
         input.sync_state();
         let flow = input.flow();
         lock(&self.inputs).push(input);
-        self.tell(Message::PadAdded { stream, name, flow });
+        self.send(Message::PadAdded { stream, name, flow });
         obj.add_pad(&pad).ok()?;
         obj.child_added(&pad, &pad.name());
         Some(pad.upcast())
@@ -382,7 +382,7 @@ impl ElementImpl for WebRtcSink {
         let Some(input) = input else {
             return;
         };
-        self.tell(Message::PadRemoved(input.stream));
+        self.send(Message::PadRemoved(input.stream));
         let obj = self.obj();
         input.remove(obj.upcast_ref());
         let _ = pad.set_active(false);

@@ -49,7 +49,7 @@ impl Input {
         let key_frames = weak.clone();
         let key_frame = move || {
             if let Some(sink) = key_frames.upgrade() {
-                sink.imp().tell(Message::SourceKeyFrame(stream));
+                sink.imp().send(Message::SourceKeyFrame(stream));
             }
         };
         let end = end(name, &feeds, &flow, &access_units, key_frame);

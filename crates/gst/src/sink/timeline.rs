@@ -87,7 +87,7 @@ pub(super) fn watch(
                     && flow.reordered()
                     && let Some(sink) = sink.upgrade()
                 {
-                    sink.imp().tell(Message::Reordered(stream));
+                    sink.imp().send(Message::Reordered(stream));
                 }
             }
             _ => {}

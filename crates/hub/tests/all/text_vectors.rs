@@ -68,7 +68,7 @@ impl Peers for PeersOfHub {
         self.disconnect(connection);
     }
 
-    fn settle(&mut self) -> Vec<(String, Value)> {
+    fn receive_all(&mut self) -> Vec<(String, Value)> {
         std::mem::take(&mut self.received)
     }
 

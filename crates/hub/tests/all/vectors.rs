@@ -44,7 +44,7 @@ impl Peers for PeersOfHub {
         self.hub.disconnect(&id, &mut self.out);
     }
 
-    fn settle(&mut self) -> Vec<(String, Value)> {
+    fn receive_all(&mut self) -> Vec<(String, Value)> {
         let sent = std::mem::take(&mut self.out.0);
         sent.into_iter()
             .map(|(to, message)| {
