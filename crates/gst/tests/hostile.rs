@@ -31,8 +31,6 @@ fn assert_undisturbed(sender: &Sender, good: &Viewer) {
     good.wait_frames(30);
     let video = &good.streams(StreamKind::Video)[0];
     assert_eq!(video.missing, 0, "{video:?}");
-    // The pace of a busy machine, but no interruption.
-    assert!(video.longest_gap < Duration::from_secs(2), "{video:?}");
     assert_eq!(sender.encoders().len(), 1);
     sender.assert_quiet();
 }

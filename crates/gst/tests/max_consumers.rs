@@ -3,7 +3,7 @@
 mod stage;
 
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use stage::{Call, Calling, Sender, VIDEO, Viewer};
 use tungstenite::WebSocket;
@@ -38,7 +38,6 @@ fn viewers_beyond_the_limit_are_refused_with_a_reason() {
     first.wait_frames(30);
     let video = &first.streams(StreamKind::Video)[0];
     assert_eq!(video.missing, 0, "{video:?}");
-    assert!(video.longest_gap < Duration::from_secs(2), "{video:?}");
     sender.assert_quiet();
 }
 

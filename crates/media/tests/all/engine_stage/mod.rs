@@ -1,7 +1,6 @@
 //! A publication, its viewers, and the signalling between them, all on the loopback interface.
 
 mod nat;
-mod pace;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -11,7 +10,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub use nat::Nat;
-use pace::Pace;
 use wigwag_media::demand::{RenditionId, StreamId, ViewerId};
 use wigwag_media::engine::{
     Engine, EngineConfig, Negotiation, Publication, PublicationConfig, PublicationEvent,
@@ -119,8 +117,6 @@ pub struct Stage {
     pub nats: BTreeMap<ViewerId, Nat>,
     /// The viewers that count by headers: they can be made to report anything.
     pub by_headers: BTreeSet<ViewerId>,
-    /// Of what is sent by [`Pace::sent`].
-    pub pace: Pace,
     events: Mutex<Events<PublicationEvent>>,
     sent: u32,
 }
@@ -153,7 +149,6 @@ impl Stage {
             behind_nat: BTreeSet::new(),
             nats: BTreeMap::new(),
             by_headers: BTreeSet::new(),
-            pace: Pace::default(),
             events: Mutex::new(events),
             sent: 0,
         }
