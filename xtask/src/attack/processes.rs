@@ -1,7 +1,8 @@
 //! The processes of a scene, each in a namespace. They end with the scene.
 
-use std::fs::File;
+use std::fs::{File, read_to_string};
 use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,22 +18,28 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct Process {
     child: Child,
     output: Option<BufReader<ChildStdout>>,
+    /// Where its standard error goes.
+    errors: PathBuf,
 }
 
 impl Process {
     /// Starts a program in a namespace. Its standard error goes to a file of that name beside the film.
     pub(super) fn start(host: &Namespace, command: &Command, name: &str) -> Result<Self> {
         let errors = places::target().join(format!("attack/{name}.log"));
-        let errors = File::create(&errors).with_context(|| format!("no {}", errors.display()))?;
+        let file = File::create(&errors).with_context(|| format!("no {}", errors.display()))?;
         let mut command = host.enter(command);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(errors)
+            .stderr(file)
             .spawn()
             .context("cannot run nsenter")?;
         let output = child.stdout.take().map(BufReader::new);
-        Ok(Self { child, output })
+        Ok(Self {
+            child,
+            output,
+            errors,
+        })
     }
 
     pub(super) fn id(&self) -> u32 {
@@ -59,7 +66,11 @@ impl Process {
         let mut line = String::new();
         let output = self.output.as_mut().context("its output is read")?;
         output.read_line(&mut line)?;
-        serde_json::from_str(&line).context("a process ended before it wrote its report")
+        serde_json::from_str(&line).with_context(|| {
+            let errors = read_to_string(&self.errors).unwrap_or_default();
+            let last = errors.lines().next_back().unwrap_or_default();
+            format!("a process ended before it wrote its report; its last words: {last:?}")
+        })
     }
 
     /// Waits until it has ended by itself, or kills it.

@@ -6,9 +6,10 @@ use super::config::{Codec, CodecConfig, OfferExtent, SessionConfig, StreamConfig
 use super::description::{Description, Section};
 use super::end::EndReason;
 use super::format::{self, Format};
-use super::local_description::Content;
+use super::header_extensions::HeaderExtensions;
+use super::local_description::{Content, MAX_MESSAGE_BYTES, Sources};
 use super::payload_types::{Claim, PayloadTypes};
-use super::remote_description::{self, Told};
+use super::remote_description;
 use crate::demand::StreamId;
 
 /// What we offer.
@@ -49,14 +50,21 @@ pub(super) enum Agreement {
         stream: StreamId,
         kind: MediaKind,
         formats: Vec<AgreedFormat>,
+        extensions: HeaderExtensions,
     },
     /// Media that is not sent.
     Idle,
-    /// The viewer does not want the section.
+    /// The viewer does not want the section, or it is of a kind that we know nothing of.
     Rejected,
-    /// No media.
-    Other,
+    /// Data channels.
+    Data {
+        /// The longest message that the viewer takes.
+        max_message_bytes: usize,
+    },
 }
+
+/// What the viewer takes who does not say (RFC 8841, section 6.1).
+const DEFAULT_MAX_MESSAGE_BYTES: usize = 65_536;
 
 #[derive(Clone, Debug)]
 pub(super) struct AgreedFormat {
@@ -174,10 +182,12 @@ impl Offered {
                     format,
                 })
             });
+            let extensions = HeaderExtensions::agreed(section, offered.kind, config);
             Ok(Agreement::sent(
                 offered.stream,
                 offered.kind,
                 formats,
+                extensions,
                 preferred,
             ))
         });
@@ -229,9 +239,19 @@ pub(super) fn answer(
         .sections
         .iter()
         .map(|section| match section {
-            section if !section.is_media() => Agreement::Other,
             section if remote_description::is_rejected(offer, section) => Agreement::Rejected,
-            _ => Agreement::Idle,
+            section if section.is_media() => Agreement::Idle,
+            section if section.is_data() => {
+                let stated = section.value("max-message-size");
+                let max_message_bytes = stated.map_or(Some(DEFAULT_MAX_MESSAGE_BYTES), |bytes| {
+                    // 0 is any length (RFC 8841, section 6).
+                    let bytes = bytes.parse().ok();
+                    bytes.map(|bytes| if bytes == 0 { MAX_MESSAGE_BYTES } else { bytes })
+                });
+                let max_message_bytes = max_message_bytes.unwrap_or(DEFAULT_MAX_MESSAGE_BYTES);
+                Agreement::Data { max_message_bytes }
+            }
+            _ => Agreement::Rejected,
         })
         .collect();
     let mut known: Vec<(Format, Claim)> = Vec::new();
@@ -297,7 +317,8 @@ fn agree_on_stream(
             format,
         })
     });
-    Agreement::sent(stream.id, kind, formats, preferred)
+    let extensions = HeaderExtensions::agreed(section, kind, config);
+    Agreement::sent(stream.id, kind, formats, extensions, preferred)
 }
 
 /// How much is offered: of streams without any common codec all, as before.
@@ -332,6 +353,7 @@ impl Agreement {
         stream: StreamId,
         kind: MediaKind,
         taken: impl Iterator<Item = AgreedFormat>,
+        extensions: HeaderExtensions,
         preferred: &[(StreamId, u32)],
     ) -> Self {
         let mut formats: Vec<AgreedFormat> = Vec::new();
@@ -354,6 +376,7 @@ impl Agreement {
                 stream,
                 kind,
                 formats,
+                extensions,
             },
         }
     }
@@ -400,27 +423,44 @@ impl Agreement {
         }
     }
 
-    /// What the library is told.
-    pub(super) fn told(&self) -> Told {
+    /// What stands for the formats in this session.
+    pub(super) fn claims(&self) -> impl Iterator<Item = Claim> {
+        let formats = match self {
+            Self::Sent { formats, .. } => &formats[..],
+            _ => &[],
+        };
+        formats.iter().map(|format| format.claim)
+    }
+
+    /// The formats as str0m is told of them.
+    pub(super) fn placeholders(&self) -> Vec<Format> {
         match self {
             Self::Sent { formats, .. } => {
                 let formats = formats.iter();
-                Told::Takes(
-                    formats
-                        .map(|agreed| agreed.format.placeholder(agreed.claim))
-                        .collect(),
-                )
+                formats
+                    .map(|agreed| agreed.format.placeholder(agreed.claim))
+                    .collect()
             }
-            Self::Idle => Told::Idle,
-            Self::Rejected => Told::Rejected,
-            Self::Other => Told::Other,
+            _ => Vec::new(),
         }
     }
 
-    /// What the viewer is answered, who offered this section.
-    pub(super) fn content(&self, section: &Section, config: &SessionConfig) -> Content {
+    /// What the viewer is answered, who offered this section. The extensions are those of the section that all sections
+    /// agree on.
+    pub(super) fn content(
+        &self,
+        section: &Section,
+        config: &SessionConfig,
+        all: &HeaderExtensions,
+        sources: Sources,
+    ) -> Content {
         match self {
-            Self::Sent { kind, formats, .. } => {
+            Self::Sent {
+                kind,
+                formats,
+                extensions,
+                ..
+            } => {
                 let possible = feedback(*kind, config);
                 let formats = formats.iter().map(|agreed| {
                     let mut feedback = possible.clone();
@@ -432,7 +472,11 @@ impl Agreement {
                         ..agreed.format.clone()
                     }
                 });
-                Content::Sent(formats.collect())
+                Content::Sent {
+                    formats: formats.collect(),
+                    extensions: extensions.among(all),
+                    sources,
+                }
             }
             Self::Idle => match format::formats(section).into_iter().next() {
                 Some(format) => Content::Idle(Format {
@@ -442,8 +486,8 @@ impl Agreement {
                 }),
                 None => Content::IdleAs(section.formats.clone()),
             },
-            Self::Rejected => Content::Rejected(section.formats.clone()),
-            Self::Other => Content::Other,
+            Self::Rejected => Content::Rejected(section.protocol.clone(), section.formats.clone()),
+            Self::Data { .. } => Content::Data,
         }
     }
 }
@@ -463,7 +507,8 @@ fn feedback(kind: MediaKind, config: &SessionConfig) -> Vec<String> {
     feedback.into_iter().map(str::to_owned).collect()
 }
 
-fn media(kind: MediaKind) -> &'static str {
+/// As after `m=`.
+pub(super) fn media(kind: MediaKind) -> &'static str {
     match kind {
         MediaKind::Video => "video",
         MediaKind::Audio => "audio",

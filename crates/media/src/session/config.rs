@@ -1,12 +1,11 @@
 //! How sessions are made.
 
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::media::MediaKind;
 
 use super::colour_space::ColourSpace;
+use super::identity::Certificate;
 use super::timing::PlayoutDelay;
 use crate::demand::{Bitrate, StreamId};
 
@@ -15,7 +14,7 @@ use crate::demand::{Bitrate, StreamId};
 pub struct SessionConfig {
     /// The sender's certificate; all sessions share it.
     pub certificate: Certificate,
-    /// Names the sender in descriptions: media stream id and CNAME.
+    /// Names the sender in descriptions: the media stream id.
     pub name: String,
     /// What is offered, in this order.
     pub streams: Vec<StreamConfig>,
@@ -111,38 +110,6 @@ pub enum Codec {
     Pcma,
 }
 
-/// A certificate for DTLS and its key.
-#[derive(Clone)]
-pub struct Certificate(Arc<DtlsCert>);
-
-impl Certificate {
-    /// A new one, self-signed, with a key on P-256. None if OpenSSL fails, as when the system has no
-    /// randomness.
-    pub fn generate() -> Option<Self> {
-        let certificate = provider().dtls_provider.generate_certificate()?;
-        Some(Self(Arc::new(certificate)))
-    }
-
-    pub(super) fn of_library(&self) -> DtlsCert {
-        DtlsCert::clone(&self.0)
-    }
-}
-
-/// The same certificate, not an equal one.
-impl PartialEq for Certificate {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for Certificate {}
-
-impl std::fmt::Debug for Certificate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Certificate")
-    }
-}
-
 impl Codec {
     pub(super) fn kind(self) -> MediaKind {
         match self {
@@ -179,9 +146,4 @@ impl StreamConfig {
     pub(super) fn kind(&self) -> Option<MediaKind> {
         self.codecs.first().map(|config| config.codec.kind())
     }
-}
-
-pub(super) fn provider() -> Arc<CryptoProvider> {
-    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    Arc::clone(PROVIDER.get_or_init(|| Arc::new(crate::crypto_provider())))
 }

@@ -1,8 +1,6 @@
 //! A session description (RFC 8866) as lines of text, in sections.
 //!
-//! What stands between the viewers' descriptions and the WebRTC library's: `remote_description` makes of
-//! a viewer's one that the library takes, `local_description` makes of the library's one that viewers
-//! take. Both know lines only, so that nothing is lost which nobody understands.
+//! It knows lines only, so that nothing is lost which nobody understands.
 
 use std::fmt;
 
@@ -101,6 +99,11 @@ impl Section {
     /// Whether it is for audio or video by RTP.
     pub(super) fn is_media(&self) -> bool {
         (self.media == "audio" || self.media == "video") && self.protocol.contains("RTP")
+    }
+
+    /// Whether it is for data channels (RFC 8841).
+    pub(super) fn is_data(&self) -> bool {
+        self.media == "application" && self.protocol.ends_with("/DTLS/SCTP")
     }
 }
 

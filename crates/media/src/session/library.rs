@@ -22,7 +22,8 @@ const TOGETHER: Duration = Duration::from_micros(200);
 const MAX_STEPS: usize = 20_000;
 
 impl Session {
-    /// The only way to the library: does one thing, then drains all that follows from it.
+    /// The only way to the library: does one thing, then drains all that follows from it. Before there is a connection,
+    /// nothing is done.
     pub(super) fn operate(
         &mut self,
         now: Instant,
@@ -33,7 +34,10 @@ impl Session {
         }
         self.now = self.now.max(now);
         let done = catch_unwind(AssertUnwindSafe(|| {
-            operation(&mut self.rtc)?;
+            let Some(rtc) = &mut self.rtc else {
+                return Ok(());
+            };
+            operation(rtc)?;
             self.drain()
         }));
         match done {
@@ -47,14 +51,17 @@ impl Session {
         // A time that does not go forward is no progress.
         let mut stepped = None;
         for _ in 0..MAX_STEPS {
-            match self.rtc.poll_output()? {
+            let Some(rtc) = &mut self.rtc else {
+                return Ok(());
+            };
+            match rtc.poll_output()? {
                 Output::Transmit(transmit) => self.on_transmit(transmit),
                 Output::Event(event) => self.on_event(&event),
                 Output::Timeout(at)
                     if at <= self.now + TOGETHER && stepped.is_none_or(|last| at > last) =>
                 {
                     stepped = Some(at);
-                    self.rtc.handle_input(Input::Timeout(at.max(self.now)))?;
+                    rtc.handle_input(Input::Timeout(at.max(self.now)))?;
                 }
                 Output::Timeout(at) => {
                     self.library_deadline = at.max(self.now);
@@ -64,7 +71,9 @@ impl Session {
                     }
                     // The library looks at what was written when it is told the time, which never goes back for it.
                     let time = stepped.map_or(self.now, |last| last.max(self.now));
-                    self.rtc.handle_input(Input::Timeout(time))?;
+                    if let Some(rtc) = &mut self.rtc {
+                        rtc.handle_input(Input::Timeout(time))?;
+                    }
                 }
             }
         }
@@ -78,7 +87,7 @@ impl Session {
             return false;
         }
         let Self {
-            rtc,
+            rtc: Some(rtc),
             tracks,
             feedback,
             probing,
@@ -86,7 +95,10 @@ impl Session {
             now,
             started,
             ..
-        } = self;
+        } = self
+        else {
+            return false;
+        };
         if feedback.begins_pause(*now) {
             // What is half sent now would go on past the pause, and is old by its end.
             let begun = tracks.iter_mut().filter(|track| track.has_begun());
@@ -173,8 +185,8 @@ impl Session {
                 self.look_at_waiting_frames();
                 let told = self.estimate.told();
                 let desired = told.and_then(|told| self.probing.on_estimate(told, self.now));
-                if let Some(desired) = desired {
-                    set_desired(&mut self.rtc, desired);
+                if let (Some(desired), Some(rtc)) = (desired, &mut self.rtc) {
+                    set_desired(rtc, desired);
                 }
             }
             Event::EgressBitrateEstimate(

@@ -1,27 +1,48 @@
-//! From the WebRTC library's descriptions to what viewers are told.
+//! What viewers are told.
 //!
-//! * Each section names the formats of its own stream only, in order of preference; the library knows
-//!   placeholders, the same in all sections.
-//! * Sections have the names that we want ([`mid_header`](super::mid_header)).
+//! * Each section names the formats of its own stream only, in order of preference.
 //! * All media is of one media stream, so that it is played in step, and each section's track has an id
 //!   of its own: `name-0`, `name-1`, … Chromium refuses a description in which two sections have the same
 //!   (`a=msid`, RFC 8830).
 //! * What is not sent has no source and no track.
 
-use std::collections::BTreeSet;
-
 use super::config::PassedThrough;
 use super::description::{Description, Section};
 use super::format::Format;
-use super::{colour_space, mid_header, timing};
+use super::header_extensions::HeaderExtensions;
+use super::remote_description::Setup;
 
 /// The attribute of sections whose source decides when key frames come. An invention of ours; others pass over it
 /// (RFC 8866, section 5.13).
 const PASSED_THROUGH: &str = "x-wigwag-passed-through";
 
+/// The longest message of a data channel that is taken, in bytes: what browsers say.
+pub(super) const MAX_MESSAGE_BYTES: usize = 262_144;
+
+/// A description of ours.
+pub(super) struct LocalDescription<'a> {
+    /// Names the media stream.
+    pub(super) name: &'a str,
+    /// The number of the session (RFC 8866, section 5.2).
+    pub(super) number: u64,
+    /// Of all streams.
+    pub(super) canonical_name: &'a str,
+    pub(super) ufrag: &'a str,
+    pub(super) password: &'a str,
+    /// As in `a=fingerprint`.
+    pub(super) fingerprint: &'a str,
+    /// The role that we offer or take in DTLS.
+    pub(super) setup: Setup,
+    /// As attributes' texts.
+    pub(super) candidates: Vec<String>,
+    pub(super) sections: Vec<LocalSection>,
+}
+
 /// What viewers are told of one section.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Telling {
+pub(super) struct LocalSection {
+    /// `video`, `audio`, `application` …
+    pub(super) media: String,
     /// How the section is called.
     pub(super) mid: String,
     /// The number of its track.
@@ -34,62 +55,159 @@ pub(super) struct Telling {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Content {
     /// Media in these formats, the preferred first.
-    Sent(Vec<Format>),
+    Sent {
+        formats: Vec<Format>,
+        extensions: HeaderExtensions,
+        sources: Sources,
+    },
     /// Media that is not sent, with a format for form's sake.
     Idle(Format),
     /// The same, when the viewer names no format that can be read.
     IdleAs(Vec<String>),
-    /// A section that there is not; it keeps its place and what stood for formats.
-    Rejected(Vec<String>),
-    /// No media.
-    Other,
+    /// A section that there is not; it keeps its place, its protocol and what stood for formats.
+    Rejected(String, Vec<String>),
+    /// Data channels.
+    Data,
 }
 
-/// Writes the library's description for the viewer. `name` names the media stream, and `sections` says
-/// of each section of it what the viewer is told.
-pub(super) fn for_viewer(
-    library: &Description,
-    name: &str,
-    sections: &[Telling],
-    is_offer: bool,
-) -> String {
-    let name = token(name);
-    let mut described = library.clone();
-    let mut candidates = Vec::new();
-    for (section, telling) in described.sections.iter_mut().zip(sections) {
-        section.lines.retain(|line| {
-            let candidate = line.starts_with("a=candidate:");
-            if candidate && !candidates.contains(line) {
-                candidates.push(line.clone());
+/// The sources of a stream (SSRC, RFC 3550).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sources {
+    pub(super) media: u32,
+    /// Of packets that are sent again (RFC 4588).
+    pub(super) resend: u32,
+}
+
+impl LocalDescription<'_> {
+    /// Its text.
+    pub(super) fn write(&self) -> String {
+        let name = token(self.name);
+        let mut group = "a=group:BUNDLE".to_owned();
+        for section in &self.sections {
+            if !section.is_rejected() {
+                group += " ";
+                group += &section.mid;
             }
-            !candidate
-        });
-        let track = telling.track;
-        let msid = format!("msid:{name} {name}-{track}");
-        *section = section_for_viewer(section, &msid, telling);
+        }
+        let session = vec![
+            "v=0".to_owned(),
+            format!("o=- {} 2 IN IP4 0.0.0.0", self.number),
+            "s=-".to_owned(),
+            "t=0 0".to_owned(),
+            group,
+            "a=extmap-allow-mixed".to_owned(),
+            format!("a=msid-semantic: WMS {name}"),
+        ];
+        let sections = self.sections.iter();
+        let mut sections: Vec<_> = sections.map(|it| self.section(it, &name)).collect();
+        // The first section of the group speaks for all; of an offer nobody knows yet which that will be, as the viewer
+        // may refuse some.
+        let speaking = match self.setup {
+            Setup::Either => usize::MAX,
+            _ => 1,
+        };
+        let written = sections.iter_mut().zip(&self.sections);
+        let there = written.filter(|(_, section)| !section.is_rejected());
+        for (written, _) in there.take(speaking) {
+            let lines = self.candidates.iter().map(|text| format!("a={text}"));
+            written.lines.extend(lines);
+        }
+        Description { session, sections }.to_string()
     }
-    let told = described.sections.iter_mut().zip(sections);
-    let there = told.filter(|(_, telling)| !matches!(telling.content, Content::Rejected(_)));
-    // The first section of the group speaks for all; of an offer nobody knows yet which that will be, as the viewer
-    // may refuse some.
-    for (section, _) in there.take(if is_offer { usize::MAX } else { 1 }) {
-        section.lines.extend(candidates.iter().cloned());
+
+    fn section(&self, section: &LocalSection, name: &str) -> Section {
+        let is_rejected = section.is_rejected();
+        let mut written = Section {
+            media: section.media.clone(),
+            port: if is_rejected { "0" } else { "9" }.to_owned(),
+            protocol: match &section.content {
+                Content::Data => "UDP/DTLS/SCTP".to_owned(),
+                Content::Rejected(protocol, _) => protocol.clone(),
+                _ => "UDP/TLS/RTP/SAVPF".to_owned(),
+            },
+            formats: Vec::new(),
+            lines: vec![
+                "c=IN IP4 0.0.0.0".to_owned(),
+                format!("a=ice-ufrag:{}", self.ufrag),
+                format!("a=ice-pwd:{}", self.password),
+                "a=ice-options:trickle".to_owned(),
+                format!("a=fingerprint:{}", self.fingerprint),
+                format!("a=setup:{}", self.setup.as_str()),
+                format!("a=mid:{}", section.mid),
+            ],
+        };
+        match &section.content {
+            Content::Sent {
+                formats,
+                extensions,
+                sources,
+            } => {
+                written.lines.extend(extensions.lines());
+                let msid = format!("msid:{name} {name}-{}", section.track);
+                let resend = formats.iter().any(|format| format.resend.is_some());
+                written.lines.push("a=sendonly".to_owned());
+                written.lines.push(format!("a={msid}"));
+                written.lines.push("a=rtcp-mux".to_owned());
+                self.write_sources(*sources, resend, &msid, &mut written);
+                write_passed_through(section.passed_through.as_ref(), &mut written);
+                formats.iter().for_each(|format| format.write(&mut written));
+            }
+            Content::Idle(format) => {
+                write_idle(&mut written);
+                format.write(&mut written);
+            }
+            Content::IdleAs(formats) => {
+                write_idle(&mut written);
+                written.formats.clone_from(formats);
+            }
+            Content::Rejected(_, formats) => {
+                write_idle(&mut written);
+                written.formats.clone_from(formats);
+            }
+            Content::Data => {
+                written.formats.push("webrtc-datachannel".to_owned());
+                written.lines.push("a=sctp-port:5000".to_owned());
+                let line = format!("a=max-message-size:{MAX_MESSAGE_BYTES}");
+                written.lines.push(line);
+            }
+        }
+        written
     }
-    let mut group = "a=group:BUNDLE".to_owned();
-    for telling in sections {
-        if !matches!(telling.content, Content::Rejected(_)) {
-            group += " ";
-            group += &telling.mid;
+
+    /// RFC 5576. In these lines older viewers find what `a=msid` says.
+    fn write_sources(&self, sources: Sources, resend: bool, msid: &str, written: &mut Section) {
+        let Sources { media, resend: rtx } = sources;
+        for source in [media, rtx].into_iter().take(if resend { 2 } else { 1 }) {
+            let name = self.canonical_name;
+            written.lines.push(format!("a=ssrc:{source} cname:{name}"));
+            written.lines.push(format!("a=ssrc:{source} {msid}"));
+        }
+        if resend {
+            written
+                .lines
+                .push(format!("a=ssrc-group:FID {media} {rtx}"));
         }
     }
-    for line in &mut described.session {
-        if line.starts_with("a=group:") {
-            line.clone_from(&group);
-        } else if line.starts_with("a=msid-semantic:") {
-            *line = format!("a=msid-semantic: WMS {name}");
-        }
+}
+
+impl LocalSection {
+    fn is_rejected(&self) -> bool {
+        matches!(self.content, Content::Rejected(..))
     }
-    described.to_string()
+}
+
+fn write_idle(written: &mut Section) {
+    written.lines.push("a=inactive".to_owned());
+    written.lines.push("a=rtcp-mux".to_owned());
+}
+
+fn write_passed_through(passed_through: Option<&PassedThrough>, written: &mut Section) {
+    if let Some(passed_through) = passed_through {
+        let caveat = passed_through.caveat.as_deref().map(one_line);
+        let caveat = caveat.map(|caveat| format!(":{caveat}"));
+        let line = format!("a={PASSED_THROUGH}{}", caveat.unwrap_or_default());
+        written.lines.push(line);
+    }
 }
 
 /// What of a name may stand in `a=msid` (RFC 8830: a token of at most 64 characters).
@@ -100,83 +218,7 @@ fn token(name: &str) -> String {
     name.chars().filter(may_stand).take(64).collect()
 }
 
-fn section_for_viewer(library: &Section, msid: &str, telling: &Telling) -> Section {
-    // The library calls what is idle rejected.
-    let rejected = matches!(telling.content, Content::Rejected(_));
-    let mut section = Section {
-        media: library.media.clone(),
-        port: if rejected { "0" } else { "9" }.to_owned(),
-        protocol: library.protocol.clone(),
-        formats: Vec::new(),
-        lines: Vec::new(),
-    };
-    let resends = match &telling.content {
-        Content::Sent(formats) => formats.iter().any(|format| format.resend.is_some()),
-        _ => false,
-    };
-    let sent = matches!(telling.content, Content::Sent(_));
-    let silent = if resends {
-        BTreeSet::new()
-    } else {
-        resend_sources(library)
-    };
-    for line in &library.lines {
-        let (name, value) = line.split_once(':').unwrap_or((line, ""));
-        match name {
-            "a=rtpmap" | "a=fmtp" | "a=rtcp-fb" if telling.content != Content::Other => {}
-            "a=mid" => section.lines.push(format!("a=mid:{}", telling.mid)),
-            "a=extmap" if library.media != "video" && line.ends_with(timing::PLAYOUT_DELAY_URI) => {
-            }
-            "a=extmap" => {
-                let line = line.replace(mid_header::URI_FOR_LIBRARY, mid_header::URI);
-                let line = line.replace(colour_space::URI_FOR_LIBRARY, colour_space::URI);
-                section.lines.push(line);
-            }
-            "a=msid" | "a=ssrc" | "a=ssrc-group" if !sent => {}
-            "a=msid" => section.lines.push(format!("a={msid}")),
-            "a=ssrc-group" if !resends => {}
-            "a=ssrc" => {
-                let (source, attribute) = value.split_once(' ').unwrap_or((value, ""));
-                if silent.contains(source) {
-                    continue;
-                }
-                // In these lines older viewers find the same.
-                match attribute.starts_with("msid:") {
-                    true => section.lines.push(format!("a=ssrc:{source} {msid}")),
-                    false => section.lines.push(line.clone()),
-                }
-            }
-            _ => section.lines.push(line.clone()),
-        }
-    }
-    if sent && let Some(passed_through) = &telling.passed_through {
-        let caveat = passed_through.caveat.as_deref().map(one_line);
-        let caveat = caveat
-            .map(|caveat| format!(":{caveat}"))
-            .unwrap_or_default();
-        section.lines.push(format!("a={PASSED_THROUGH}{caveat}"));
-    }
-    match &telling.content {
-        Content::Sent(formats) => formats.iter().for_each(|format| format.write(&mut section)),
-        Content::Idle(format) => format.write(&mut section),
-        Content::IdleAs(formats) | Content::Rejected(formats) => {
-            section.formats.clone_from(formats);
-        }
-        Content::Other => section.formats.clone_from(&library.formats),
-    }
-    section
-}
-
 /// What of a text may stand in a line of a description.
 fn one_line(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).collect()
-}
-
-/// The sources of packets sent again (RFC 5576): the second of each pair.
-fn resend_sources(section: &Section) -> BTreeSet<&str> {
-    let groups = section.values("ssrc-group");
-    let pairs = groups.filter_map(|group| group.strip_prefix("FID "));
-    pairs
-        .filter_map(|pair| pair.split_ascii_whitespace().nth(1))
-        .collect()
 }

@@ -1,8 +1,7 @@
 //! The names of media sections (`a=mid`, RFC 9143) that go with the first packets of each.
 //!
-//! The WebRTC library makes up the names of the sections it offers, and cuts those that viewers offer.
-//! In descriptions their text is replaced; in packets this header extension, which the library takes for
-//! one it does not know, writes what the descriptions say.
+//! str0m knows sections by names of ours, since it would cut those that viewers offer. In packets this header extension,
+//! which str0m takes for one it does not know, writes what the descriptions say.
 
 use std::sync::{Arc, OnceLock};
 
@@ -18,7 +17,7 @@ pub(super) const URI_FOR_LIBRARY: &str = "urn:ietf:params:rtp-hdrext:sdes:mid:as
 /// The longest value of a header extension with a header of one byte (RFC 8285, section 4.2).
 const MAX_BYTES: usize = 16;
 
-/// How the library's sections are called in descriptions. Copies share the names.
+/// How str0m's sections are called in descriptions. Copies share the names.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MidNames(Arc<OnceLock<Vec<(Mid, String)>>>);
 

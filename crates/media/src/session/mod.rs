@@ -28,8 +28,12 @@ mod estimate;
 mod feedback;
 mod format;
 mod h264_profile;
+mod header_extensions;
+mod identity;
 mod library;
+mod library_description;
 mod local_description;
+mod local_transport;
 mod mid_header;
 mod negotiation;
 mod pacer;
@@ -56,13 +60,12 @@ use str0m::{Candidate, Input, Rtc};
 pub use candidate_pair::{CandidateKind, CandidatePair, MAX_CANDIDATES, PathEnd};
 use candidate_pair::{Read, RemoteCandidates};
 pub use colour_space::ColourSpace;
-pub use config::{
-    Certificate, Codec, CodecConfig, OfferExtent, PassedThrough, SessionConfig, StreamConfig,
-};
+pub use config::{Codec, CodecConfig, OfferExtent, PassedThrough, SessionConfig, StreamConfig};
 pub use end::EndReason;
 use estimate::Estimate;
 pub use feedback::FEEDBACK_TIMEOUT;
 use feedback::Feedback;
+pub use identity::Certificate;
 use negotiation::PendingOffer;
 use pacer::Pacer;
 use path::Path;
@@ -94,7 +97,8 @@ const USUAL_TRANSMITS: usize = 16;
 
 /// A session with one viewer.
 pub struct Session {
-    rtc: Rtc,
+    /// None until both descriptions are there.
+    rtc: Option<Rtc>,
     config: SessionConfig,
     ufrag: String,
     pending: Option<PendingOffer>,
@@ -169,6 +173,9 @@ impl Session {
             return;
         }
         if let Some(candidate) = self.read_candidate(text) {
+            if let Some(pending) = &mut self.pending {
+                return pending.remote_candidates.push(candidate);
+            }
             self.operate(now, |rtc| {
                 rtc.add_remote_candidate(candidate);
                 Ok(())
@@ -201,11 +208,14 @@ impl Session {
     ) -> Option<String> {
         let candidate = Candidate::server_reflexive(mapped, base, Protocol::Udp).ok()?;
         let mut text = None;
-        self.operate(now, |rtc| {
-            let known = rtc.add_local_candidate(candidate);
-            text = known.map(Candidate::to_sdp_string);
-            Ok(())
-        });
+        match &mut self.pending {
+            Some(pending) => text = pending.transport.add(candidate),
+            None => self.operate(now, |rtc| {
+                let known = rtc.add_local_candidate(candidate);
+                text = known.map(Candidate::to_sdp_string);
+                Ok(())
+            }),
+        }
         if self.pending.is_some() && self.reflexive_candidates.len() < MAX_REFLEXIVE_CANDIDATES {
             self.reflexive_candidates.extend(text.clone());
         }
@@ -408,6 +418,8 @@ mod tests {
             extent: OfferExtent::Full,
         };
         let (mut session, _) = Session::offer(&config, &[], now).expect("an offer");
+        let library = str0m::RtcConfig::new().set_crypto_provider(identity::provider());
+        session.rtc = Some(library.build(now));
         session.operate(now, |_| panic!("as a hostile viewer might cause"));
         let over = SessionEvent::Ended(EndReason::Panicked);
         assert_eq!(session.poll_event(), Some(over));

@@ -1,57 +1,54 @@
 //! Offers and answers.
 //!
-//! Which formats are agreed on is decided here, by the descriptions' texts; the WebRTC library is told
-//! the outcome. Viewers' sections of which we send nothing are answered as idle, not as rejected: a first
-//! section that is rejected takes the transport of all with it in browsers.
+//! Which formats are agreed on is decided here, by the descriptions' texts; str0m is told the outcome, once both are there:
+//! what is sent is declared, and then it is given [an offer](super::library_description) of that alone. Viewers' sections of
+//! which we send nothing are answered as idle, not as rejected: a first section that is rejected takes the transport of all
+//! with it in browsers.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
-use str0m::media::{Direction, MediaKind, Mid};
-use str0m::net::Protocol;
-use str0m::rtp::Extension;
+use str0m::change::SdpOffer;
+use str0m::media::{MediaKind, Mid};
 use str0m::{Candidate, RtcConfig, bwe};
 
 use super::agreement::{self, Agreement, Offered};
 use super::candidate_pair::RemoteCandidates;
-use super::colour_space::{self, ColourSpaceHeader};
-use super::config::{PassedThrough, provider};
+use super::config::PassedThrough;
 use super::description::Description;
 use super::estimate::Estimate;
 use super::feedback::Feedback;
 use super::format;
-use super::local_description::{self, Content, Telling};
-use super::mid_header::{self, MidNames};
+use super::header_extensions::HeaderExtensions;
+use super::identity::{provider, random_number};
+use super::library_description::{self, LibrarySection};
+use super::local_description::{Content, LocalDescription, LocalSection, Sources};
+use super::local_transport::LocalTransport;
+use super::mid_header::MidNames;
 use super::pacer::Pacer;
 use super::path::Path;
 use super::payload_types::PayloadTypes;
 use super::probing::Probing;
 use super::rate::Rate;
 use super::reachability::Reachability;
-use super::remote_description;
+use super::remote_description::{self, RemoteTransport, Setup};
 use super::track::Track;
-use super::{EndReason, Session, SessionConfig, SessionEvent, SessionStatistics, State};
+use super::{
+    EndReason, SET_UP_TIMEOUT, Session, SessionConfig, SessionEvent, SessionStatistics, State,
+};
 use crate::demand::StreamId;
 
 /// How often the library reports what it measured; estimates that fall come with these reports.
 const STATISTICS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Where header extensions are offered; viewers may put them elsewhere.
-const TRANSPORT_SEQUENCE_ID: u8 = 3;
-const MID_ID: u8 = 4;
-const PLAYOUT_DELAY_ID: u8 = 5;
-const CAPTURE_TIME_ID: u8 = 6;
-const COLOUR_SPACE_ID: u8 = 7;
-
 /// An offer that is not answered yet.
 pub(super) struct PendingOffer {
-    library: SdpPendingOffer,
+    pub(super) transport: LocalTransport,
+    /// Those that came before the answer.
+    pub(super) remote_candidates: Vec<Candidate>,
     offered: Offered,
-    /// How the library calls the sections.
-    mids: Vec<String>,
 }
 
 impl Session {
@@ -117,49 +114,38 @@ impl Session {
         now: Instant,
     ) -> Result<(Self, String), EndReason> {
         let offered = Offered::new(config)?;
-        let names = MidNames::default();
-        let mut session = Self::new(config, &offered.payload_types, &names, addresses, now)?;
-        let mut changes = session.rtc.sdp_api();
-        for section in &offered.sections {
-            // One stream id and one track id for all, because the library makes the CNAME of the latter,
-            // and browsers play in step what shares them; the text then gets track ids of its own.
-            let (stream_id, track_id) = (config.name.clone(), config.name.clone());
-            let direction = Direction::SendOnly;
-            let mid = changes.add_media(
-                section.kind,
-                direction,
-                Some(stream_id),
-                Some(track_id),
-                None,
-            );
-            let track = Track::new(config, section.stream, section.kind, mid);
-            session.tracks.push(track);
+        if offered.sections.is_empty() {
+            return Err(EndReason::NothingToOffer);
         }
-        let (offer, pending) = changes.apply().ok_or(EndReason::NothingToOffer)?;
-        let library =
-            Description::parse(&offer.to_sdp_string()).map_err(|_| EndReason::LibraryFailed)?;
-        let mut tellings = Vec::new();
-        let mut named = Vec::new();
-        for (section, track) in offered.sections.iter().zip(&session.tracks) {
+        let transport = LocalTransport::new(addresses)?;
+        let mut session = Self::new(config, &transport, now);
+        let mut sections = Vec::new();
+        for section in &offered.sections {
             let place = section.place;
             let mid = match section.kind {
                 MediaKind::Video => format!("video{place}"),
                 MediaKind::Audio => format!("audio{place}"),
             };
-            named.push((track.mid(), mid.clone()));
-            tellings.push(Telling {
+            let sources = session.draw_sources()?;
+            let library_mid = Mid::from(place.to_string().as_str());
+            let track = Track::new(config, section.stream, section.kind, library_mid);
+            session.tracks.push(track.named(&mid, sources));
+            sections.push(LocalSection {
+                media: agreement::media(section.kind).to_owned(),
                 mid,
                 track: place,
                 passed_through: passed_through(config, section.stream),
-                content: Content::Sent(section.formats(config)),
+                content: Content::Sent {
+                    formats: section.formats(config),
+                    extensions: HeaderExtensions::offered(config, section.kind),
+                    sources,
+                },
             });
         }
-        names.set(named);
-        let text = local_description::for_viewer(&library, &config.name, &tellings, true);
-        let mids = session.tracks.iter().map(|track| track.mid().to_string());
+        let text = describe(config, &transport, Setup::Either, sections)?;
         session.pending = Some(PendingOffer {
-            library: pending,
-            mids: mids.collect(),
+            transport,
+            remote_candidates: Vec::new(),
             offered,
         });
         Ok((session, text))
@@ -169,12 +155,11 @@ impl Session {
         &mut self,
         sdp: &str,
         preferred: &[(StreamId, u32)],
-        pending: PendingOffer,
+        mut pending: PendingOffer,
         now: Instant,
     ) -> Result<(), EndReason> {
         let answer = Description::parse(sdp).map_err(|_| EndReason::MalformedDescription)?;
         let agreements = pending.offered.agree(&answer, &self.config, preferred)?;
-        // Of an answer that refuses all, Firefox leaves out what the library needs.
         if agreements
             .iter()
             .all(|agreement| agreement.stream().is_none())
@@ -182,23 +167,20 @@ impl Session {
             return Err(EndReason::NoCommonCodec);
         }
         self.repeat_candidates(&agreements);
-        let told: Vec<_> = agreements.iter().map(Agreement::told).collect();
-        let told: Vec<_> = pending.mids.into_iter().zip(told).collect();
-        let text =
-            remote_description::for_library(&answer, &told, |text| self.uses_candidate(text));
-        let answer =
-            SdpAnswer::from_sdp_string(&text).map_err(|_| EndReason::UnusableDescription)?;
-        let mut tracks = std::mem::take(&mut self.tracks);
-        let retransmission = self.config.retransmission;
+        for (track, agreement) in self.tracks.iter_mut().zip(&agreements) {
+            track.accept(agreement);
+        }
+        self.begin(&pending.transport, &answer, &agreements, true, now)?;
+        let candidates = std::mem::take(&mut pending.remote_candidates);
         self.operate(now, |rtc| {
-            rtc.sdp_api().accept_answer(pending.library, answer)?;
-            for (track, agreement) in tracks.iter_mut().zip(&agreements) {
-                track.accept(agreement);
-                track.prepare(rtc, retransmission);
-            }
+            candidates
+                .into_iter()
+                .for_each(|it| rtc.add_remote_candidate(it));
             Ok(())
         });
-        self.tracks = tracks;
+        for early in pending.transport.take_early() {
+            self.receive(early.source, early.destination, &early.datagram, now);
+        }
         Ok(())
     }
 
@@ -212,66 +194,113 @@ impl Session {
         let offer = Description::parse(offer).map_err(|_| EndReason::MalformedDescription)?;
         let mut payload_types = PayloadTypes::default();
         let agreements = agreement::answer(&offer, config, preferred, &mut payload_types)?;
-        let names = MidNames::default();
-        let mut session = Self::new(config, &payload_types, &names, addresses, now)?;
-        let mut tellings = Vec::new();
-        let mut told = Vec::new();
-        let mut named = Vec::new();
+        let transport = LocalTransport::new(addresses)?;
+        let mut session = Self::new(config, &transport, now);
+        let all = common_extensions(&agreements);
+        let mut sections = Vec::new();
         for (place, (section, agreement)) in offer.sections.iter().zip(&agreements).enumerate() {
             let mid = remote_description::mid(section, place);
-            let of_library = place.to_string();
-            named.push((Mid::from(of_library.as_str()), mid.clone()));
-            tellings.push(Telling {
-                mid,
-                track: place,
-                passed_through: agreement
-                    .stream()
-                    .and_then(|(stream, _)| passed_through(config, stream)),
-                content: agreement.content(section, config),
-            });
-            told.push((of_library, agreement.told()));
-        }
-        names.set(named);
-        let text =
-            remote_description::for_library(&offer, &told, |text| session.uses_candidate(text));
-        let offer = SdpOffer::from_sdp_string(&text).map_err(|_| EndReason::UnusableDescription)?;
-        let answer = session.rtc.sdp_api().accept_offer(offer);
-        let answer = answer
-            .map_err(|error| EndReason::from(&error))?
-            .to_sdp_string();
-        for ((of_library, _), agreement) in told.iter().zip(&agreements) {
-            if let Some((stream, kind)) = agreement.stream() {
-                let mid = Mid::from(of_library.as_str());
-                let mut track = Track::new(config, stream, kind, mid);
+            let sources = session.draw_sources()?;
+            let stream = agreement.stream();
+            if let Some((stream, kind)) = stream {
+                let library_mid = Mid::from(place.to_string().as_str());
+                let mut track = Track::new(config, stream, kind, library_mid).named(&mid, sources);
                 track.accept(agreement);
-                track.prepare(&mut session.rtc, config.retransmission);
                 session.tracks.push(track);
             }
+            sections.push(LocalSection {
+                media: section.media.clone(),
+                mid,
+                track: place,
+                passed_through: stream.and_then(|(stream, _)| passed_through(config, stream)),
+                content: agreement.content(section, config, &all, sources),
+            });
         }
+        let setup = session.begin(&transport, &offer, &agreements, false, now)?;
         session.operate(now, |_| Ok(()));
         session.tell_negotiated();
         session.report_refused();
-        let answer = Description::parse(&answer).map_err(|_| EndReason::LibraryFailed)?;
-        let answer = local_description::for_viewer(&answer, &config.name, &tellings, false);
+        let answer = describe(config, &transport, setup, sections)?;
         Ok((session, answer))
     }
 
-    fn new(
-        config: &SessionConfig,
-        payload_types: &PayloadTypes,
-        names: &MidNames,
-        addresses: &[SocketAddr],
+    /// Makes the connection, now that both descriptions are there, and returns our part in the handshake.
+    fn begin(
+        &mut self,
+        transport: &LocalTransport,
+        remote: &Description,
+        agreements: &[Agreement],
+        offered: bool,
         now: Instant,
-    ) -> Result<Self, EndReason> {
-        let mut rtc = rtc_config(config, payload_types, names).build(now);
-        for address in addresses {
-            let candidate = Candidate::host(*address, Protocol::Udp)
-                .map_err(|_| EndReason::UnusableAddress(*address))?;
+    ) -> Result<Setup, EndReason> {
+        let is_rejected = |section: &_| remote_description::is_rejected(remote, section);
+        let remote_transport = RemoteTransport::read(remote, is_rejected);
+        let remote_transport = remote_transport.ok_or(EndReason::UnusableDescription)?;
+        let setup = Setup::ours(remote_transport.setup);
+        let all = common_extensions(agreements);
+        let names = MidNames::default();
+        let mut rtc = rtc_config(&self.config, agreements, &all, &names)
+            .set_local_ice_credentials(transport.credentials().clone())
+            .build(now);
+        for candidate in transport.candidates() {
             rtc.add_local_candidate(candidate);
         }
-        Ok(Self {
-            ufrag: rtc.direct_api().local_ice_credentials().ufrag,
-            rtc,
+        let mut sections = Vec::new();
+        let mut named = Vec::new();
+        for agreement in agreements {
+            let Agreement::Sent {
+                stream,
+                kind,
+                extensions,
+                ..
+            } = agreement
+            else {
+                continue;
+            };
+            let mut tracks = self.tracks.iter_mut();
+            let track = tracks.find(|track| track.stream() == *stream);
+            let track = track.ok_or(EndReason::LibraryFailed)?;
+            let declared = self
+                .config
+                .certificate
+                .declare_media(&mut rtc, track.mid(), *kind);
+            declared.ok_or(EndReason::LibraryFailed)?;
+            track.prepare(&mut rtc, self.config.retransmission);
+            named.push((track.mid(), track.name().to_owned()));
+            sections.push(LibrarySection {
+                mid: track.mid(),
+                kind: *kind,
+                formats: agreement.placeholders(),
+                extensions: extensions.among(&all),
+            });
+        }
+        names.set(named);
+        let max_message_bytes = agreements.iter().find_map(|agreement| match agreement {
+            Agreement::Data { max_message_bytes } => Some(*max_message_bytes),
+            _ => None,
+        });
+        let text =
+            library_description::offer(&remote_transport, setup, &sections, max_message_bytes);
+        let offer = SdpOffer::from_sdp_string(&text).map_err(|_| EndReason::UnusableDescription)?;
+        let accepted = rtc.sdp_api().accept_offer(offer);
+        accepted.map_err(|error| EndReason::from(&error))?;
+        // Who offers controls, except if the other end cannot (RFC 8445, section 6.1.1).
+        let controls = offered || remote_transport.is_lite;
+        rtc.direct_api().set_ice_controlling(controls);
+        for candidate in remote_description::candidates(remote) {
+            if let Some(candidate) = self.read_candidate(&candidate) {
+                rtc.add_remote_candidate(candidate);
+            }
+        }
+        self.rtc = Some(rtc);
+        self.library_deadline = now;
+        Ok(setup)
+    }
+
+    fn new(config: &SessionConfig, transport: &LocalTransport, now: Instant) -> Self {
+        Self {
+            ufrag: transport.credentials().ufrag.clone(),
+            rtc: None,
             config: config.clone(),
             pending: None,
             tracks: Vec::with_capacity(config.streams.len()),
@@ -281,7 +310,8 @@ impl Session {
             started: now,
             last_received: now,
             checked: false,
-            library_deadline: now,
+            // There is nothing to do for it before there is a connection.
+            library_deadline: now + SET_UP_TIMEOUT,
             now,
             estimate: Estimate::new(),
             feedback: Feedback::default(),
@@ -294,11 +324,25 @@ impl Session {
             reachability: Reachability::default(),
             reflexive_candidates: Vec::new(),
             bundle_section: 0,
-        })
+        }
     }
 
-    fn uses_candidate(&mut self, text: &str) -> bool {
-        self.read_candidate(text).is_some()
+    /// Sources for another stream, which no other of the session has.
+    fn draw_sources(&self) -> Result<Sources, EndReason> {
+        loop {
+            let number = random_number().ok_or(EndReason::LibraryFailed)?;
+            let sources = Sources {
+                media: number as u32,
+                resend: (number >> 32) as u32,
+            };
+            let both = [sources.media, sources.resend];
+            let mut taken = self.tracks.iter().map(Track::sources);
+            let is_taken = taken.any(|it| both.contains(&it.media) || both.contains(&it.resend));
+            // str0m sends probes from source 0.
+            if !both.contains(&0) && both[0] != both[1] && !is_taken {
+                return Ok(sources);
+            }
+        }
     }
 
     fn tell_negotiated(&mut self) {
@@ -345,8 +389,48 @@ fn passed_through(config: &SessionConfig, stream: StreamId) -> Option<PassedThro
     config.passed_through.clone()
 }
 
-fn rtc_config(config: &SessionConfig, payload_types: &PayloadTypes, names: &MidNames) -> RtcConfig {
-    let mid = Extension::with_serializer(mid_header::URI_FOR_LIBRARY, names.clone());
+/// Our description.
+fn describe(
+    config: &SessionConfig,
+    transport: &LocalTransport,
+    setup: Setup,
+    sections: Vec<LocalSection>,
+) -> Result<String, EndReason> {
+    let credentials = transport.credentials();
+    let number = random_number().ok_or(EndReason::LibraryFailed)?;
+    let candidates = transport.candidates();
+    let description = LocalDescription {
+        name: &config.name,
+        // Others read it as a signed number of 64 bits (RFC 9429, section 5.2.1).
+        number: number >> 1,
+        canonical_name: config.certificate.canonical_name(),
+        ufrag: &credentials.ufrag,
+        password: &credentials.pass,
+        fingerprint: config.certificate.fingerprint(),
+        setup,
+        candidates: candidates.map(|it| it.to_sdp_string()).collect(),
+        sections,
+    };
+    Ok(description.write())
+}
+
+/// The header extensions of all sections, in which an identifier means one thing.
+fn common_extensions(agreements: &[Agreement]) -> HeaderExtensions {
+    let mut all = HeaderExtensions::default();
+    for agreement in agreements {
+        if let Agreement::Sent { extensions, .. } = agreement {
+            all.merge(extensions);
+        }
+    }
+    all
+}
+
+fn rtc_config(
+    config: &SessionConfig,
+    agreements: &[Agreement],
+    extensions: &HeaderExtensions,
+    names: &MidNames,
+) -> RtcConfig {
     let mut rtc_config = RtcConfig::new()
         .set_crypto_provider(provider())
         .set_dtls_cert(config.certificate.of_library())
@@ -354,29 +438,16 @@ fn rtc_config(config: &SessionConfig, payload_types: &PayloadTypes, names: &MidN
         .set_rtp_mode(true)
         .clear_codecs()
         .clear_extension_map()
-        .set_extension(MID_ID, mid)
-        .set_extension(CAPTURE_TIME_ID, Extension::AbsoluteCaptureTime)
         .enable_bwe(config.start_bitrate.map(bwe::Bitrate::bps))
         .set_stats_interval(Some(STATISTICS_INTERVAL));
-    if config.start_bitrate.is_some() {
-        rtc_config =
-            rtc_config.set_extension(TRANSPORT_SEQUENCE_ID, Extension::TransportSequenceNumber);
-    }
-    if config
-        .streams
-        .iter()
-        .any(|stream| stream.playout_delay.is_some())
-    {
-        rtc_config = rtc_config.set_extension(PLAYOUT_DELAY_ID, Extension::PlayoutDelay);
-    }
-    let codecs = config.streams.iter().flat_map(|stream| &stream.codecs);
-    if codecs.into_iter().any(|codec| codec.colour_space.is_some()) {
-        let uri = colour_space::URI_FOR_LIBRARY;
-        let header = Extension::with_serializer(uri, ColourSpaceHeader);
-        rtc_config = rtc_config.set_extension(COLOUR_SPACE_ID, header);
-    }
-    for claim in payload_types.iter() {
-        format::add_placeholder(rtc_config.codec_config(), claim);
+    rtc_config = extensions.configure(rtc_config, names);
+    // Sections share the formats that they have in common.
+    let mut known = Vec::new();
+    for claim in agreements.iter().flat_map(Agreement::claims) {
+        if !known.contains(&claim.number) {
+            known.push(claim.number);
+            format::add_placeholder(rtc_config.codec_config(), &claim);
+        }
     }
     rtc_config
 }

@@ -96,11 +96,6 @@ impl PayloadTypes {
         numbers.max().map_or(0, |last| last + 1)
     }
 
-    /// What was taken.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Claim> {
-        self.0.iter()
-    }
-
     fn is_taken(&self, payload_type: u8) -> bool {
         self.0
             .iter()
@@ -127,7 +122,7 @@ mod tests {
         let mut payload_types = PayloadTypes::default();
         let assigned = std::iter::from_fn(|| payload_types.assign(Codec::Vp8, true)).count();
         assert_eq!(assigned, 30);
-        assert_eq!(payload_types.iter().next(), Some(&claim(0, 96, Some(97))));
+        assert_eq!(payload_types.0.first(), Some(&claim(0, 96, Some(97))));
         assert!(
             payload_types.assign(Codec::Opus, false).is_some(),
             "one is left"

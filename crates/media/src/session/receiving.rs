@@ -10,6 +10,7 @@ use std::time::Instant;
 use str0m::Input;
 use str0m::net::{Protocol, Receive};
 
+use super::local_transport::EarlyCheck;
 use super::path::{Ends, is_stun};
 use super::{Session, SessionEvent, State};
 
@@ -37,6 +38,9 @@ impl Session {
             return false;
         }
         let stun = is_stun(datagram);
+        if self.pending.is_some() {
+            return self.receive_early(source, destination, datagram);
+        }
         let Some(input) = self.accepted(source, destination, datagram, now) else {
             return false;
         };
@@ -66,9 +70,37 @@ impl Session {
         true
     }
 
+    /// Takes what comes before the viewer's answer: connectivity checks, which are answered once it is there.
+    fn receive_early(
+        &mut self,
+        source: SocketAddr,
+        destination: SocketAddr,
+        datagram: &[u8],
+    ) -> bool {
+        let Some(pending) = &mut self.pending else {
+            return false;
+        };
+        // To read a datagram is as risky as to do what it says.
+        let accepts = || pending.transport.accepts(datagram);
+        if !catch_unwind(AssertUnwindSafe(accepts)).unwrap_or(false) {
+            return false;
+        }
+        pending.transport.keep(EarlyCheck {
+            source,
+            destination,
+            datagram: datagram.to_vec(),
+        });
+        self.on_check();
+        true
+    }
+
     /// Whether it is a connectivity check of the viewer, or the answer to one of ours: it is signed with a
     /// password of the session.
     pub fn recognises(&self, destination: SocketAddr, datagram: &[u8], now: Instant) -> bool {
+        if let Some(pending) = &self.pending {
+            let accepts = || pending.transport.accepts(datagram);
+            return catch_unwind(AssertUnwindSafe(accepts)).unwrap_or(false);
+        }
         is_stun(datagram) && self.accepted(NOWHERE, destination, datagram, now).is_some()
     }
 
@@ -91,7 +123,7 @@ impl Session {
         let accepted = catch_unwind(AssertUnwindSafe(|| {
             let read = Receive::new(Protocol::Udp, source, destination, datagram).ok()?;
             let input = Input::Receive(now, read);
-            self.rtc.accepts(&input).then_some(input)
+            self.rtc.as_ref()?.accepts(&input).then_some(input)
         }));
         accepted.ok().flatten()
     }

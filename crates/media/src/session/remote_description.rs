@@ -1,38 +1,108 @@
-//! From viewers' descriptions to what the WebRTC library takes.
+//! What viewers' descriptions say of sections and of their end of the transport.
 //!
-//! The library sees only what it needs and what was agreed on: it refuses much that viewers write, and
-//! some of what hostile ones write would make it panic. What is missing in hand-made descriptions, names
-//! of sections and their group, is added.
-
-use str0m::Candidate;
+//! What is missing in hand-made descriptions, names of sections and their group, is made up.
 
 use super::description::{Description, Section};
-use super::format::Format;
-use super::{colour_space, mid_header, timing};
 
-/// Attributes of transport that the library needs, wherever they stand.
-const TRANSPORT: [&str; 3] = ["ice-ufrag", "ice-pwd", "fingerprint"];
+/// The longest user name fragment and password that are used, in bytes (RFC 8839, section 5.4).
+const MAX_CREDENTIAL_BYTES: usize = 256;
 
-/// See [`mid_header`], [`timing`] and [`colour_space`]; and draft-holmer-rmcat-transport-wide-cc-extensions-01.
-const EXTENSIONS: [&str; 5] = [
-    mid_header::URI,
-    timing::PLAYOUT_DELAY_URI,
-    timing::CAPTURE_TIME_URI,
-    colour_space::URI,
-    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
-];
+/// The most certificates that a viewer may name.
+const MAX_FINGERPRINTS: usize = 8;
 
-/// What the library is told of one section.
+/// The part that an end takes in the DTLS handshake (RFC 8842, section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Setup {
+    Active,
+    Passive,
+    /// The other end decides.
+    Either,
+}
+
+/// A viewer's end of the transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Told {
-    /// The viewer takes one of these, in the library's terms.
-    Takes(Vec<Format>),
-    /// Media that is not sent.
-    Idle,
-    /// The viewer does not want the section.
-    Rejected,
-    /// No media.
-    Other,
+pub(super) struct RemoteTransport {
+    pub(super) ufrag: String,
+    pub(super) password: String,
+    /// As after `a=fingerprint:`.
+    pub(super) fingerprints: Vec<String>,
+    /// None if it is not said.
+    pub(super) setup: Option<Setup>,
+    /// Whether it answers connectivity checks and sends none (RFC 8445, section 2.5).
+    pub(super) is_lite: bool,
+}
+
+impl Setup {
+    /// As in `a=setup`.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Passive => "passive",
+            Self::Either => "actpass",
+        }
+    }
+
+    /// The part that is left for us. Where the viewer leaves it to us, it begins: it knows first that both are there.
+    pub(super) fn ours(remote: Option<Self>) -> Self {
+        match remote {
+            Some(Self::Passive) => Self::Active,
+            Some(Self::Active | Self::Either) | None => Self::Passive,
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut all = [Self::Active, Self::Passive, Self::Either].into_iter();
+        all.find(|setup| setup.as_str() == text)
+    }
+}
+
+impl RemoteTransport {
+    /// Reads it: sections that share a transport say the same, and the first that is not rejected counts. What it does not say
+    /// stands before the sections, or in another. None if there are no usable credentials.
+    pub(super) fn read(
+        description: &Description,
+        is_rejected: impl Fn(&Section) -> bool,
+    ) -> Option<Self> {
+        let (rejected, used): (Vec<&Section>, Vec<_>) =
+            description.sections.iter().partition(|it| is_rejected(it));
+        let of_sections = |sections: Vec<&Section>, name: &'static str| {
+            let mut found = sections.into_iter().map(|section| {
+                let values = section.values(name).map(str::to_owned);
+                values.collect::<Vec<_>>()
+            });
+            found.find(|values| !values.is_empty())
+        };
+        let values = |name: &'static str| {
+            let session: Vec<_> = description.values(name).map(str::to_owned).collect();
+            of_sections(used.clone(), name)
+                .or_else(|| Some(session).filter(|values| !values.is_empty()))
+                .or_else(|| of_sections(rejected.clone(), name))
+                .unwrap_or_default()
+        };
+        let credential = |name| {
+            let value = values(name).into_iter().next()?;
+            let is_usable = |value: &String| {
+                value.len() <= MAX_CREDENTIAL_BYTES && value.chars().all(|it| it.is_ascii_graphic())
+            };
+            Some(value).filter(is_usable)
+        };
+        let mut fingerprints = values("fingerprint");
+        fingerprints.truncate(MAX_FINGERPRINTS);
+        Some(Self {
+            ufrag: credential("ice-ufrag")?,
+            password: credential("ice-pwd")?,
+            fingerprints,
+            setup: values("setup").first().and_then(|it| Setup::parse(it)),
+            is_lite: description.session.iter().any(|line| line == "a=ice-lite"),
+        })
+    }
+}
+
+/// The candidates of a description (`candidate:…`).
+pub(super) fn candidates(description: &Description) -> impl Iterator<Item = String> {
+    let sections = description.sections.iter();
+    let candidates = sections.flat_map(|section| section.values("candidate"));
+    candidates.map(|candidate| format!("candidate:{candidate}"))
 }
 
 /// How a viewer calls a section; a name by its place if it does not say.
@@ -66,136 +136,46 @@ pub(super) fn is_receiving(description: &Description, section: &Section) -> bool
     !session.any(|line| line == "a=sendonly" || line == "a=inactive")
 }
 
-/// Writes the description for the library. `sections` says of each section how the library calls it and
-/// what it is told, `uses` of each candidate whether it is used.
-pub(super) fn for_library(
-    description: &Description,
-    sections: &[(String, Told)],
-    mut uses: impl FnMut(&str) -> bool,
-) -> String {
-    let mut for_library = Description {
-        session: ["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0"]
-            .map(str::to_owned)
-            .to_vec(),
-        sections: Vec::new(),
-    };
-    let mut group = "a=group:BUNDLE".to_owned();
-    for (mid, told) in sections {
-        if *told != Told::Rejected {
-            group += " ";
-            group += mid;
-        }
-    }
-    for_library.session.push(group);
-    if description.session.iter().any(|line| line == "a=ice-lite") {
-        for_library.session.push("a=ice-lite".to_owned());
-    }
-    for name in TRANSPORT {
-        let values = description
-            .values(name)
-            .map(|value| format!("a={name}:{value}"));
-        for_library.session.extend(values);
-    }
-    for (section, (mid, told)) in description.sections.iter().zip(sections) {
-        let mut section = section_for_library(section, mid, told, description);
-        let candidate = |line: &str| {
-            line.strip_prefix("a=")
-                .filter(|_| line.starts_with("a=candidate:"))
-                .map(str::to_owned)
-        };
-        section
-            .lines
-            .retain(|line| candidate(line).is_none_or(|text| uses(&text)));
-        for_library.sections.push(section);
-    }
-    for_library.to_string()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn section_for_library(
-    section: &Section,
-    mid: &str,
-    told: &Told,
-    description: &Description,
-) -> Section {
-    let port = if *told == Told::Rejected { "0" } else { "9" };
-    let mut written = Section {
-        media: section.media.clone(),
-        port: port.to_owned(),
-        protocol: section.protocol.clone(),
-        formats: Vec::new(),
-        lines: vec!["c=IN IP4 0.0.0.0".to_owned(), format!("a=mid:{mid}")],
-    };
-    for name in TRANSPORT {
-        let values = section
-            .values(name)
-            .map(|value| format!("a={name}:{value}"));
-        written.lines.extend(values);
+    fn read(text: &str) -> Option<RemoteTransport> {
+        let description = Description::parse(text).expect("a description");
+        RemoteTransport::read(&description, |section| section.port == "0")
     }
-    let setup = section
-        .value("setup")
-        .or_else(|| description.values("setup").next());
-    let setup = setup.filter(|setup| ["active", "passive", "actpass"].contains(setup));
-    written
-        .lines
-        .extend(setup.map(|setup| format!("a=setup:{setup}")));
-    let readable = section.values("candidate").filter_map(|candidate| {
-        let text = format!("candidate:{candidate}");
-        let candidate = Candidate::from_sdp_string(&text).ok()?;
-        Some(format!("a={}", candidate.to_sdp_string()))
-    });
-    written.lines.extend(readable);
-    if *told == Told::Other {
-        written.formats.clone_from(&section.formats);
-        for name in ["sctp-port", "max-message-size", "sctpmap"] {
-            let values = section
-                .values(name)
-                .map(|value| format!("a={name}:{value}"));
-            written.lines.extend(values);
-        }
-        return written;
-    }
-    written.protocol = "UDP/TLS/RTP/SAVPF".to_owned();
-    written.lines.push("a=rtcp-mux".to_owned());
-    match told {
-        Told::Takes(formats) => {
-            written.lines.push("a=recvonly".to_owned());
-            written.lines.extend(extensions(section));
-            for format in formats {
-                format.write(&mut written);
-            }
-        }
-        Told::Idle | Told::Rejected | Told::Other => {
-            written.lines.push("a=inactive".to_owned());
-            // A section has a format; that of this number needs no further words.
-            written.formats.push("0".to_owned());
-        }
-    }
-    written
-}
 
-/// The header extensions that are of use, each once.
-fn extensions(section: &Section) -> Vec<String> {
-    let mut found: Vec<(u8, &str)> = Vec::new();
-    for value in section.values("extmap") {
-        let mut words = value.split_ascii_whitespace();
-        let id = words
-            .next()
-            .and_then(|id| id.split('/').next()?.parse().ok());
-        let (Some(id @ 1..=14), Some(uri)) = (id, words.next()) else {
-            continue;
-        };
-        let taken = found.iter().any(|known| known.0 == id || known.1 == uri);
-        if EXTENSIONS.contains(&uri) && !taken {
-            found.push((id, uri));
+    #[test]
+    fn transport_is_that_of_the_first_section_that_is_not_rejected() {
+        let transport = read(
+            "v=0\r\na=fingerprint:sha-256 AB\r\na=setup:passive\r\na=ice-lite\r\n\
+             m=audio 0 UDP/TLS/RTP/SAVPF 0\r\na=ice-ufrag:a\r\na=ice-pwd:b\r\n\
+             m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=ice-ufrag:c\r\na=ice-pwd:d\r\na=setup:active\r\n",
+        );
+        let transport = transport.expect("it is there");
+        assert_eq!((&*transport.ufrag, &*transport.password), ("c", "d"));
+        assert_eq!(transport.setup, Some(Setup::Active));
+        assert_eq!(transport.fingerprints, ["sha-256 AB"]);
+        assert!(transport.is_lite);
+    }
+
+    #[test]
+    fn transport_without_usable_credentials_is_none() {
+        for pwd in [
+            "",
+            "a=ice-pwd:a b\r\n",
+            &format!("a=ice-pwd:{}\r\n", "x".repeat(257)),
+        ] {
+            let text = format!("v=0\r\na=ice-ufrag:a\r\n{pwd}m=audio 9 RTP/SAVPF 0\r\n");
+            assert_eq!(read(&text), None, "{pwd}");
         }
     }
-    let for_library = |uri| match uri {
-        mid_header::URI => mid_header::URI_FOR_LIBRARY,
-        colour_space::URI => colour_space::URI_FOR_LIBRARY,
-        other => other,
-    };
-    let lines = found.into_iter();
-    lines
-        .map(|(id, uri)| format!("a=extmap:{id} {}", for_library(uri)))
-        .collect()
+
+    #[test]
+    fn who_leaves_the_handshake_to_us_begins_it() {
+        assert_eq!(Setup::ours(Some(Setup::Either)), Setup::Passive);
+        assert_eq!(Setup::ours(None), Setup::Passive);
+        assert_eq!(Setup::ours(Some(Setup::Active)), Setup::Passive);
+        assert_eq!(Setup::ours(Some(Setup::Passive)), Setup::Active);
+    }
 }

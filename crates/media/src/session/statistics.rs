@@ -188,8 +188,11 @@ impl Session {
         let pair = stats.selected_candidate_pair.as_ref();
         self.statistics.candidate_pair = pair.map(|pair| self.remote_candidates.describe(pair));
         self.rate.mark(self.statistics.bytes_sent, self.now);
+        let Some(rtc) = &mut self.rtc else {
+            return;
+        };
         for track in &mut self.tracks {
-            track.mark_rate(&mut self.rtc, self.now);
+            track.mark_rate(rtc, self.now);
         }
     }
 }

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use str0m::Rtc;
 use str0m::media::{MediaKind, Mid, Pt};
-use str0m::rtp::RtpWrite;
+use str0m::rtp::{RtpWrite, Ssrc};
 use str0m::stats::MediaEgressStats;
 
 use super::agreement::Agreement;
 use super::colour_space::ColourSpace;
 use super::config::SessionConfig;
+use super::local_description::Sources;
 use super::pacer::Pacer;
 use super::rate::Rate;
 use super::resendable::Resendable;
@@ -35,7 +36,11 @@ pub(super) struct Track {
     kind: MediaKind,
     /// The RTP clock of the codec agreed on, in Hz.
     clock: u32,
+    /// The section, as str0m calls it.
     mid: Mid,
+    /// The section, as descriptions call it.
+    name: String,
+    sources: Sources,
     /// What the viewer takes, by the sender's numbers; the first was agreed on.
     accepted: Vec<(u32, Pt)>,
     /// What the samples of its pictures mean, by the sender's numbers of codecs.
@@ -106,6 +111,8 @@ impl Track {
             kind,
             clock: VIDEO_CLOCK,
             mid,
+            name: String::new(),
+            sources: Sources::default(),
             accepted: Vec::new(),
             colour_spaces: colour_spaces.collect(),
             given: None,
@@ -126,8 +133,25 @@ impl Track {
         }
     }
 
+    /// With the name of its section in descriptions, and the sources that they name.
+    pub(super) fn named(self, name: &str, sources: Sources) -> Self {
+        Self {
+            name: name.to_owned(),
+            sources,
+            ..self
+        }
+    }
+
     pub(super) fn stream(&self) -> StreamId {
         self.stream
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn sources(&self) -> Sources {
+        self.sources
     }
 
     pub(super) fn mid(&self) -> Mid {
@@ -215,16 +239,18 @@ impl Track {
         });
     }
 
-    /// Prepares the library's stream, once it has made it.
+    /// Declares the stream, whose section is declared.
     pub(super) fn prepare(&mut self, rtc: &mut Rtc, retransmission: bool) {
-        if let Some(stream) = rtc.direct_api().stream_tx_by_mid(self.mid, None) {
-            // Packets were paced before.
-            stream.set_unpaced(true);
-            self.resendable = Resendable::new(retransmission);
-            self.resendable.prepare(stream);
-            self.counted.ssrc = Some(*stream.ssrc());
-            self.counted.resend_ssrc = stream.rtx().map(|ssrc| *ssrc);
-        }
+        let media = Ssrc::from(self.sources.media);
+        let resend = self.sent_again.then(|| Ssrc::from(self.sources.resend));
+        let mut direct = rtc.direct_api();
+        let stream = direct.declare_stream_tx(media, resend, self.mid, None);
+        // Packets were paced before.
+        stream.set_unpaced(true);
+        self.resendable = Resendable::new(retransmission);
+        self.resendable.prepare(stream);
+        self.counted.ssrc = Some(self.sources.media);
+        self.counted.resend_ssrc = resend.map(|ssrc| *ssrc);
     }
 
     /// Changes to another rendition; true if a key frame of it is to be asked for.

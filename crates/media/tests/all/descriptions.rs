@@ -95,8 +95,7 @@ fn redacted(sdp: &str) -> String {
             if !sources.iter().any(|known| known == source) {
                 sources.push(source.to_owned());
             }
-            // Of sections that the viewer offers, the library makes up the CNAME.
-            if attribute.starts_with("cname:") && attribute != "cname:camera" {
+            if attribute.starts_with("cname:") {
                 line = format!("a=ssrc:{source} cname:…");
             }
         }

@@ -7,9 +7,11 @@
 )]
 
 mod bad_input;
+mod canonical_names;
 mod congestion;
 mod descriptions;
 mod dtls;
+mod early_checks;
 mod engine;
 mod engine_limits;
 mod engine_stage;

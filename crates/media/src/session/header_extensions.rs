@@ -1,0 +1,165 @@
+//! Header extensions of RTP packets (RFC 8285): which are offered, where the viewer takes them, and what str0m is told.
+
+use str0m::RtcConfig;
+use str0m::media::MediaKind;
+use str0m::rtp::Extension;
+
+use super::colour_space::{self, ColourSpaceHeader};
+use super::config::SessionConfig;
+use super::description::Section;
+use super::mid_header::{self, MidNames};
+use super::timing;
+
+/// draft-holmer-rmcat-transport-wide-cc-extensions-01.
+const TRANSPORT_SEQUENCE_URI: &str =
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+
+/// A header extension that we write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HeaderExtension {
+    TransportSequence,
+    Mid,
+    PlayoutDelay,
+    CaptureTime,
+    ColourSpace,
+}
+
+/// Each with its identifier where it is offered; viewers may offer them elsewhere.
+const OFFERED: [(u8, HeaderExtension); 5] = [
+    (3, HeaderExtension::TransportSequence),
+    (4, HeaderExtension::Mid),
+    (5, HeaderExtension::PlayoutDelay),
+    (6, HeaderExtension::CaptureTime),
+    (7, HeaderExtension::ColourSpace),
+];
+
+/// The header extensions of one section, or of several, with their identifiers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct HeaderExtensions(Vec<(u8, HeaderExtension)>);
+
+impl HeaderExtension {
+    /// As descriptions name it.
+    fn uri(self) -> &'static str {
+        match self {
+            Self::TransportSequence => TRANSPORT_SEQUENCE_URI,
+            Self::Mid => mid_header::URI,
+            Self::PlayoutDelay => timing::PLAYOUT_DELAY_URI,
+            Self::CaptureTime => timing::CAPTURE_TIME_URI,
+            Self::ColourSpace => colour_space::URI,
+        }
+    }
+
+    /// As str0m is told, which is not to take those for its own that it would not write as we do.
+    fn uri_for_library(self) -> &'static str {
+        match self {
+            Self::Mid => mid_header::URI_FOR_LIBRARY,
+            Self::ColourSpace => colour_space::URI_FOR_LIBRARY,
+            other => other.uri(),
+        }
+    }
+
+    fn for_library(self, names: &MidNames) -> Extension {
+        match self {
+            Self::TransportSequence => Extension::TransportSequenceNumber,
+            Self::Mid => Extension::with_serializer(self.uri_for_library(), names.clone()),
+            Self::PlayoutDelay => Extension::PlayoutDelay,
+            Self::CaptureTime => Extension::AbsoluteCaptureTime,
+            Self::ColourSpace => {
+                Extension::with_serializer(self.uri_for_library(), ColourSpaceHeader)
+            }
+        }
+    }
+
+    /// Whether packets of this kind of media have it.
+    fn is_for(self, kind: MediaKind) -> bool {
+        let only_video = matches!(self, Self::PlayoutDelay | Self::ColourSpace);
+        kind == MediaKind::Video || !only_video
+    }
+
+    /// Whether a sender so configured writes it.
+    fn is_written(self, config: &SessionConfig) -> bool {
+        let mut streams = config.streams.iter();
+        match self {
+            Self::Mid | Self::CaptureTime => true,
+            Self::TransportSequence => config.start_bitrate.is_some(),
+            Self::PlayoutDelay => streams.any(|stream| stream.playout_delay.is_some()),
+            Self::ColourSpace => {
+                let mut codecs = streams.flat_map(|stream| &stream.codecs);
+                codecs.any(|codec| codec.colour_space.is_some())
+            }
+        }
+    }
+}
+
+impl HeaderExtensions {
+    /// What is offered for a section.
+    pub(super) fn offered(config: &SessionConfig, kind: MediaKind) -> Self {
+        let offered = OFFERED.into_iter();
+        let offered = offered.filter(|(_, it)| it.is_for(kind) && it.is_written(config));
+        Self(offered.collect())
+    }
+
+    /// Those of a viewer's section that we write, each once, where the viewer has them. Identifiers above 14 need another form
+    /// of header (RFC 8285, section 4.3).
+    pub(super) fn agreed(section: &Section, kind: MediaKind, config: &SessionConfig) -> Self {
+        let mut agreed = Self::default();
+        for value in section.values("extmap") {
+            let mut words = value.split_ascii_whitespace();
+            let identifier = words
+                .next()
+                .and_then(|word| word.split('/').next()?.parse().ok());
+            let (Some(identifier @ 1..=14), Some(uri)) = (identifier, words.next()) else {
+                continue;
+            };
+            let mut known = OFFERED.into_iter().map(|(_, extension)| extension);
+            let extension = known.find(|extension| extension.uri() == uri);
+            let extension = extension.filter(|it| it.is_for(kind) && it.is_written(config));
+            if let Some(extension) = extension {
+                agreed.add(identifier, extension);
+            }
+        }
+        agreed.0.sort_by_key(|(identifier, _)| *identifier);
+        agreed
+    }
+
+    /// Adds those of another section. All share a transport, so an identifier means the same in each (RFC 9143, section 9.1):
+    /// where a viewer says otherwise, the first counts.
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (identifier, extension) in &other.0 {
+            self.add(*identifier, *extension);
+        }
+    }
+
+    /// What of these is also among the others.
+    pub(super) fn among(&self, all: &Self) -> Self {
+        let both = self.0.iter().filter(|it| all.0.contains(it));
+        Self(both.copied().collect())
+    }
+
+    fn add(&mut self, identifier: u8, extension: HeaderExtension) {
+        let mut known = self.0.iter();
+        if !known.any(|known| known.0 == identifier || known.1 == extension) {
+            self.0.push((identifier, extension));
+        }
+    }
+
+    /// The lines of a description.
+    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
+        let all = self.0.iter();
+        all.map(|(identifier, it)| format!("a=extmap:{identifier} {}", it.uri()))
+    }
+
+    /// The lines of the description that str0m is given.
+    pub(super) fn lines_for_library(&self) -> impl Iterator<Item = String> {
+        let all = self.0.iter();
+        all.map(|(identifier, it)| format!("a=extmap:{identifier} {}", it.uri_for_library()))
+    }
+
+    /// Makes them known to str0m.
+    pub(super) fn configure(&self, mut config: RtcConfig, names: &MidNames) -> RtcConfig {
+        for (identifier, extension) in &self.0 {
+            config = config.set_extension(*identifier, extension.for_library(names));
+        }
+        config
+    }
+}
