@@ -7,7 +7,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use wigwag_media::audience::{Audience, StreamRate};
-use wigwag_media::demand::{DEFAULT_FLOOR, PeerKey, Policy, StreamId, ViewerId};
+use wigwag_media::demand::{DEFAULT_FLOOR, Policy};
+use wigwag_media::ids::{PeerKey, StreamId, ViewerId};
 
 const VIDEO: StreamId = StreamId(0);
 const AUDIO: StreamId = StreamId(1);

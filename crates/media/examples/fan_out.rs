@@ -39,11 +39,11 @@ fn main() {
     });
     for first in (0..viewers).step_by(20) {
         let end = (first + 20).min(viewers);
-        (first..end).for_each(|viewer| stage.add(wigwag_media::demand::ViewerId(viewer)));
+        (first..end).for_each(|viewer| stage.add(wigwag_media::ids::ViewerId(viewer)));
         stage.wait_connected(end);
     }
     for viewer in 0..viewers {
-        let viewer = wigwag_media::demand::ViewerId(viewer);
+        let viewer = wigwag_media::ids::ViewerId(viewer);
         stage.publication().set_rates(viewer, 2_000_000, 2_500_000);
     }
     // The estimates settle first.
@@ -55,7 +55,7 @@ fn main() {
     let packets = (after.0.datagrams_sent - before.0.datagrams_sent) as f64;
     let calls = (after.0.send_calls - before.0.send_calls) as f64;
     let took = after.1 - before.1;
-    let ids = (0..viewers).map(wigwag_media::demand::ViewerId);
+    let ids = (0..viewers).map(wigwag_media::ids::ViewerId);
     let frames = ids.map(|viewer| stage.video(viewer).map_or(0, |video| video.frames));
     let least = frames.min().unwrap_or_default();
     println!(

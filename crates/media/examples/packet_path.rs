@@ -14,7 +14,7 @@ mod virtual_network;
 use std::time::{Duration, Instant};
 
 use virtual_network::{Network, Viewer, config, frame};
-use wigwag_media::demand::StreamId;
+use wigwag_media::ids::StreamId;
 use wigwag_media::session::Codec;
 
 const VIDEO: StreamId = StreamId(0);

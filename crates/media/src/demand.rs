@@ -7,40 +7,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::ids::{Bitrate, RenditionId, StreamId, ViewerId};
 use crate::vote;
-
-/// A bitrate in bit/s.
-pub type Bitrate = u64;
 
 /// The share of an estimate that is used: the rest is for what the estimate does not count.
 const USED_SHARE_PERCENT: u64 = 90;
 
 /// A viewer that can take less than this loses frames; it does not make everybody else's picture bad.
 pub const DEFAULT_FLOOR: Bitrate = 300_000;
-
-/// A stream of the sender: one of its pads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamId(pub u32);
-
-/// A session with a viewer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ViewerId(pub u64);
-
-/// Whose viewer it is: sessions of one peer have the same number. What a peer may cause, it may cause once, however many sessions
-/// it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerKey(pub u64);
-
-/// One encoding of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RenditionId {
-    /// What is encoded.
-    pub stream: StreamId,
-    /// Which codec and profile, as the sender numbers them.
-    pub codec: u32,
-    /// Which of the encodings with that codec: 0 has the lowest rate.
-    pub level: u8,
-}
 
 /// How a viewer comes to another rendition of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::demand::Bitrate;
+use crate::ids::Bitrate;
 
 /// What comes out is looked at for this long at a time.
 pub const WINDOW: Duration = Duration::from_secs(2);

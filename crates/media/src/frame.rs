@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::demand::RenditionId;
+use crate::ids::RenditionId;
 
 /// The most packets that one frame may have. At 1,140 bytes each that is more than 4 MB, which no
 /// encoder makes of a picture that anyone can be sent.
@@ -108,7 +108,7 @@ impl FrameAssembler {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demand::StreamId;
+    use crate::ids::StreamId;
 
     fn rendition() -> RenditionId {
         RenditionId {

@@ -135,7 +135,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::demand::{RenditionId, StreamId};
+    use crate::ids::{RenditionId, StreamId};
 
     const FRAME: Duration = Duration::from_millis(33);
 

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::demand::PeerKey;
+use crate::ids::PeerKey;
 
 /// Between two key frames of a rendition.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(400);

@@ -8,6 +8,7 @@
 //! * [`frame`] and [`frame_queue`]: frames that all viewers share, and what waits for each;
 //! * [`demand`]: from what viewers can take to what encoders shall make; [`audience`] keeps the books;
 //! * [`encoder_control`]: the rate that is set on an encoder, so that its output has the target bitrate;
+//! * [`ids`]: what names streams, renditions, viewers and peers;
 //! * [`key_frame_detection`]: which packets a key frame begins with;
 //! * [`key_frames`]: when a rendition makes one;
 //! * [`vote`]: the rate of a rendition that several viewers get;
@@ -20,6 +21,7 @@ pub mod encoder_control;
 pub mod engine;
 pub mod frame;
 pub mod frame_queue;
+pub mod ids;
 pub mod key_frame_detection;
 pub mod key_frames;
 pub mod session;

@@ -14,7 +14,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::demand::Bitrate;
+use crate::ids::Bitrate;
 
 /// A viewer that can take less than this share of the median leaves the vote.
 pub const LEAVES_PERCENT: u64 = 50;

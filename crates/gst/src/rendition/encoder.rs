@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use gst::prelude::*;
 use gstreamer as gst;
-use wigwag_media::demand::Bitrate;
 use wigwag_media::encoder_control::Manners;
+use wigwag_media::ids::Bitrate;
 
 use super::property::set;
 

@@ -25,9 +25,9 @@ use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
-use wigwag_media::demand::{Bitrate, RenditionId};
 use wigwag_media::encoder_control::Manners;
 use wigwag_media::frame::Frame;
+use wigwag_media::ids::{Bitrate, RenditionId};
 use wigwag_media::session::Codec;
 
 pub(crate) use clock_advance::ClockAdvance;

@@ -4,7 +4,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gstreamer as gst;
-use wigwag_media::demand::ViewerId;
+use wigwag_media::ids::ViewerId;
 
 use super::snapshot::Snapshot;
 

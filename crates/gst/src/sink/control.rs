@@ -19,8 +19,9 @@ use gst::subclass::prelude::*;
 use gstreamer as gst;
 use wigwag_client::{NativeSignaller, PeerId, Role, SessionId, Signaller as _, SignallerEvent};
 use wigwag_media::audience::Audience;
-use wigwag_media::demand::{DEFAULT_FLOOR, Policy, RenditionId, StreamId, ViewerId};
+use wigwag_media::demand::{DEFAULT_FLOOR, Policy};
 use wigwag_media::engine::{Engine, Publication, PublicationConfig};
+use wigwag_media::ids::{RenditionId, StreamId, ViewerId};
 use wigwag_media::session::Certificate;
 
 use super::WebRtcSink;
@@ -88,7 +89,7 @@ pub(super) struct Controlled {
     pub(super) sessions: BTreeMap<ViewerId, Session>,
     pub(super) viewers: BTreeMap<SessionId, ViewerId>,
     pub(super) limits: SessionLimits,
-    /// Of its own, so that nobody can choose whose [`PeerKey`](wigwag_media::demand::PeerKey) to have.
+    /// Of its own, so that nobody can choose whose [`PeerKey`](wigwag_media::ids::PeerKey) to have.
     pub(super) peer_hasher: RandomState,
     pub(super) unanswered: Unanswered,
     pub(super) next_viewer: u64,

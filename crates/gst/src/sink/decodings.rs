@@ -8,7 +8,7 @@ use gst::glib;
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
-use wigwag_media::demand::StreamId;
+use wigwag_media::ids::StreamId;
 
 use super::control::Controlled;
 use super::feeds::Feeds;

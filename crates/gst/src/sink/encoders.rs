@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use gst::prelude::*;
 use gstreamer as gst;
-use wigwag_media::demand::RenditionId;
 use wigwag_media::encoder_control::{EncoderControl, EncoderEvent, Output};
 use wigwag_media::frame::Frame;
+use wigwag_media::ids::RenditionId;
 
 use super::control::Controlled;
 use super::renditions::Running;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use gst::glib;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
-use wigwag_media::demand::RenditionId;
+use wigwag_media::ids::RenditionId;
 
 /// Bytes of pictures that are kept since the last key frame; of more, nothing is kept until the next.
 const MAX_GROUP_BYTES: usize = 4 << 20;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
-use wigwag_media::demand::StreamId;
+use wigwag_media::ids::StreamId;
 
 /// How long a pad may be without data.
 pub(super) const DATA_TIMEOUT: Duration = Duration::from_secs(5);

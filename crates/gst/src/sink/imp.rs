@@ -10,7 +10,7 @@ use gst::glib::subclass::Signal;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gstreamer as gst;
-use wigwag_media::demand::StreamId;
+use wigwag_media::ids::StreamId;
 
 use super::control::Control;
 use super::flow::Watched;

@@ -10,7 +10,7 @@ use gst::subclass::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
-use wigwag_media::demand::StreamId;
+use wigwag_media::ids::StreamId;
 
 use super::WebRtcSink;
 use super::access_units::AccessUnits;

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use gstreamer as gst;
 use wigwag_client::SignallerEvent;
-use wigwag_media::demand::{RenditionId, StreamId};
 use wigwag_media::engine::PublicationEvent;
+use wigwag_media::ids::{RenditionId, StreamId};
 
 use super::feeds::Feeds;
 use super::flow::Flow;

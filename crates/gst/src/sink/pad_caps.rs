@@ -6,7 +6,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gstreamer as gst;
-use wigwag_media::demand::StreamId;
+use wigwag_media::ids::StreamId;
 
 use super::WebRtcSink;
 use crate::{bitstream, log};

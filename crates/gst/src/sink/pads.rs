@@ -5,7 +5,7 @@ use std::time::Instant;
 use gst::prelude::*;
 use gstreamer as gst;
 use wigwag_media::audience::StreamRate;
-use wigwag_media::demand::StreamId;
+use wigwag_media::ids::StreamId;
 
 use super::control::Controlled;
 use super::feeds::Feeds;

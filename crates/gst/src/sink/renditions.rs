@@ -10,10 +10,10 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gstreamer as gst;
 use wigwag_media::audience::Action;
-use wigwag_media::demand::{Bitrate, RenditionId, StreamId, ViewerId};
 use wigwag_media::encoder_control::EncoderControl;
 use wigwag_media::engine::Publication;
 use wigwag_media::frame::Frame;
+use wigwag_media::ids::{Bitrate, RenditionId, StreamId, ViewerId};
 
 use super::WebRtcSink;
 use super::control::Controlled;

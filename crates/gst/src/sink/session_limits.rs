@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use wigwag_client::PeerId;
-use wigwag_media::demand::ViewerId;
+use wigwag_media::ids::ViewerId;
 
 /// Sessions of one peer at most.
 pub(super) const MAX_SESSIONS_PER_PEER: usize = 4;

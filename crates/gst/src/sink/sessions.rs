@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use gstreamer as gst;
 use wigwag_client::{Candidate, Description, PeerId, Sdp, SessionId};
 use wigwag_media::audience::NoCodecLeft;
-use wigwag_media::demand::{PeerKey, StreamId, ViewerId};
 use wigwag_media::engine::{Negotiation, PublicationEvent, ViewerEvent};
+use wigwag_media::ids::{PeerKey, StreamId, ViewerId};
 use wigwag_media::key_frames::Requested;
 use wigwag_media::session::{EndReason, OfferExtent, SessionConfig};
 

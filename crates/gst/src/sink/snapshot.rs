@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
-use wigwag_media::demand::{Bitrate, RenditionId, StreamId, ViewerId};
 use wigwag_media::engine::Publication;
+use wigwag_media::ids::{Bitrate, RenditionId, StreamId, ViewerId};
 use wigwag_media::session::SessionStatistics;
 
 use super::statistics;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use gst::glib;
 use gst::prelude::*;
 use gstreamer as gst;
-use wigwag_media::session::{CandidatePair, PathEnd, SessionStatistics, StreamStatistics};
+use wigwag_media::session::{CandidateAddress, CandidatePair, SessionStatistics, StreamStatistics};
 
 use super::snapshot::{RefusedSnapshot, SessionSnapshot};
 use super::stats_type::StatsType;
@@ -73,7 +73,12 @@ impl Described {
     }
 
     /// Returns the id.
-    fn add_candidate(&mut self, side: &str, stats_type: StatsType, end: &PathEnd) -> String {
+    fn add_candidate(
+        &mut self,
+        side: &str,
+        stats_type: StatsType,
+        end: &CandidateAddress,
+    ) -> String {
         let (address, port) = (end.address.ip().to_string(), end.address.port());
         let id = format!("ice-candidate-{side}_1_{address}_{port}");
         let mut candidate = stats_type.structure();
@@ -210,7 +215,7 @@ fn stream_stats(
         stats.set("packets-lost", lost);
     }
     set_time(&mut stats, "jitter", stream.jitter);
-    for (name, ssrc) in [("ssrc", stream.ssrc), ("rtx-ssrc", stream.resend_ssrc)] {
+    for (name, ssrc) in [("ssrc", stream.ssrc), ("rtx-ssrc", stream.rtx_ssrc)] {
         if let Some(ssrc) = ssrc {
             stats.set(name, ssrc);
         }

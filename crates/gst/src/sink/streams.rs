@@ -2,7 +2,7 @@
 
 use gstreamer as gst;
 use gstreamer_video as gst_video;
-use wigwag_media::demand::{RenditionId, StreamId};
+use wigwag_media::ids::{RenditionId, StreamId};
 use wigwag_media::session::{Codec, CodecConfig, ColourSpace, PassedThrough, StreamConfig};
 
 use super::feeds::Feeds;

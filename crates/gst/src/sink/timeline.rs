@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gstreamer as gst;
-use wigwag_media::demand::StreamId;
+use wigwag_media::ids::StreamId;
 
 use super::WebRtcSink;
 use super::flow::Flow;

@@ -28,16 +28,16 @@ fuzz_target!(|bytes: &[u8]| {
         }
     } else {
         let (mut session, _) = Session::offer(&config, &addresses, now).expect("an offer");
-        session.accept_answer(text, &[], now);
+        session.handle_answer(text, &[], now);
         session
     };
     if how & 2 != 0 {
         for line in text.lines() {
-            session.add_remote_candidate(line, now);
+            session.handle_candidate(line, now);
         }
     }
     for step in 0..5 {
-        session.wake(now + step * Duration::from_millis(100));
+        session.handle_timeout(now + step * Duration::from_millis(100));
         while session.poll_transmit().is_some() {}
     }
     look_at(&mut session);

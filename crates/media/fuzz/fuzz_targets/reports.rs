@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use sender::{SENDER, VIDEO, config, look_at};
-use wigwag_media::demand::RenditionId;
+use wigwag_media::ids::RenditionId;
 use wigwag_media::frame::Frame;
 use wigwag_media::session::{Session, SessionEvent};
 use wigwag_media::viewer::{Counting, Receiver, ReceiverSettings};
@@ -34,7 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
         call.send_frame();
         if let Some(datagram) = call.receiver.forge_reports(reports) {
             call.session
-                .receive(call.viewer, call.sender, &datagram, call.now);
+                .handle_datagram(call.viewer, call.sender, &datagram, call.now);
         }
         call.step();
     }
@@ -61,7 +61,7 @@ impl Call {
         let mut receiver = Receiver::with(&settings, &[viewer], now).expect("a viewer");
         let (mut session, offer) = Session::offer(&config(), &[sender], now).expect("an offer");
         let answer = receiver.answer(&offer, now).expect("an answer");
-        session.accept_answer(&answer, &[], now);
+        session.handle_answer(&answer, &[], now);
         let mut call = Self {
             session,
             receiver,
@@ -94,9 +94,9 @@ impl Call {
         }
         for sent in to_session {
             let (from, to) = (self.viewer, self.sender);
-            self.session.receive(from, to, &sent.contents, self.now);
+            self.session.handle_datagram(from, to, &sent.contents, self.now);
         }
-        self.session.wake(self.now);
+        self.session.handle_timeout(self.now);
         self.receiver.wake(self.now);
         look_at(&mut self.session)
     }

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use super::viewer::rendition;
 use super::{Action, Audience, Rendition, StreamRate};
-use crate::demand::{Bitrate, Handover, RenditionId, StreamId, ViewerId};
+use crate::demand::Handover;
+use crate::ids::{Bitrate, RenditionId, StreamId, ViewerId};
 use crate::key_frames::KeyFrames;
 
 /// What changed since assignments were made.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::viewer::Watching;
 use super::{Action, Audience, StreamRate};
-use crate::demand::{RenditionId, StreamId, ViewerId};
+use crate::ids::{RenditionId, StreamId, ViewerId};
 
 /// Codecs in which a stream is encoded at once, at most: each is an encoder, and viewers choose.
 pub const MAX_ENCODED_CODECS: usize = 2;

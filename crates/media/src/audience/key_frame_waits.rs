@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::Audience;
-use crate::demand::{StreamId, ViewerId};
+use crate::ids::{StreamId, ViewerId};
 
 /// Who waits.
 #[derive(Debug, Default)]

@@ -34,7 +34,8 @@ mod viewer;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::demand::{Bitrate, Handover, PeerKey, Policy, RenditionId, StreamId, ViewerId};
+use crate::demand::{Handover, Policy};
+use crate::ids::{Bitrate, PeerKey, RenditionId, StreamId, ViewerId};
 use crate::key_frames::{KeyFrames, Requested};
 use assignment::Changes;
 pub use codecs::{MAX_ENCODED_CODECS, NoCodecLeft};

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::viewer::{Watched, Watching, rendition};
 use super::{Action, Audience};
-use crate::demand::{self, Bitrate, Policy, RenditionId, StreamId, Viewer, ViewerId};
+use crate::demand::{self, Policy, Viewer};
+use crate::ids::{Bitrate, RenditionId, StreamId, ViewerId};
 use crate::vote;
 
 /// Rates are decided this often at most, however often viewers report. A fall waits for no longer.

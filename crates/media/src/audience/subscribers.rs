@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::viewer::Watching;
-use crate::demand::{PeerKey, RenditionId, StreamId, ViewerId};
+use crate::ids::{PeerKey, RenditionId, StreamId, ViewerId};
 
 /// The subscribers of all renditions.
 #[derive(Debug, Default)]
@@ -52,13 +52,7 @@ impl Subscribers {
         &self,
         stream: StreamId,
     ) -> impl Iterator<Item = (RenditionId, &RenditionSubscribers)> {
-        let first = RenditionId {
-            stream,
-            codec: 0,
-            level: 0,
-        };
-        let all = self.by_rendition.range(first..);
-        let all = all.take_while(move |(rendition, _)| rendition.stream == stream);
+        let all = self.by_rendition.range(RenditionId::all_of(stream));
         all.map(|(rendition, subscribers)| (*rendition, subscribers))
     }
 

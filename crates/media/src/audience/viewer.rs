@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::codecs::SentCodecs;
 use super::subscribers::Entry;
-use crate::demand::{Bitrate, PeerKey, RenditionId, StreamId};
+use crate::ids::{Bitrate, PeerKey, RenditionId, StreamId};
 use crate::vote::Voter;
 
 /// A viewer.

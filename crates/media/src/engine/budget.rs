@@ -1,7 +1,7 @@
 //! How much work what comes from the network may make.
 //!
 //! A shard serves many viewers on one thread. What a viewer may make it do in a second is limited, and so is
-//! what strangers may; the rest is thrown away before the WebRTC library sees it, which costs no more than a
+//! what unknown sources may; the rest is thrown away before str0m sees it, which costs no more than a
 //! look into a map.
 
 use std::hash::{BuildHasher, RandomState};
@@ -19,7 +19,7 @@ pub const VIEWER_WORK_PER_SECOND: u32 = 600;
 /// The work that a viewer may make at once.
 pub const VIEWER_WORK_AT_ONCE: u32 = 1_200;
 
-/// The new addresses that a viewer may come from at once: the library keeps each. A viewer that goes from
+/// The new addresses that a viewer may come from at once: str0m keeps each. A viewer that goes from
 /// one network to another has one more.
 pub const VIEWER_ADDRESSES_AT_ONCE: u32 = 16;
 
@@ -28,16 +28,16 @@ pub const VIEWER_ADDRESS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The connectivity checks in a second that are looked at by a shard although they come from an address
 /// that is no viewer's. A viewer that comes from an address which it did not announce needs one or two.
-pub const STRANGERS_CHECKS_PER_SECOND: u32 = 2_000;
+pub const UNKNOWN_SOURCES_CHECKS_PER_SECOND: u32 = 2_000;
 
 /// The same at once.
-pub const STRANGERS_CHECKS_AT_ONCE: u32 = 4_000;
+pub const UNKNOWN_SOURCES_CHECKS_AT_ONCE: u32 = 4_000;
 
 /// The same in a second from one IPv4 address, or one network of IPv6 of the size that hosts are given.
-pub const STRANGER_CHECKS_PER_SECOND: u32 = 500;
+pub const UNKNOWN_SOURCE_CHECKS_PER_SECOND: u32 = 500;
 
 /// The same at once.
-pub const STRANGER_CHECKS_AT_ONCE: u32 = 1_000;
+pub const UNKNOWN_SOURCE_CHECKS_AT_ONCE: u32 = 1_000;
 
 /// The connectivity checks at once to addresses of a viewer from which nothing came yet. A viewer says which
 /// addresses it has; one of three pairs of candidates that is checked twice needs six.
@@ -56,11 +56,11 @@ pub const CHECKS_PER_SECOND: u32 = 400;
 /// The same at once.
 pub const CHECKS_AT_ONCE: u32 = 800;
 
-/// Places for strangers; those that share one share what it may do.
-const STRANGER_PLACES: usize = 1_024;
+/// Buckets for unknown sources; those that share one share what it may do.
+const UNKNOWN_SOURCE_BUCKETS: usize = 1_024;
 
 /// What DTLS records and connectivity checks cost: handshakes and hashes, and an answer to each.
-const DEAR: u32 = 4;
+const STUN_COST: u32 = 4;
 
 /// Reports cost by their size: each lists packets.
 const REPORT_BYTES: usize = 256;
@@ -91,8 +91,14 @@ impl Limit {
         )
     }
 
-    const STRANGER: Self = Self::per_second(STRANGER_CHECKS_PER_SECOND, STRANGER_CHECKS_AT_ONCE);
-    const STRANGERS: Self = Self::per_second(STRANGERS_CHECKS_PER_SECOND, STRANGERS_CHECKS_AT_ONCE);
+    const UNKNOWN_SOURCE: Self = Self::per_second(
+        UNKNOWN_SOURCE_CHECKS_PER_SECOND,
+        UNKNOWN_SOURCE_CHECKS_AT_ONCE,
+    );
+    const UNKNOWN_SOURCES: Self = Self::per_second(
+        UNKNOWN_SOURCES_CHECKS_PER_SECOND,
+        UNKNOWN_SOURCES_CHECKS_AT_ONCE,
+    );
 
     const fn per_second(units: u32, at_once: u32) -> Self {
         Self::new(Duration::from_nanos(1_000_000_000 / units as u64), at_once)
@@ -126,24 +132,24 @@ impl Budget {
 
 /// What those who belong to no session may do.
 #[derive(Debug)]
-pub(super) struct Strangers {
+pub(super) struct UnknownSourceLimiter {
     all: Budget,
-    places: Box<[Budget; STRANGER_PLACES]>,
+    places: Box<[Budget; UNKNOWN_SOURCE_BUCKETS]>,
     /// Of its own, so that nobody can choose whose place to share.
     hasher: RandomState,
 }
 
-impl Default for Strangers {
+impl Default for UnknownSourceLimiter {
     fn default() -> Self {
         Self {
             all: Budget::default(),
-            places: Box::new([Budget::default(); STRANGER_PLACES]),
+            places: Box::new([Budget::default(); UNKNOWN_SOURCE_BUCKETS]),
             hasher: RandomState::new(),
         }
     }
 }
 
-impl Strangers {
+impl UnknownSourceLimiter {
     /// Takes one check from this address, if it may be looked at.
     pub(super) fn take(&mut self, source: IpAddr, now: Instant) -> bool {
         let network = match source {
@@ -151,8 +157,9 @@ impl Strangers {
             // The first half is the network's (RFC 4291, 2.5.4).
             IpAddr::V6(v6) => (v6.to_bits() >> 64) as u64,
         };
-        let place = self.hasher.hash_one(network) as usize % STRANGER_PLACES;
-        self.places[place].take(1, Limit::STRANGER, now) && self.all.take(1, Limit::STRANGERS, now)
+        let place = self.hasher.hash_one(network) as usize % UNKNOWN_SOURCE_BUCKETS;
+        self.places[place].take(1, Limit::UNKNOWN_SOURCE, now)
+            && self.all.take(1, Limit::UNKNOWN_SOURCES, now)
     }
 }
 
@@ -160,7 +167,7 @@ impl Strangers {
 pub(super) fn cost(datagram: &[u8]) -> u32 {
     match datagram {
         // STUN and DTLS (RFC 7983, 7).
-        [0..=3 | 20..=63, ..] => DEAR,
+        [0..=3 | 20..=63, ..] => STUN_COST,
         _ => 1 + (datagram.len() / REPORT_BYTES) as u32,
     }
 }
@@ -198,7 +205,7 @@ mod tests {
         for per_second in [1_000, 100_000] {
             let passed = within(per_second, &REPORT);
             assert!((most - 1_000..=most).contains(&passed), "{passed}");
-            assert!(within(per_second, &CHECK) <= most / DEAR);
+            assert!(within(per_second, &CHECK) <= most / STUN_COST);
             assert!(within(per_second, &[0x80; 1_200]) <= most / 5);
         }
     }
@@ -215,26 +222,28 @@ mod tests {
     }
 
     #[test]
-    fn one_stranger_leaves_room_for_others_and_all_have_a_limit() {
+    fn one_unknown_source_leaves_room_for_others_and_all_have_a_limit() {
         let now = Instant::now();
-        let mut strangers = Strangers::default();
+        let mut unknown_sources = UnknownSourceLimiter::default();
         let one = |last| IpAddr::from([192, 0, 2, last]);
-        let taken = (0..10_000).filter(|_| strangers.take(one(1), now)).count();
-        assert_eq!(taken, STRANGER_CHECKS_AT_ONCE as usize);
-        let others = (0..=255).filter(|last| strangers.take(one(*last), now));
+        let taken = (0..10_000)
+            .filter(|_| unknown_sources.take(one(1), now))
+            .count();
+        assert_eq!(taken, UNKNOWN_SOURCE_CHECKS_AT_ONCE as usize);
+        let others = (0..=255).filter(|last| unknown_sources.take(one(*last), now));
         assert!(others.count() > 200, "hardly anybody shares a place");
         let any = |number: u32| IpAddr::from(number.to_be_bytes());
-        let taken = (0..100_000).filter(|number| strangers.take(any(*number), now));
-        assert!(taken.count() < STRANGERS_CHECKS_AT_ONCE as usize);
-        assert!(strangers.take(any(7), now + SECOND));
+        let taken = (0..100_000).filter(|number| unknown_sources.take(any(*number), now));
+        assert!(taken.count() < UNKNOWN_SOURCES_CHECKS_AT_ONCE as usize);
+        assert!(unknown_sources.take(any(7), now + SECOND));
     }
 
     #[test]
-    fn a_network_of_ipv6_is_one_stranger() {
+    fn a_network_of_ipv6_is_one_unknown_source() {
         let now = Instant::now();
-        let mut strangers = Strangers::default();
+        let mut unknown_sources = UnknownSourceLimiter::default();
         let host = |number: u16| IpAddr::from([0x2001, 0xdb8, 0, 7, 0, 0, 0, number]);
-        let taken = (0..5_000).filter(|number| strangers.take(host(*number), now));
-        assert_eq!(taken.count(), STRANGER_CHECKS_AT_ONCE as usize);
+        let taken = (0..5_000).filter(|number| unknown_sources.take(host(*number), now));
+        assert_eq!(taken.count(), UNKNOWN_SOURCE_CHECKS_AT_ONCE as usize);
     }
 }

@@ -1,10 +1,10 @@
-//! Whose datagram it is, by maps and never by a look at all sessions.
+//! Routes from datagrams to sessions, by maps and never by a look at all sessions.
 //!
-//! A connectivity check names the session that it is for (RFC 8445, 7.2.2); all else is known by where it
-//! comes from. Where a session sends to is only a guess at where its viewer is: a hostile viewer may name
-//! the address of another as its candidate. So a guess never displaces anything, and an address is sure
-//! only once an authentic check came from it. Source addresses can be forged, and checks sent again by who
-//! overheard them; so an address that is sure stays with its session as long as that is heard from there.
+//! A connectivity check names its session by its user name (RFC 8445, section 7.2.2); all else is routed by its source
+//! address. A session's destination is only a provisional route: a hostile viewer may name the address of another as its
+//! candidate. So a provisional route never displaces another, and a route is validated only once an authentic check came
+//! from there. Source addresses can be forged, and overheard checks sent a second time; so a validated route stays with
+//! its session as long as checks of that come from there.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -14,34 +14,34 @@ use std::time::{Duration, Instant};
 use stun_types::attribute::Username;
 use stun_types::message::{BINDING, Message, MessageClass};
 
-/// Addresses that lead to one session; beyond that the oldest is forgotten. A viewer with more
-/// candidates than that is found by the checks that it sends.
+/// The most routes by address to one session; beyond that the oldest is removed. The checks of a viewer with more
+/// candidates are routed by user name.
 pub(super) const MAX_ADDRESSES_PER_SESSION: usize = 32;
 
-/// An address from which its session was not heard for this long may become another's. Sessions that live
-/// are heard every three seconds; a viewer that was started anew may come from the port that it had.
+/// A route on which no check of its session came for this long may become another's. Live sessions have one every three
+/// seconds; a viewer that was restarted may come from the port that it had.
 pub const ADDRESS_KEPT: Duration = Duration::from_secs(5);
 
 /// Maps to the keys of sessions.
 #[derive(Debug, Default)]
 pub(super) struct Demultiplexer {
     by_ufrag: HashMap<String, usize>,
-    by_source: HashMap<SocketAddr, Lead>,
+    by_source: HashMap<SocketAddr, Route>,
 }
 
-/// Where a source leads.
+/// The session of a source address.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lead {
+pub(super) struct Route {
     pub(super) session: usize,
-    /// Whether an authentic check came from there; else it is a guess.
-    pub(super) sure: bool,
+    /// Whether an authentic check came from there; else it is provisional.
+    pub(super) validated: bool,
     /// When the last one came.
-    heard: Instant,
+    last_check: Instant,
 }
 
-/// What leads to a session; kept with it, and given back when it goes.
+/// The routes to a session; kept with it, and removed when it ends.
 #[derive(Debug, Default)]
-pub(super) struct Leads {
+pub(super) struct Routes {
     ufrag: String,
     addresses: VecDeque<SocketAddr>,
     /// Where it sent to last: nearly always where it sends to next.
@@ -49,10 +49,10 @@ pub(super) struct Leads {
 }
 
 impl Demultiplexer {
-    /// Leads checks with this user name fragment to a session.
-    pub(super) fn add(&mut self, session: usize, ufrag: String) -> Leads {
+    /// Adds a route by user name fragment.
+    pub(super) fn add(&mut self, session: usize, ufrag: String) -> Routes {
         self.by_ufrag.insert(ufrag.clone(), session);
-        Leads {
+        Routes {
             ufrag,
             addresses: VecDeque::new(),
             last: None,
@@ -60,7 +60,7 @@ impl Demultiplexer {
     }
 
     /// The session that is named by the user name of a connectivity check, if it is one.
-    pub(super) fn checked(&self, datagram: &[u8]) -> Option<usize> {
+    pub(super) fn by_username(&self, datagram: &[u8]) -> Option<usize> {
         // Binding requests alone begin with these bytes (RFC 8489, 5); a datagram of media costs no more.
         if !datagram.starts_with(&[0, 1]) {
             return None;
@@ -74,80 +74,80 @@ impl Demultiplexer {
         self.by_ufrag.get(ufrag).copied()
     }
 
-    /// Where a source leads.
-    pub(super) fn lead(&self, source: SocketAddr) -> Option<Lead> {
+    /// The session of a source address.
+    pub(super) fn route(&self, source: SocketAddr) -> Option<Route> {
         self.by_source.get(&source).copied()
     }
 
     /// The session sends to `destination`, and answers will come from there.
-    pub(super) fn guess(
+    pub(super) fn add_provisional(
         &mut self,
         session: usize,
-        leads: &mut Leads,
+        routes: &mut Routes,
         destination: SocketAddr,
         now: Instant,
     ) {
-        if leads.last == Some(destination) {
+        if routes.last == Some(destination) {
             return;
         }
-        leads.last = Some(destination);
+        routes.last = Some(destination);
         if let Entry::Vacant(free) = self.by_source.entry(destination) {
-            free.insert(Lead {
+            free.insert(Route {
                 session,
-                sure: false,
-                heard: now,
+                validated: false,
+                last_check: now,
             });
-            self.note(session, leads, destination);
+            self.note(session, routes, destination);
         }
     }
 
     /// An authentic check of the session, or an answer to one, came from `source`.
-    pub(super) fn learn(
+    pub(super) fn confirm(
         &mut self,
         session: usize,
-        leads: &mut Leads,
+        routes: &mut Routes,
         source: SocketAddr,
         now: Instant,
     ) {
         let before = self.by_source.get(&source);
-        let is_kept = |lead: &Lead| {
-            let silent = now.saturating_duration_since(lead.heard);
-            lead.sure && lead.session != session && silent < ADDRESS_KEPT
+        let is_kept = |route: &Route| {
+            let silent = now.saturating_duration_since(route.last_check);
+            route.validated && route.session != session && silent < ADDRESS_KEPT
         };
         if before.is_some_and(is_kept) {
             return;
         }
-        let is_new = before.is_none_or(|lead| lead.session != session);
-        let lead = Lead {
+        let is_new = before.is_none_or(|route| route.session != session);
+        let route = Route {
             session,
-            sure: true,
-            heard: now,
+            validated: true,
+            last_check: now,
         };
-        self.by_source.insert(source, lead);
+        self.by_source.insert(source, route);
         if is_new {
-            self.note(session, leads, source);
+            self.note(session, routes, source);
         }
     }
 
     /// Forgets a session.
-    pub(super) fn remove(&mut self, session: usize, leads: &Leads) {
-        if self.by_ufrag.get(&leads.ufrag) == Some(&session) {
-            self.by_ufrag.remove(&leads.ufrag);
+    pub(super) fn remove(&mut self, session: usize, routes: &Routes) {
+        if self.by_ufrag.get(&routes.ufrag) == Some(&session) {
+            self.by_ufrag.remove(&routes.ufrag);
         }
-        for address in &leads.addresses {
+        for address in &routes.addresses {
             self.forget(session, *address);
         }
     }
 
-    fn note(&mut self, session: usize, leads: &mut Leads, address: SocketAddr) {
-        leads.addresses.push_back(address);
-        if leads.addresses.len() > MAX_ADDRESSES_PER_SESSION {
-            // What is sure is in use; of guesses there may be any number.
-            let oldest_guess = leads.addresses.iter().position(|address| {
-                let lead = self.by_source.get(address);
-                lead.is_none_or(|lead| lead.session != session || !lead.sure)
+    fn note(&mut self, session: usize, routes: &mut Routes, address: SocketAddr) {
+        routes.addresses.push_back(address);
+        if routes.addresses.len() > MAX_ADDRESSES_PER_SESSION {
+            // Validated routes are in use; of provisional ones there may be any number.
+            let oldest_provisional = routes.addresses.iter().position(|address| {
+                let route = self.by_source.get(address);
+                route.is_none_or(|route| route.session != session || !route.validated)
             });
-            if let Some(oldest) = leads.addresses.remove(oldest_guess.unwrap_or(0)) {
+            if let Some(oldest) = routes.addresses.remove(oldest_provisional.unwrap_or(0)) {
                 self.forget(session, oldest);
             }
         }
@@ -155,8 +155,8 @@ impl Demultiplexer {
 
     fn forget(&mut self, session: usize, address: SocketAddr) {
         if self
-            .lead(address)
-            .is_some_and(|lead| lead.session == session)
+            .route(address)
+            .is_some_and(|route| route.session == session)
         {
             self.by_source.remove(&address);
         }
@@ -175,8 +175,8 @@ mod tests {
     }
 
     fn from(demultiplexer: &Demultiplexer, port: u16) -> Option<usize> {
-        let lead = demultiplexer.lead(address(port));
-        lead.map(|lead| lead.session)
+        let route = demultiplexer.route(address(port));
+        route.map(|route| route.session)
     }
 
     fn check(user: &str) -> Vec<u8> {
@@ -189,13 +189,13 @@ mod tests {
     #[test]
     fn a_check_is_for_the_session_it_names() {
         let mut demultiplexer = Demultiplexer::default();
-        let leads = demultiplexer.add(7, "ours".to_owned());
-        assert_eq!(demultiplexer.checked(&check("ours:theirs")), Some(7));
-        for stranger in ["theirs:ours", "ours", ":", "", "our:s"] {
-            assert_eq!(demultiplexer.checked(&check(stranger)), None);
+        let routes = demultiplexer.add(7, "ours".to_owned());
+        assert_eq!(demultiplexer.by_username(&check("ours:theirs")), Some(7));
+        for username in ["theirs:ours", "ours", ":", "", "our:s"] {
+            assert_eq!(demultiplexer.by_username(&check(username)), None);
         }
-        demultiplexer.remove(7, &leads);
-        assert_eq!(demultiplexer.checked(&check("ours:theirs")), None);
+        demultiplexer.remove(7, &routes);
+        assert_eq!(demultiplexer.by_username(&check("ours:theirs")), None);
     }
 
     #[test]
@@ -204,28 +204,28 @@ mod tests {
         demultiplexer.add(7, "ours".to_owned());
         let check = check("ours:theirs");
         for length in 0..check.len() {
-            assert_eq!(demultiplexer.checked(&check[..length]), None);
+            assert_eq!(demultiplexer.by_username(&check[..length]), None);
         }
         for first in 0..=255 {
             for length in [1, 2, 20, 100] {
-                assert_eq!(demultiplexer.checked(&vec![first; length]), None);
+                assert_eq!(demultiplexer.by_username(&vec![first; length]), None);
             }
         }
     }
 
     #[test]
-    fn a_guess_never_displaces_and_what_is_sure_does() {
+    fn provisional_route_never_displaces_and_validated_one_does() {
         let now = Instant::now();
         let mut demultiplexer = Demultiplexer::default();
         let mut hostile = demultiplexer.add(1, "hostile".to_owned());
         let mut honest = demultiplexer.add(2, "honest".to_owned());
-        demultiplexer.guess(1, &mut hostile, address(9), now);
-        demultiplexer.guess(2, &mut honest, address(9), now);
+        demultiplexer.add_provisional(1, &mut hostile, address(9), now);
+        demultiplexer.add_provisional(2, &mut honest, address(9), now);
         assert_eq!(from(&demultiplexer, 9), Some(1));
-        demultiplexer.learn(2, &mut honest, address(9), now);
+        demultiplexer.confirm(2, &mut honest, address(9), now);
         assert_eq!(from(&demultiplexer, 9), Some(2));
-        demultiplexer.guess(1, &mut hostile, address(8), now);
-        demultiplexer.guess(1, &mut hostile, address(9), now);
+        demultiplexer.add_provisional(1, &mut hostile, address(8), now);
+        demultiplexer.add_provisional(1, &mut hostile, address(9), now);
         assert_eq!(from(&demultiplexer, 9), Some(2));
         demultiplexer.remove(1, &hostile);
         assert_eq!(from(&demultiplexer, 9), Some(2));
@@ -238,21 +238,21 @@ mod tests {
     fn the_addresses_of_a_session_are_bounded_and_the_one_in_use_stays() {
         let now = Instant::now();
         let mut demultiplexer = Demultiplexer::default();
-        let mut leads = demultiplexer.add(1, "hostile".to_owned());
-        demultiplexer.learn(1, &mut leads, address(1), now);
+        let mut routes = demultiplexer.add(1, "hostile".to_owned());
+        demultiplexer.confirm(1, &mut routes, address(1), now);
         for port in 2..1_000 {
-            demultiplexer.guess(1, &mut leads, address(port), now);
+            demultiplexer.add_provisional(1, &mut routes, address(port), now);
         }
         assert_eq!(demultiplexer.by_source.len(), MAX_ADDRESSES_PER_SESSION);
-        assert_eq!(leads.addresses.len(), MAX_ADDRESSES_PER_SESSION);
+        assert_eq!(routes.addresses.len(), MAX_ADDRESSES_PER_SESSION);
         assert_eq!(from(&demultiplexer, 1), Some(1));
         assert_eq!(from(&demultiplexer, 2), None);
         assert_eq!(from(&demultiplexer, 999), Some(1));
         for port in 1_000..2_000 {
-            demultiplexer.learn(1, &mut leads, address(port), now);
+            demultiplexer.confirm(1, &mut routes, address(port), now);
         }
         assert_eq!(demultiplexer.by_source.len(), MAX_ADDRESSES_PER_SESSION);
-        demultiplexer.remove(1, &leads);
+        demultiplexer.remove(1, &routes);
         assert!(demultiplexer.by_source.is_empty() && demultiplexer.by_ufrag.is_empty());
     }
 
@@ -262,13 +262,13 @@ mod tests {
         let mut demultiplexer = Demultiplexer::default();
         let mut honest = demultiplexer.add(1, "honest".to_owned());
         let mut hostile = demultiplexer.add(2, "hostile".to_owned());
-        demultiplexer.learn(1, &mut honest, address(9), now);
-        demultiplexer.learn(1, &mut honest, address(9), now + ADDRESS_KEPT / 2);
+        demultiplexer.confirm(1, &mut honest, address(9), now);
+        demultiplexer.confirm(1, &mut honest, address(9), now + ADDRESS_KEPT / 2);
         let later = now + ADDRESS_KEPT;
-        demultiplexer.learn(2, &mut hostile, address(9), later);
+        demultiplexer.confirm(2, &mut hostile, address(9), later);
         assert_eq!(from(&demultiplexer, 9), Some(1));
         let much_later = now + 2 * ADDRESS_KEPT;
-        demultiplexer.learn(2, &mut hostile, address(9), much_later);
+        demultiplexer.confirm(2, &mut hostile, address(9), much_later);
         assert_eq!(from(&demultiplexer, 9), Some(2), "its viewer is gone");
         demultiplexer.remove(1, &honest);
         demultiplexer.remove(2, &hostile);

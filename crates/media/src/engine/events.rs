@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::demand::{Bitrate, RenditionId, StreamId, ViewerId};
+use crate::ids::{Bitrate, RenditionId, StreamId, ViewerId};
 use crate::session::EndReason;
 
 /// A rise of an estimate is passed on at most this often.
@@ -80,7 +80,7 @@ pub(super) type Listener =
 
 impl EventQueue {
     /// Tells an event, after those that wait. What comes again does not wait.
-    pub(super) fn tell(&mut self, viewer: ViewerId, kind: ViewerEvent, listener: &Listener) {
+    pub(super) fn emit(&mut self, viewer: ViewerId, kind: ViewerEvent, listener: &Listener) {
         if kind.comes_again() {
             if self.waiting.is_empty() {
                 // One that finds no room is as good as never sent.
@@ -120,44 +120,44 @@ impl EventQueue {
 /// Passes on those estimates of one viewer that are worth it: every fall at once, a rise when it matters.
 #[derive(Debug, Default)]
 pub(super) struct EstimateFilter {
-    told: Option<(Bitrate, Instant)>,
+    emitted: Option<(Bitrate, Instant)>,
     held_back: Option<Bitrate>,
 }
 
 impl EstimateFilter {
-    /// Takes an estimate; returns what is to be told now.
+    /// Takes an estimate; returns what is to be emitted now.
     pub(super) fn take(&mut self, estimate: Bitrate, now: Instant) -> Option<Bitrate> {
         self.held_back = None;
-        let Some((told, _)) = self.told else {
-            return self.tell(estimate, now);
+        let Some((emitted, _)) = self.emitted else {
+            return self.emit(estimate, now);
         };
-        if estimate < told {
-            return self.tell(estimate, now);
+        if estimate < emitted {
+            return self.emit(estimate, now);
         }
-        if estimate - told > told / 100 * ESTIMATE_CHANGE_PERCENT {
+        if estimate - emitted > emitted / 100 * ESTIMATE_CHANGE_PERCENT {
             self.held_back = Some(estimate);
             return self.due(now);
         }
         None
     }
 
-    /// What was held back and is to be told now.
+    /// What was held back and is to be emitted now.
     pub(super) fn due(&mut self, now: Instant) -> Option<Bitrate> {
         if self.deadline()? > now {
             return None;
         }
         let estimate = self.held_back.take()?;
-        self.tell(estimate, now)
+        self.emit(estimate, now)
     }
 
     /// When to call [`due`](Self::due).
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.held_back?;
-        self.told.map(|(_, at)| at + ESTIMATE_INTERVAL)
+        self.emitted.map(|(_, at)| at + ESTIMATE_INTERVAL)
     }
 
-    fn tell(&mut self, estimate: Bitrate, now: Instant) -> Option<Bitrate> {
-        self.told = Some((estimate, now));
+    fn emit(&mut self, estimate: Bitrate, now: Instant) -> Option<Bitrate> {
+        self.emitted = Some((estimate, now));
         Some(estimate)
     }
 }
@@ -171,13 +171,13 @@ mod tests {
     const VIEWER: ViewerId = ViewerId(1);
 
     /// Tells the events to a receiver that has room for so many, and returns what waits and what it got.
-    fn tell(room: usize, events: Vec<ViewerEvent>) -> (EventQueue, Vec<ViewerEvent>) {
+    fn emit(room: usize, events: Vec<ViewerEvent>) -> (EventQueue, Vec<ViewerEvent>) {
         let got = Mutex::new(Vec::new());
         let got = std::sync::Arc::new(got);
         let mut queue = EventQueue::default();
         let listener = listener(&got, room);
         for event in events {
-            queue.tell(VIEWER, event, &*listener);
+            queue.emit(VIEWER, event, &*listener);
         }
         let got = got.lock().expect("nobody panicked").clone();
         (queue, got)
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn what_comes_again_does_not_wait_and_the_rest_is_kept_in_order() {
-        let (mut queue, got) = tell(
+        let (mut queue, got) = emit(
             1,
             vec![
                 ViewerEvent::Estimate(1),
@@ -227,7 +227,7 @@ mod tests {
         };
         let mut events = vec![candidate; 1_000];
         events.push(ViewerEvent::Ended(EndReason::Closed));
-        let (queue, _) = tell(0, events);
+        let (queue, _) = emit(0, events);
         assert_eq!(queue.waiting.len(), MAX_WAITING_EVENTS + 1);
         let end = ViewerEvent::Ended(EndReason::Closed);
         assert_eq!(queue.waiting.back(), Some(&end));
@@ -243,7 +243,7 @@ mod tests {
             })
         };
         let changes = (0..1_000).map(|number| switched(number % 2, number));
-        let (queue, _) = tell(0, changes.collect());
+        let (queue, _) = emit(0, changes.collect());
         assert_eq!(queue.waiting, [switched(0, 998), switched(1, 999)]);
     }
 
@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(filter.deadline(), Some(now + ms(601)));
         assert_eq!(filter.due(now + ms(600)), None);
         assert_eq!(filter.due(now + ms(601)), Some(1_200_000));
-        assert_eq!(filter.due(now + ms(900)), None, "told once");
+        assert_eq!(filter.due(now + ms(900)), None, "emitted once");
         assert_eq!(filter.take(1_300_000, now + ms(650)), None);
         assert_eq!(filter.take(900_000, now + ms(651)), Some(900_000));
         assert_eq!(filter.due(now + ms(900)), None, "what fell since is over");

@@ -12,8 +12,9 @@ use super::publication::{PublicationKey, Shared};
 use super::statistics::{Counters, count};
 use super::stun_servers::StunServer;
 use super::{Negotiation, StatisticsReply};
-use crate::demand::{Bitrate, Handover, RenditionId, StreamId, ViewerId};
+use crate::demand::Handover;
 use crate::frame::Frame;
+use crate::ids::{Bitrate, RenditionId, StreamId, ViewerId};
 use crate::session::SessionConfig;
 
 /// Frames that wait for a shard at most, of all publications: some seconds of several pictures.

@@ -27,7 +27,7 @@ mod deadlines;
 mod demultiplexer;
 mod events;
 mod inbox;
-mod key_frame_wishes;
+mod pli_throttle;
 mod port;
 mod publication;
 mod received;
@@ -48,21 +48,22 @@ use std::thread::available_parallelism;
 
 use admission::Admission;
 pub use budget::{
-    CHECKS_AT_ONCE, CHECKS_PER_SECOND, STRANGER_CHECKS_AT_ONCE, STRANGER_CHECKS_PER_SECOND,
-    STRANGERS_CHECKS_AT_ONCE, STRANGERS_CHECKS_PER_SECOND, VIEWER_ADDRESS_INTERVAL,
-    VIEWER_ADDRESSES_AT_ONCE, VIEWER_CHECK_INTERVAL, VIEWER_CHECKS_AT_ONCE, VIEWER_CHECKS_RESERVED,
-    VIEWER_WORK_AT_ONCE, VIEWER_WORK_PER_SECOND,
+    CHECKS_AT_ONCE, CHECKS_PER_SECOND, UNKNOWN_SOURCE_CHECKS_AT_ONCE,
+    UNKNOWN_SOURCE_CHECKS_PER_SECOND, UNKNOWN_SOURCES_CHECKS_AT_ONCE,
+    UNKNOWN_SOURCES_CHECKS_PER_SECOND, VIEWER_ADDRESS_INTERVAL, VIEWER_ADDRESSES_AT_ONCE,
+    VIEWER_CHECK_INTERVAL, VIEWER_CHECKS_AT_ONCE, VIEWER_CHECKS_RESERVED, VIEWER_WORK_AT_ONCE,
+    VIEWER_WORK_PER_SECOND,
 };
 pub use candidates::MAX_HOST_CANDIDATES;
 pub use demultiplexer::ADDRESS_KEPT;
 pub use events::{ESTIMATE_INTERVAL, MAX_WAITING_EVENTS, PublicationEvent, ViewerEvent};
 pub use inbox::{MAX_REFUSED_VIEWERS, MAX_WAITING_COMMANDS, MAX_WAITING_FRAMES};
-pub use key_frame_wishes::KEY_FRAME_WISH_INTERVAL;
+pub use pli_throttle::PLI_INTERVAL;
 pub use publication::{Publication, PublicationConfig};
 pub use statistics::EngineStatistics;
 pub use stun_servers::MAX_STUN_SERVERS;
 
-use crate::demand::{StreamId, ViewerId};
+use crate::ids::{StreamId, ViewerId};
 use crate::session::SessionStatistics;
 use inbox::{Command, Inbox};
 use publication::{PublicationKey, Shared};

@@ -12,8 +12,9 @@ use super::inbox::{Command, Inbox, ViewerRequest};
 use super::statistics::count;
 use super::stun_servers::StunServer;
 use super::{Negotiation, Threads};
-use crate::demand::{Bitrate, Handover, RenditionId, StreamId, ViewerId};
+use crate::demand::Handover;
 use crate::frame::Frame;
+use crate::ids::{Bitrate, RenditionId, StreamId, ViewerId};
 use crate::session::{EndReason, SessionConfig, SessionStatistics};
 
 /// How to publish.
@@ -110,7 +111,7 @@ impl Shared {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// A viewer comes to a shard, where its end is told even if it is refused.
+    /// A viewer comes to a shard, where its end is emitted even if it is refused.
     pub(super) fn add_route(&self, viewer: ViewerId, shard: usize, inbox: &Inbox) -> Added {
         let admitted = match self.routes().entry(viewer) {
             btree_map::Entry::Occupied(_) => return Added::AlreadyThere,
@@ -239,7 +240,7 @@ impl Publication {
         }
     }
 
-    /// Ends a session, and tells the viewer if it can still be told. Another viewer may take its place at
+    /// FiveTuple a session, and tells the viewer if it can still be told. Another viewer may take its place at
     /// once.
     pub fn remove_viewer(&self, viewer: ViewerId) {
         self.shared.make_room(viewer);
@@ -257,7 +258,7 @@ impl Publication {
         until(wait_at_most, &receiver).flatten().collect()
     }
 
-    /// Ends all sessions, tells the viewers, and waits until that is done, but not longer than this.
+    /// FiveTuple all sessions, tells the viewers, and waits until that is done, but not longer than this.
     pub fn close(&self, wait_at_most: Duration) {
         let done = self.begin_to_close();
         until(wait_at_most, &done).for_each(drop);

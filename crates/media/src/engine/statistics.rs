@@ -16,10 +16,10 @@ pub struct EngineStatistics {
     pub datagrams_received: u64,
     /// Those of them that belong to no session, or that their session has no use for.
     pub datagrams_unknown: u64,
-    /// Those of them that were thrown away because a viewer or a stranger sent more than it may: see
+    /// Those of them that were thrown away because a viewer or an unknown source sent more than it may: see
     /// [`VIEWER_WORK_PER_SECOND`](super::VIEWER_WORK_PER_SECOND),
     /// [`VIEWER_ADDRESSES_AT_ONCE`](super::VIEWER_ADDRESSES_AT_ONCE) and
-    /// [`STRANGERS_CHECKS_PER_SECOND`](super::STRANGERS_CHECKS_PER_SECOND).
+    /// [`UNKNOWN_SOURCES_CHECKS_PER_SECOND`](super::UNKNOWN_SOURCES_CHECKS_PER_SECOND).
     pub datagrams_over_limit: u64,
     /// Connectivity checks that were not sent, since nobody had answered there and they were too many: see
     /// [`VIEWER_CHECKS_AT_ONCE`](super::VIEWER_CHECKS_AT_ONCE) and [`CHECKS_PER_SECOND`](super::CHECKS_PER_SECOND).

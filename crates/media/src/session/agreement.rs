@@ -8,9 +8,9 @@ use super::end::EndReason;
 use super::format::{self, Format};
 use super::header_extensions::HeaderExtensions;
 use super::local_description::{Content, MAX_MESSAGE_BYTES, Sources};
-use super::payload_types::{Claim, PayloadTypes};
+use super::payload_types::{PayloadTypeMapping, PayloadTypes};
 use super::remote_description;
-use crate::demand::StreamId;
+use crate::ids::StreamId;
 
 /// What we offer.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ struct OfferedFormat {
     codec: Codec,
     /// Under which name it is offered; see [`format::offered_as`].
     offered_as: Codec,
-    claim: Claim,
+    claim: PayloadTypeMapping,
 }
 
 /// What was agreed on about one section.
@@ -71,7 +71,7 @@ pub(super) struct AgreedFormat {
     codec_number: u32,
     alternate_number: Option<u32>,
     codec: Codec,
-    claim: Claim,
+    claim: PayloadTypeMapping,
     /// As the viewer wrote it.
     format: Format,
     /// Whether that is what is sent, and not another name under which the viewer decodes it.
@@ -88,7 +88,7 @@ impl Offered {
         };
         let extent = extent(config);
         // Streams share the formats that they have in common.
-        let mut known: Vec<(Codec, Claim)> = Vec::new();
+        let mut known: Vec<(Codec, PayloadTypeMapping)> = Vec::new();
         let codecs = config.streams.iter().map(|stream| stream.codecs.len());
         let mut codecs_to_come: usize = codecs.sum();
         for (place, stream) in config.streams.iter().enumerate() {
@@ -109,8 +109,8 @@ impl Offered {
                             break;
                         }
                         None => {
-                            let resend = config.retransmission && kind == MediaKind::Video;
-                            let claim = offered.payload_types.assign(offered_as, resend);
+                            let rtx = config.retransmission && kind == MediaKind::Video;
+                            let claim = offered.payload_types.assign(offered_as, rtx);
                             let claim = claim.ok_or(EndReason::TooManyCodecs)?;
                             known.push((offered_as, claim));
                             claim
@@ -168,9 +168,9 @@ impl Offered {
             }
             let formats = format::formats(section).into_iter().filter_map(|format| {
                 let offered = offered.find(&format)?;
-                let claim = claims.claim(Claim {
+                let claim = claims.claim(PayloadTypeMapping {
                     payload_type: format.payload_type,
-                    resend: format.resend.filter(|_| config.retransmission),
+                    rtx: format.rtx.filter(|_| config.retransmission),
                     ..offered.claim
                 })?;
                 Some(AgreedFormat {
@@ -201,7 +201,7 @@ impl OfferedSection {
         let formats = self.formats.iter();
         let formats = formats.map(|offered| Format {
             payload_type: offered.claim.payload_type,
-            resend: offered.claim.resend,
+            rtx: offered.claim.rtx,
             encoding: format::encoding(offered.offered_as).to_owned(),
             parameters: format::offered_parameters(offered.offered_as),
             feedback: feedback(self.kind, config),
@@ -254,7 +254,7 @@ pub(super) fn answer(
             _ => Agreement::Rejected,
         })
         .collect();
-    let mut known: Vec<(Format, Claim)> = Vec::new();
+    let mut known: Vec<(Format, PayloadTypeMapping)> = Vec::new();
     for stream in &config.streams {
         let sections = offer.sections.iter().zip(&mut agreements);
         for (section, agreement) in sections {
@@ -283,7 +283,7 @@ fn agree_on_stream(
     section: &Section,
     config: &SessionConfig,
     preferred: &[(StreamId, u32)],
-    known: &mut Vec<(Format, Claim)>,
+    known: &mut Vec<(Format, PayloadTypeMapping)>,
     claims: &mut PayloadTypes,
 ) -> Agreement {
     let Some(kind) = stream.kind() else {
@@ -294,7 +294,7 @@ fn agree_on_stream(
         let codec = codecs
             .find(|codec| codec.codec.kind() == kind && format.takes_by_any_name(codec.codec))?;
         // The same format may stand in several sections.
-        let same = |(known, _): &&(Format, Claim)| {
+        let same = |(known, _): &&(Format, PayloadTypeMapping)| {
             known.payload_type == format.payload_type
                 && known.encoding.eq_ignore_ascii_case(&format.encoding)
                 && known.parameters == format.parameters
@@ -302,8 +302,8 @@ fn agree_on_stream(
         let claim = match known.iter().find(same) {
             Some((_, claim)) => *claim,
             None => {
-                let resend = format.resend.filter(|_| config.retransmission);
-                let claim = claims.claim_new(codec.codec, format.payload_type, resend)?;
+                let rtx = format.rtx.filter(|_| config.retransmission);
+                let claim = claims.claim_new(codec.codec, format.payload_type, rtx)?;
                 known.push((format.clone(), claim));
                 claim
             }
@@ -406,11 +406,11 @@ impl Agreement {
     }
 
     /// Whether the viewer takes packets again that were agreed on.
-    pub(super) fn is_sent_again(&self) -> bool {
+    pub(super) fn takes_rtx(&self) -> bool {
         match self {
             Self::Sent { formats, .. } => formats
                 .first()
-                .is_some_and(|format| format.claim.resend.is_some()),
+                .is_some_and(|format| format.claim.rtx.is_some()),
             _ => false,
         }
     }
@@ -424,7 +424,7 @@ impl Agreement {
     }
 
     /// What stands for the formats in this session.
-    pub(super) fn claims(&self) -> impl Iterator<Item = Claim> {
+    pub(super) fn claims(&self) -> impl Iterator<Item = PayloadTypeMapping> {
         let formats = match self {
             Self::Sent { formats, .. } => &formats[..],
             _ => &[],
@@ -466,7 +466,7 @@ impl Agreement {
                     let mut feedback = possible.clone();
                     feedback.retain(|possible| agreed.format.feedback.contains(possible));
                     Format {
-                        resend: agreed.claim.resend,
+                        rtx: agreed.claim.rtx,
                         parameters: agreed.format.answered_parameters(agreed.codec),
                         feedback,
                         ..agreed.format.clone()
@@ -480,7 +480,7 @@ impl Agreement {
             }
             Self::Idle => match format::formats(section).into_iter().next() {
                 Some(format) => Content::Idle(Format {
-                    resend: None,
+                    rtx: None,
                     feedback: Vec::new(),
                     ..format
                 }),

@@ -15,9 +15,9 @@ pub const MAX_CANDIDATES: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CandidatePair {
     /// The socket of ours. Its kind is that of the socket: behind a NAT it is still a host candidate.
-    pub local: PathEnd,
+    pub local: CandidateAddress,
     /// The viewer's.
-    pub remote: PathEnd,
+    pub remote: CandidateAddress,
     /// What the last connectivity check took to the viewer and back (`currentRoundTripTime`).
     pub round_trip: Option<Duration>,
     /// What all of them took together (`totalRoundTripTime`).
@@ -28,7 +28,7 @@ pub struct CandidatePair {
 
 /// One end of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PathEnd {
+pub struct CandidateAddress {
     /// Its address. All are UDP.
     pub address: SocketAddr,
     /// How it was found.
@@ -74,7 +74,7 @@ impl From<Kind> for CandidateKind {
 
 /// The candidates that a viewer named.
 #[derive(Debug, Default)]
-pub(super) struct RemoteCandidates(Vec<PathEnd>);
+pub(super) struct RemoteCandidates(Vec<CandidateAddress>);
 
 /// What becomes of a candidate.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl RemoteCandidates {
         let Ok(candidate) = Candidate::from_sdp_string(text) else {
             return Read::PassedOver;
         };
-        let named = PathEnd {
+        let named = CandidateAddress {
             address: candidate.addr(),
             kind: candidate.kind().into(),
         };
@@ -109,10 +109,10 @@ impl RemoteCandidates {
         Read::Used(candidate)
     }
 
-    /// Names the ends of a pair that the library chose.
+    /// Names the ends of a pair that str0m chose.
     pub(super) fn describe(&self, pair: &CandidatePairStats) -> CandidatePair {
         CandidatePair {
-            local: PathEnd {
+            local: CandidateAddress {
                 address: pair.local.addr,
                 kind: CandidateKind::Host,
             },
@@ -123,9 +123,9 @@ impl RemoteCandidates {
         }
     }
 
-    fn find(&self, address: SocketAddr) -> PathEnd {
+    fn find(&self, address: SocketAddr) -> CandidateAddress {
         let named = self.0.iter().find(|named| named.address == address);
-        let unheard = PathEnd {
+        let unheard = CandidateAddress {
             address,
             kind: CandidateKind::PeerReflexive,
         };

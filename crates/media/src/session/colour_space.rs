@@ -1,6 +1,6 @@
 //! The colour-space header extension: what the samples of a picture mean, on the last packet of each key frame.
 //!
-//! The WebRTC library knows the extension and writes nothing for it, so it is registered under another URI, as of the
+//! str0m knows the extension and writes nothing for it, so it is registered under another URI, as of the
 //! [names of sections](super::mid_header).
 
 use str0m::rtp::{ExtensionSerializer, ExtensionValues};
@@ -9,7 +9,7 @@ use str0m::rtp::{ExtensionSerializer, ExtensionValues};
 pub(super) const URI: &str = "http://www.webrtc.org/experiments/rtp-hdrext/color-space";
 
 /// The URI under which it is registered with str0m.
-pub(super) const URI_FOR_LIBRARY: &str =
+pub(super) const URI_FOR_STR0M: &str =
     "http://www.webrtc.org/experiments/rtp-hdrext/color-space:as-written-here";
 
 /// What the samples of a picture mean. Numbers are those of ITU-T H.273.

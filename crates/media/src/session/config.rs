@@ -7,7 +7,7 @@ use str0m::media::MediaKind;
 use super::colour_space::ColourSpace;
 use super::identity::Certificate;
 use super::timing::PlayoutDelay;
-use crate::demand::{Bitrate, StreamId};
+use crate::ids::{Bitrate, StreamId};
 
 /// How to make a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub struct StreamConfig {
 /// One codec that a stream can be sent in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CodecConfig {
-    /// The sender's number for it: the `codec` of a [`RenditionId`](crate::demand::RenditionId).
+    /// The sender's number for it: the `codec` of a [`RenditionId`](crate::ids::RenditionId).
     pub number: u32,
     /// Another number of the sender's for the same codec, which is sent under the same payload type though it cannot be had
     /// yet: what is passed through now and may have to be encoded later, or the other way round.

@@ -19,7 +19,7 @@ pub enum EndReason {
     SetUpTimedOut,
     /// Nothing from the viewer for [`SILENCE_TIMEOUT`](super::SILENCE_TIMEOUT).
     #[error("nothing was heard of the viewer any more")]
-    ViewerSilent,
+    ConsentExpired,
     /// The viewer takes none of the codecs that were offered.
     #[error("no common codec")]
     NoCommonCodec,
@@ -41,19 +41,19 @@ pub enum EndReason {
     /// The configuration has more codecs than there are payload types.
     #[error("there are more codecs than can be offered")]
     TooManyCodecs,
-    /// The WebRTC library wrote a description that we cannot read.
-    #[error("the session could not be described")]
-    LibraryFailed,
+    /// What cannot fail failed, as when the system has no randomness.
+    #[error("internal error: the session could not be made")]
+    Internal,
     /// There are as many viewers as may be.
     #[error("there are as many viewers as may be; try again later")]
     TooManyViewers,
     /// More was asked of the threads that send than they could take in.
     #[error("the sender is overloaded")]
     Overloaded,
-    /// The WebRTC library never came to rest.
+    /// str0m never came to rest.
     #[error("the session never came to rest")]
-    Restless,
-    /// The WebRTC library panicked.
+    DidNotConverge,
+    /// str0m panicked.
     #[error("the session failed inside")]
     Panicked,
     /// The thread that served the session panicked, and was replaced.
@@ -63,7 +63,7 @@ pub enum EndReason {
 
 impl From<&RtcError> for EndReason {
     fn from(error: &RtcError) -> Self {
-        // The library's texts may quote descriptions, which have no place in a log.
+        // str0m's texts may quote descriptions, which have no place in a log.
         match error {
             RtcError::RemoteSdp(_) | RtcError::Sdp(_) => Self::UnusableDescription,
             _ => Self::ConnectionFailed,

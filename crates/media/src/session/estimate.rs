@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use super::track::LONG_WAIT;
-use crate::demand::Bitrate;
+use crate::ids::Bitrate;
 
 /// Frames that wait no longer than this are on their way.
 const SHORT_WAIT: Duration = Duration::from_millis(50);

@@ -1,23 +1,23 @@
 //! Payload formats in descriptions: what a viewer takes, and how our codecs are written.
 //!
-//! The WebRTC library matches formats by rules of its own, which differ from codec to codec and are
+//! str0m matches formats by rules of its own, which differ from codec to codec and are
 //! stricter than viewers expect. As it only carries packets here, it is told of placeholders instead: all
 //! video is VP8 and all sound PCMU to it, told apart by a number in their parameters.
 
-use str0m::format::{Codec as LibraryCodec, CodecConfig as LibraryCodecs, FormatParams};
+use str0m::format::{Codec as Str0mCodec, CodecConfig as Str0mCodecs, FormatParams};
 use str0m::media::{Frequency, MediaKind};
 
 use super::Codec;
 use super::description::Section;
 use super::h264_profile;
-use super::payload_types::Claim;
+use super::payload_types::PayloadTypeMapping;
 
 /// A format that a section names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Format {
     pub(super) payload_type: u8,
     /// Under which packets of it can be sent again (RFC 4588).
-    pub(super) resend: Option<u8>,
+    pub(super) rtx: Option<u8>,
     /// As after `a=rtpmap:96`.
     pub(super) encoding: String,
     /// As after `a=fmtp:96`.
@@ -54,7 +54,7 @@ pub(super) fn formats(section: &Section) -> Vec<Format> {
         }
         formats.push(Format {
             payload_type,
-            resend: None,
+            rtx: None,
             encoding: encoding.to_owned(),
             parameters: value_for(section, "fmtp", name).map(str::to_owned),
             feedback: feedback(section, name),
@@ -71,7 +71,7 @@ pub(super) fn formats(section: &Section) -> Vec<Format> {
         let apt = parameter(parameters, "apt").and_then(|apt| apt.parse().ok());
         let of = |format: &&mut Format| Some(format.payload_type) == apt;
         if let Some(format) = formats.iter_mut().find(of) {
-            format.resend.get_or_insert(payload_type);
+            format.rtx.get_or_insert(payload_type);
         }
     }
     formats
@@ -172,16 +172,16 @@ impl Format {
         if let Some(parameters) = &self.parameters {
             line(format!("a=fmtp:{payload_type} {parameters}"));
         }
-        if let Some(resend) = self.resend {
+        if let Some(rtx) = self.rtx {
             let clock = self.encoding.split('/').nth(1).unwrap_or_default();
-            line(format!("a=rtpmap:{resend} rtx/{clock}"));
-            line(format!("a=fmtp:{resend} apt={payload_type}"));
-            section.formats.push(resend.to_string());
+            line(format!("a=rtpmap:{rtx} rtx/{clock}"));
+            line(format!("a=fmtp:{rtx} apt={payload_type}"));
+            section.formats.push(rtx.to_string());
         }
     }
 
-    /// The same format as the library knows it.
-    pub(super) fn placeholder(&self, claim: Claim) -> Self {
+    /// The same format as str0m knows it.
+    pub(super) fn placeholder(&self, claim: PayloadTypeMapping) -> Self {
         // All else that viewers can ask for needs no negotiation to be answered.
         let feedback = [TRANSPORT_FEEDBACK].into_iter();
         let feedback = feedback.filter(|known| self.feedback.iter().any(|found| found == known));
@@ -192,7 +192,7 @@ impl Format {
         };
         Self {
             payload_type: claim.payload_type,
-            resend: claim.resend,
+            rtx: claim.rtx,
             encoding: encoding.to_owned(),
             parameters: Some(format!("profile-id={}", claim.number)),
             feedback: feedback.map(str::to_owned).collect(),
@@ -200,20 +200,20 @@ impl Format {
     }
 }
 
-/// Makes a placeholder known to the library.
-pub(super) fn add_placeholder(codecs: &mut LibraryCodecs, claim: &Claim) {
+/// Makes a placeholder known to str0m.
+pub(super) fn add_placeholder(codecs: &mut Str0mCodecs, claim: &PayloadTypeMapping) {
     let (codec, clock, channels) = match (claim.kind, claim.clock) {
-        (MediaKind::Video, _) => (LibraryCodec::Vp8, Frequency::NINETY_KHZ, None),
-        (MediaKind::Audio, 8_000) => (LibraryCodec::PCMU, Frequency::EIGHT_KHZ, None),
-        (MediaKind::Audio, _) => (LibraryCodec::PCMU, Frequency::FORTY_EIGHT_KHZ, Some(2)),
+        (MediaKind::Video, _) => (Str0mCodec::Vp8, Frequency::NINETY_KHZ, None),
+        (MediaKind::Audio, 8_000) => (Str0mCodec::PCMU, Frequency::EIGHT_KHZ, None),
+        (MediaKind::Audio, _) => (Str0mCodec::PCMU, Frequency::FORTY_EIGHT_KHZ, Some(2)),
     };
     let parameters = FormatParams {
         profile_id: Some(claim.number),
         ..FormatParams::default()
     };
-    let resend = claim.resend.map(Into::into);
+    let rtx = claim.rtx.map(Into::into);
     let payload_type = claim.payload_type.into();
-    codecs.add_config(payload_type, resend, codec, clock, channels, parameters);
+    codecs.add_config(payload_type, rtx, codec, clock, channels, parameters);
 }
 
 /// The codec as after `a=rtpmap:96`.
@@ -332,7 +332,7 @@ mod tests {
     fn format(encoding: &str, parameters: &str) -> Format {
         Format {
             payload_type: 96,
-            resend: None,
+            rtx: None,
             encoding: encoding.to_owned(),
             parameters: Some(parameters.to_owned()),
             feedback: Vec::new(),
@@ -348,8 +348,8 @@ mod tests {
              a=fmtp:98 packetization-mode=1; profile-level-id=42E01F\r\n",
         ));
         assert_eq!(formats.len(), 2);
-        assert_eq!((formats[0].payload_type, formats[0].resend), (98, None));
-        assert_eq!((formats[1].payload_type, formats[1].resend), (96, Some(97)));
+        assert_eq!((formats[0].payload_type, formats[0].rtx), (98, None));
+        assert_eq!((formats[1].payload_type, formats[1].rtx), (96, Some(97)));
         assert_eq!(formats[1].feedback, ["transport-cc", "nack pli"]);
         assert!(formats[0].takes(Codec::H264 {
             profile_level_id: 0x42e01f

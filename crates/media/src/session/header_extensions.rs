@@ -50,22 +50,22 @@ impl HeaderExtension {
     }
 
     /// As str0m is told, which is not to take those for its own that it would not write as we do.
-    fn uri_for_library(self) -> &'static str {
+    fn uri_for_str0m(self) -> &'static str {
         match self {
-            Self::Mid => mid_header::URI_FOR_LIBRARY,
-            Self::ColourSpace => colour_space::URI_FOR_LIBRARY,
+            Self::Mid => mid_header::URI_FOR_STR0M,
+            Self::ColourSpace => colour_space::URI_FOR_STR0M,
             other => other.uri(),
         }
     }
 
-    fn for_library(self, names: &MidNames) -> Extension {
+    fn for_str0m(self, names: &MidNames) -> Extension {
         match self {
             Self::TransportSequence => Extension::TransportSequenceNumber,
-            Self::Mid => Extension::with_serializer(self.uri_for_library(), names.clone()),
+            Self::Mid => Extension::with_serializer(self.uri_for_str0m(), names.clone()),
             Self::PlayoutDelay => Extension::PlayoutDelay,
             Self::CaptureTime => Extension::AbsoluteCaptureTime,
             Self::ColourSpace => {
-                Extension::with_serializer(self.uri_for_library(), ColourSpaceHeader)
+                Extension::with_serializer(self.uri_for_str0m(), ColourSpaceHeader)
             }
         }
     }
@@ -150,15 +150,15 @@ impl HeaderExtensions {
     }
 
     /// The lines of the description that str0m is given.
-    pub(super) fn lines_for_library(&self) -> impl Iterator<Item = String> {
+    pub(super) fn lines_for_str0m(&self) -> impl Iterator<Item = String> {
         let all = self.0.iter();
-        all.map(|(identifier, it)| format!("a=extmap:{identifier} {}", it.uri_for_library()))
+        all.map(|(identifier, it)| format!("a=extmap:{identifier} {}", it.uri_for_str0m()))
     }
 
     /// Makes them known to str0m.
     pub(super) fn configure(&self, mut config: RtcConfig, names: &MidNames) -> RtcConfig {
         for (identifier, extension) in &self.0 {
-            config = config.set_extension(*identifier, extension.for_library(names));
+            config = config.set_extension(*identifier, extension.for_str0m(names));
         }
         config
     }

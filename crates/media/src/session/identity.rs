@@ -50,7 +50,7 @@ impl Certificate {
         })))
     }
 
-    pub(super) fn of_library(&self) -> DtlsCert {
+    pub(super) fn for_str0m(&self) -> DtlsCert {
         self.0.certificate.clone()
     }
 

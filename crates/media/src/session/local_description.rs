@@ -75,7 +75,7 @@ pub(super) enum Content {
 pub(super) struct Sources {
     pub(super) media: u32,
     /// Of packets that are sent again (RFC 4588).
-    pub(super) resend: u32,
+    pub(super) rtx: u32,
 }
 
 impl LocalDescription<'_> {
@@ -144,11 +144,11 @@ impl LocalDescription<'_> {
             } => {
                 written.lines.extend(extensions.lines());
                 let msid = format!("msid:{name} {name}-{}", section.track);
-                let resend = formats.iter().any(|format| format.resend.is_some());
+                let rtx = formats.iter().any(|format| format.rtx.is_some());
                 written.lines.push("a=sendonly".to_owned());
                 written.lines.push(format!("a={msid}"));
                 written.lines.push("a=rtcp-mux".to_owned());
-                self.write_sources(*sources, resend, &msid, &mut written);
+                self.write_sources(*sources, rtx, &msid, &mut written);
                 write_passed_through(section.passed_through.as_ref(), &mut written);
                 formats.iter().for_each(|format| format.write(&mut written));
             }
@@ -175,14 +175,14 @@ impl LocalDescription<'_> {
     }
 
     /// RFC 5576. In these lines older viewers find what `a=msid` says.
-    fn write_sources(&self, sources: Sources, resend: bool, msid: &str, written: &mut Section) {
-        let Sources { media, resend: rtx } = sources;
-        for source in [media, rtx].into_iter().take(if resend { 2 } else { 1 }) {
+    fn write_sources(&self, sources: Sources, has_rtx: bool, msid: &str, written: &mut Section) {
+        let Sources { media, rtx } = sources;
+        for source in [media, rtx].into_iter().take(if has_rtx { 2 } else { 1 }) {
             let name = self.canonical_name;
             written.lines.push(format!("a=ssrc:{source} cname:{name}"));
             written.lines.push(format!("a=ssrc:{source} {msid}"));
         }
-        if resend {
+        if has_rtx {
             written
                 .lines
                 .push(format!("a=ssrc-group:FID {media} {rtx}"));

@@ -41,8 +41,8 @@ impl LocalTransport {
     /// With a host candidate for each address.
     pub(super) fn new(addresses: &[SocketAddr]) -> Result<Self, EndReason> {
         let credentials = IceCreds {
-            ufrag: random_text(UFRAG_CHARACTERS).ok_or(EndReason::LibraryFailed)?,
-            pass: random_text(PASSWORD_CHARACTERS).ok_or(EndReason::LibraryFailed)?,
+            ufrag: random_text(UFRAG_CHARACTERS).ok_or(EndReason::Internal)?,
+            pass: random_text(PASSWORD_CHARACTERS).ok_or(EndReason::Internal)?,
         };
         let mut agent = IceAgent::with_hmac(credentials, provider().sha1_hmac_provider);
         for address in addresses {

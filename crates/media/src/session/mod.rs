@@ -5,7 +5,7 @@
 //! * [`Session::offer`] makes a session and its offer. The owner sends the offer and hands in the answer
 //!   ([`accept_answer`](Session::accept_answer)). Or the viewer offers, and [`Session::answer`] makes
 //!   the session and the answer. Then the owner hands in the viewer's candidates, and every datagram
-//!   that the viewer sends ([`receive`](Session::receive)).
+//!   that the viewer sends ([`receive`](Session::handle_datagram)).
 //! * After any call, the owner takes all [`poll_transmit`](Session::poll_transmit) and
 //!   [`poll_event`](Session::poll_event) have, and calls [`wake`](Session::wake) at
 //!   [`deadline`](Session::deadline).
@@ -23,6 +23,7 @@ mod candidate_pair;
 mod colour_space;
 mod config;
 mod description;
+mod driver;
 mod end;
 mod estimate;
 mod feedback;
@@ -30,8 +31,6 @@ mod format;
 mod h264_profile;
 mod header_extensions;
 mod identity;
-mod library;
-mod library_description;
 mod local_description;
 mod local_transport;
 mod mid_header;
@@ -44,8 +43,9 @@ mod rate;
 mod reachability;
 mod receiving;
 mod remote_description;
-mod resendable;
+mod rtx_cache;
 mod statistics;
+mod str0m_description;
 mod timing;
 mod track;
 
@@ -57,7 +57,7 @@ use std::time::{Duration, Instant};
 use str0m::net::{Protocol, Transmit};
 use str0m::{Candidate, Input, Rtc};
 
-pub use candidate_pair::{CandidateKind, CandidatePair, MAX_CANDIDATES, PathEnd};
+pub use candidate_pair::{CandidateAddress, CandidateKind, CandidatePair, MAX_CANDIDATES};
 use candidate_pair::{Read, RemoteCandidates};
 pub use colour_space::ColourSpace;
 pub use config::{Codec, CodecConfig, OfferExtent, PassedThrough, SessionConfig, StreamConfig};
@@ -78,8 +78,9 @@ pub use statistics::{SessionStatistics, StreamStatistics};
 pub use timing::{MAX_PLAYOUT_DELAY, PlayoutDelay};
 use track::{Pushed, Track};
 
-use crate::demand::{Bitrate, Handover, RenditionId, StreamId};
+use crate::demand::Handover;
 use crate::frame::Frame;
+use crate::ids::{Bitrate, RenditionId, StreamId};
 
 /// From the offer until media may flow.
 pub const SET_UP_TIMEOUT: Duration = Duration::from_secs(15);
@@ -110,7 +111,7 @@ pub struct Session {
     last_received: Instant,
     /// Whether a connectivity check or the answer to one came.
     checked: bool,
-    library_deadline: Instant,
+    str0m_timeout: Instant,
     now: Instant,
     estimate: Estimate,
     feedback: Feedback,
@@ -167,7 +168,7 @@ impl Session {
     /// One that cannot be read, or names a host that only the viewer's network knows (`.local`), is
     /// passed over: the viewer is also found by the checks that it sends. So is what comes after
     /// [`MAX_CANDIDATES`].
-    pub fn add_remote_candidate(&mut self, candidate: &str, now: Instant) {
+    pub fn handle_candidate(&mut self, candidate: &str, now: Instant) {
         let text = candidate.strip_prefix("a=").unwrap_or(candidate).trim();
         if text.is_empty() {
             return;
@@ -176,7 +177,7 @@ impl Session {
             if let Some(pending) = &mut self.pending {
                 return pending.remote_candidates.push(candidate);
             }
-            self.operate(now, |rtc| {
+            self.with_rtc(now, |rtc| {
                 rtc.add_remote_candidate(candidate);
                 Ok(())
             });
@@ -210,7 +211,7 @@ impl Session {
         let mut text = None;
         match &mut self.pending {
             Some(pending) => text = pending.transport.add(candidate),
-            None => self.operate(now, |rtc| {
+            None => self.with_rtc(now, |rtc| {
                 let known = rtc.add_local_candidate(candidate);
                 text = known.map(Candidate::to_sdp_string);
                 Ok(())
@@ -234,22 +235,22 @@ impl Session {
     }
 
     /// Does what is due.
-    pub fn wake(&mut self, now: Instant) {
+    pub fn handle_timeout(&mut self, now: Instant) {
         let silent = now.saturating_duration_since(self.last_received);
         match self.state {
             State::SettingUp if now >= self.started + SET_UP_TIMEOUT => {
                 return self.end(EndReason::SetUpTimedOut);
             }
             State::Connected if silent >= SILENCE_TIMEOUT => {
-                return self.end(EndReason::ViewerSilent);
+                return self.end(EndReason::ConsentExpired);
             }
             _ => {}
         }
-        self.operate(now, |rtc| rtc.handle_input(Input::Timeout(now)));
+        self.with_rtc(now, |rtc| rtc.handle_input(Input::Timeout(now)));
     }
 
-    /// When to call [`wake`](Self::wake) at the latest; none once the session ended.
-    pub fn deadline(&self) -> Option<Instant> {
+    /// When to call [`wake`](Self::handle_timeout) at the latest; none once the session ended.
+    pub fn poll_timeout(&self) -> Option<Instant> {
         let own = match self.state {
             State::SettingUp => self.started + SET_UP_TIMEOUT,
             State::Connected => self.last_received + SILENCE_TIMEOUT,
@@ -258,7 +259,7 @@ impl Session {
         let waits = self.tracks.iter().any(Track::waits);
         let paced = self.pacer.resumes_at().filter(|_| waits);
         let own = paced.map_or(own, |paced| paced.min(own));
-        Some(own.min(self.library_deadline))
+        Some(own.min(self.str0m_timeout))
     }
 
     /// Decides which rendition the viewer gets of a stream from now on; before, it is level 0 of the codec
@@ -266,7 +267,7 @@ impl Session {
     ///
     /// The viewer is sent the old one until the first key frame of the new, which is asked for as `handover` says. When
     /// it cannot take the old one in time and the new one is smaller, the old one stops at once.
-    pub fn give(&mut self, rendition: RenditionId, handover: Handover, now: Instant) {
+    pub fn assign(&mut self, rendition: RenditionId, handover: Handover, now: Instant) {
         let stream = rendition.stream;
         let track = self
             .tracks
@@ -281,7 +282,7 @@ impl Session {
             self.events.push_back(SessionEvent::Switched(rendition));
         }
         if wants_key_frame {
-            self.want_key_frame(stream);
+            self.request_key_frame(stream);
         }
     }
 
@@ -309,9 +310,9 @@ impl Session {
         }
         // Nobody needs a key frame for a viewer that nothing arrives at.
         if pushed == Pushed::KeyFrameNeeded && !self.feedback.is_paused(now) {
-            self.want_key_frame(stream);
+            self.request_key_frame(stream);
         }
-        self.operate(now, |_| Ok(()));
+        self.with_rtc(now, |_| Ok(()));
         self.look_at_waiting_frames();
         true
     }
@@ -332,9 +333,9 @@ impl Session {
     pub fn set_rates(&mut self, current: Bitrate, desired: Bitrate, now: Instant) {
         let desired = desired.max(current);
         let told = self.probing.desire(desired);
-        self.operate(now, |rtc| {
+        self.with_rtc(now, |rtc| {
             if let Some(desired) = told {
-                library::set_desired(rtc, desired);
+                driver::set_desired(rtc, desired);
             }
             Ok(())
         });
@@ -375,9 +376,9 @@ impl Session {
         }
     }
 
-    /// Ends the session, and tells the viewer if it can still be told.
+    /// FiveTuple the session, and tells the viewer if it can still be told.
     pub fn close(&mut self, now: Instant) {
-        self.operate(now, |rtc| rtc.close());
+        self.with_rtc(now, |rtc| rtc.close());
         self.end(EndReason::Closed);
     }
 }
@@ -393,7 +394,7 @@ impl std::fmt::Debug for Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demand::StreamId;
+    use crate::ids::StreamId;
 
     #[test]
     fn a_panic_inside_ends_only_this_session() {
@@ -420,12 +421,12 @@ mod tests {
         let (mut session, _) = Session::offer(&config, &[], now).expect("an offer");
         let library = str0m::RtcConfig::new().set_crypto_provider(identity::provider());
         session.rtc = Some(library.build(now));
-        session.operate(now, |_| panic!("as a hostile viewer might cause"));
+        session.with_rtc(now, |_| panic!("as a hostile viewer might cause"));
         let over = SessionEvent::Ended(EndReason::Panicked);
         assert_eq!(session.poll_event(), Some(over));
         // Whatever comes now is of no consequence.
-        session.wake(now + SET_UP_TIMEOUT);
-        session.accept_answer("v=0", &[], now + SET_UP_TIMEOUT);
+        session.handle_timeout(now + SET_UP_TIMEOUT);
+        session.handle_answer("v=0", &[], now + SET_UP_TIMEOUT);
         session.close(now + SET_UP_TIMEOUT);
         assert_eq!(session.poll_event(), None);
     }

@@ -1,7 +1,7 @@
 //! Offers and answers.
 //!
 //! Which formats are agreed on is decided here, by the descriptions' texts; str0m is told the outcome, once both are there:
-//! what is sent is declared, and then it is given [an offer](super::library_description) of that alone. Viewers' sections of
+//! what is sent is declared, and then it is given [an offer](super::str0m_description) of that alone. Viewers' sections of
 //! which we send nothing are answered as idle, not as rejected: a first section that is rejected takes the transport of all
 //! with it in browsers.
 
@@ -23,7 +23,6 @@ use super::feedback::Feedback;
 use super::format;
 use super::header_extensions::HeaderExtensions;
 use super::identity::{provider, random_number};
-use super::library_description::{self, LibrarySection};
 use super::local_description::{Content, LocalDescription, LocalSection, Sources};
 use super::local_transport::LocalTransport;
 use super::mid_header::MidNames;
@@ -34,13 +33,14 @@ use super::probing::Probing;
 use super::rate::Rate;
 use super::reachability::Reachability;
 use super::remote_description::{self, RemoteTransport, Setup};
+use super::str0m_description::{self, Str0mSection};
 use super::track::Track;
 use super::{
     EndReason, SET_UP_TIMEOUT, Session, SessionConfig, SessionEvent, SessionStatistics, State,
 };
-use crate::demand::StreamId;
+use crate::ids::StreamId;
 
-/// How often the library reports what it measured; estimates that fall come with these reports.
+/// How often str0m reports what it measured; estimates that fall come with these reports.
 const STATISTICS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// An offer that is not answered yet.
@@ -57,7 +57,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// The configuration or an address makes no sense; or the library failed.
+    /// The configuration or an address makes no sense; or str0m failed.
     pub fn offer(
         config: &SessionConfig,
         addresses: &[SocketAddr],
@@ -73,7 +73,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// The offer cannot be used, or takes none of the codecs; an address makes no sense; or the library
+    /// The offer cannot be used, or takes none of the codecs; an address makes no sense; or str0m
     /// failed.
     pub fn answer(
         config: &SessionConfig,
@@ -90,11 +90,11 @@ impl Session {
 
     /// Takes the viewer's answer (SDP). Of the codecs that it takes of a stream, the one that `preferred`
     /// names is agreed on, as it runs already, or else the first in the viewer's order.
-    pub fn accept_answer(&mut self, sdp: &str, preferred: &[(StreamId, u32)], now: Instant) {
+    pub fn handle_answer(&mut self, sdp: &str, preferred: &[(StreamId, u32)], now: Instant) {
         let Some(pending) = self.pending.take() else {
             return;
         };
-        // Reading a viewer's text is as risky as what the library does.
+        // Reading a viewer's text is as risky as what str0m does.
         let done = catch_unwind(AssertUnwindSafe(|| {
             self.try_accept_answer(sdp, preferred, pending, now)
         }));
@@ -127,8 +127,8 @@ impl Session {
                 MediaKind::Audio => format!("audio{place}"),
             };
             let sources = session.draw_sources()?;
-            let library_mid = Mid::from(place.to_string().as_str());
-            let track = Track::new(config, section.stream, section.kind, library_mid);
+            let str0m_mid = Mid::from(place.to_string().as_str());
+            let track = Track::new(config, section.stream, section.kind, str0m_mid);
             session.tracks.push(track.named(&mid, sources));
             sections.push(LocalSection {
                 media: agreement::media(section.kind).to_owned(),
@@ -172,14 +172,14 @@ impl Session {
         }
         self.begin(&pending.transport, &answer, &agreements, true, now)?;
         let candidates = std::mem::take(&mut pending.remote_candidates);
-        self.operate(now, |rtc| {
+        self.with_rtc(now, |rtc| {
             candidates
                 .into_iter()
                 .for_each(|it| rtc.add_remote_candidate(it));
             Ok(())
         });
         for early in pending.transport.take_early() {
-            self.receive(early.source, early.destination, &early.datagram, now);
+            self.handle_datagram(early.source, early.destination, &early.datagram, now);
         }
         Ok(())
     }
@@ -203,8 +203,8 @@ impl Session {
             let sources = session.draw_sources()?;
             let stream = agreement.stream();
             if let Some((stream, kind)) = stream {
-                let library_mid = Mid::from(place.to_string().as_str());
-                let mut track = Track::new(config, stream, kind, library_mid).named(&mid, sources);
+                let str0m_mid = Mid::from(place.to_string().as_str());
+                let mut track = Track::new(config, stream, kind, str0m_mid).named(&mid, sources);
                 track.accept(agreement);
                 session.tracks.push(track);
             }
@@ -217,7 +217,7 @@ impl Session {
             });
         }
         let setup = session.begin(&transport, &offer, &agreements, false, now)?;
-        session.operate(now, |_| Ok(()));
+        session.with_rtc(now, |_| Ok(()));
         session.tell_negotiated();
         session.report_refused();
         let answer = describe(config, &transport, setup, sections)?;
@@ -259,15 +259,15 @@ impl Session {
             };
             let mut tracks = self.tracks.iter_mut();
             let track = tracks.find(|track| track.stream() == *stream);
-            let track = track.ok_or(EndReason::LibraryFailed)?;
+            let track = track.ok_or(EndReason::Internal)?;
             let declared = self
                 .config
                 .certificate
                 .declare_media(&mut rtc, track.mid(), *kind);
-            declared.ok_or(EndReason::LibraryFailed)?;
+            declared.ok_or(EndReason::Internal)?;
             track.prepare(&mut rtc, self.config.retransmission);
             named.push((track.mid(), track.name().to_owned()));
-            sections.push(LibrarySection {
+            sections.push(Str0mSection {
                 mid: track.mid(),
                 kind: *kind,
                 formats: agreement.placeholders(),
@@ -279,8 +279,7 @@ impl Session {
             Agreement::Data { max_message_bytes } => Some(*max_message_bytes),
             _ => None,
         });
-        let text =
-            library_description::offer(&remote_transport, setup, &sections, max_message_bytes);
+        let text = str0m_description::offer(&remote_transport, setup, &sections, max_message_bytes);
         let offer = SdpOffer::from_sdp_string(&text).map_err(|_| EndReason::UnusableDescription)?;
         let accepted = rtc.sdp_api().accept_offer(offer);
         accepted.map_err(|error| EndReason::from(&error))?;
@@ -293,7 +292,7 @@ impl Session {
             }
         }
         self.rtc = Some(rtc);
-        self.library_deadline = now;
+        self.str0m_timeout = now;
         Ok(setup)
     }
 
@@ -311,7 +310,7 @@ impl Session {
             last_received: now,
             checked: false,
             // There is nothing to do for it before there is a connection.
-            library_deadline: now + SET_UP_TIMEOUT,
+            str0m_timeout: now + SET_UP_TIMEOUT,
             now,
             estimate: Estimate::new(),
             feedback: Feedback::default(),
@@ -330,14 +329,14 @@ impl Session {
     /// Sources for another stream, which no other of the session has.
     fn draw_sources(&self) -> Result<Sources, EndReason> {
         loop {
-            let number = random_number().ok_or(EndReason::LibraryFailed)?;
+            let number = random_number().ok_or(EndReason::Internal)?;
             let sources = Sources {
                 media: number as u32,
-                resend: (number >> 32) as u32,
+                rtx: (number >> 32) as u32,
             };
-            let both = [sources.media, sources.resend];
+            let both = [sources.media, sources.rtx];
             let mut taken = self.tracks.iter().map(Track::sources);
-            let is_taken = taken.any(|it| both.contains(&it.media) || both.contains(&it.resend));
+            let is_taken = taken.any(|it| both.contains(&it.media) || both.contains(&it.rtx));
             // str0m sends probes from source 0.
             if !both.contains(&0) && both[0] != both[1] && !is_taken {
                 return Ok(sources);
@@ -397,7 +396,7 @@ fn describe(
     sections: Vec<LocalSection>,
 ) -> Result<String, EndReason> {
     let credentials = transport.credentials();
-    let number = random_number().ok_or(EndReason::LibraryFailed)?;
+    let number = random_number().ok_or(EndReason::Internal)?;
     let candidates = transport.candidates();
     let description = LocalDescription {
         name: &config.name,
@@ -433,7 +432,7 @@ fn rtc_config(
 ) -> RtcConfig {
     let mut rtc_config = RtcConfig::new()
         .set_crypto_provider(provider())
-        .set_dtls_cert(config.certificate.of_library())
+        .set_dtls_cert(config.certificate.for_str0m())
         // We packetise, once for all.
         .set_rtp_mode(true)
         .clear_codecs()

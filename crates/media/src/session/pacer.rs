@@ -1,12 +1,12 @@
 //! When the packets of video go out: a key frame of a hundred packets at once would overflow queues on the path.
 //!
-//! A leaky bucket in front of the library. The library has one of its own, which drains at 1.1 times the estimate; at that,
+//! A leaky bucket in front of str0m. str0m has one of its own, which drains at 1.1 times the estimate; at that,
 //! a key frame stops the picture for a quarter of a second on paths that are idle. This one drains as libwebrtc's does. What is sent
 //! again and sound do not wait here, and sound is not counted.
 
 use std::time::{Duration, Instant};
 
-use crate::demand::Bitrate;
+use crate::ids::Bitrate;
 
 /// How much faster than the estimate packets go out, in percent (libwebrtc's `PacedSender::kDefaultPaceMultiplier`).
 const FACTOR_PERCENT: u64 = 250;

@@ -1,10 +1,10 @@
-//! Where media goes: to where the library says, or to where the viewer has moved.
+//! Where media goes: to where str0m says, or to where the viewer has moved.
 //!
 //! A viewer's address changes when it goes from one network to another, or when a NAT on the way forgets.
-//! It goes on from there with connectivity checks of the same session, and the library validates the new
+//! It goes on from there with connectivity checks of the same session, and str0m validates the new
 //! address, but holds on to the old one for a quarter of a minute, because it was the better candidate. So we
-//! decide: media goes after the viewer once its reports come from another address, which the library has
-//! validated by a check of its own, and nothing comes from the old one any more. What the library says next
+//! decide: media goes after the viewer once its reports come from another address, which str0m has
+//! validated by a check of its own, and nothing comes from the old one any more. What str0m says next
 //! overrules that.
 
 use std::net::SocketAddr;
@@ -19,19 +19,19 @@ pub const REPORTS_MOVED: Duration = Duration::from_secs(1);
 /// the answers to our own checks, of which there is one every three seconds, would have.
 pub const CHECKS_MOVED: Duration = Duration::from_secs(4);
 
-/// Both ends of a path.
+/// Both five_tuple of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ends {
-    pub(super) ours: SocketAddr,
-    pub(super) theirs: SocketAddr,
+pub(super) struct FiveTuple {
+    pub(super) local: SocketAddr,
+    pub(super) remote: SocketAddr,
 }
 
 #[derive(Debug)]
 pub(super) struct Path {
-    /// What the library says.
-    said: Option<Ends>,
+    /// What str0m says.
+    said: Option<FiveTuple>,
     /// Where the viewer has moved since.
-    moved: Option<Ends>,
+    moved: Option<FiveTuple>,
     /// When something came from there.
     heard: Instant,
 }
@@ -45,14 +45,14 @@ impl Path {
         }
     }
 
-    /// Directs what the library sends. Connectivity checks go where the library says.
+    /// Directs what str0m sends. Connectivity checks go where str0m says.
     pub(super) fn direct(&mut self, transmit: &mut Transmit, now: Instant) {
         if is_stun(&transmit.contents) {
             return;
         }
-        let said = Ends {
-            ours: transmit.source,
-            theirs: transmit.destination,
+        let said = FiveTuple {
+            local: transmit.source,
+            remote: transmit.destination,
         };
         if self.said != Some(said) {
             self.said = Some(said);
@@ -60,17 +60,22 @@ impl Path {
             self.heard = now;
         }
         if let Some(moved) = self.moved {
-            transmit.source = moved.ours;
-            transmit.destination = moved.theirs;
+            transmit.source = moved.local;
+            transmit.destination = moved.remote;
         }
     }
 
     /// Something of the viewer came; true if it has moved there, should the address be valid.
-    pub(super) fn on_received(&mut self, ends: Ends, datagram: &[u8], now: Instant) -> bool {
+    pub(super) fn on_received(
+        &mut self,
+        five_tuple: FiveTuple,
+        datagram: &[u8],
+        now: Instant,
+    ) -> bool {
         let Some(current) = self.moved.or(self.said) else {
             return false;
         };
-        if current.theirs == ends.theirs {
+        if current.remote == five_tuple.remote {
             self.heard = now;
             return false;
         }
@@ -83,8 +88,8 @@ impl Path {
     }
 
     /// The viewer is there now.
-    pub(super) fn move_to(&mut self, ends: Ends, now: Instant) {
-        self.moved = (self.said != Some(ends)).then_some(ends);
+    pub(super) fn move_to(&mut self, five_tuple: FiveTuple, now: Instant) {
+        self.moved = (self.said != Some(five_tuple)).then_some(five_tuple);
         self.heard = now;
     }
 }
@@ -104,19 +109,19 @@ mod tests {
     const REPORT: [u8; 4] = [0x81, 201, 0, 1];
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn ends(port: u16) -> Ends {
-        Ends {
-            ours: ([192, 0, 2, 1], 5_000).into(),
-            theirs: ([192, 0, 2, 2], port).into(),
+    fn five_tuple(port: u16) -> FiveTuple {
+        FiveTuple {
+            local: ([192, 0, 2, 1], 5_000).into(),
+            remote: ([192, 0, 2, 2], port).into(),
         }
     }
 
-    /// Where a datagram goes that the library sends to this port.
+    /// Where a datagram goes that str0m sends to this port.
     fn goes(path: &mut Path, contents: &[u8], port: u16, now: Instant) -> u16 {
         let mut transmit = Transmit {
             proto: Protocol::Udp,
-            source: ends(port).ours,
-            destination: ends(port).theirs,
+            source: five_tuple(port).local,
+            destination: five_tuple(port).remote,
             contents: contents.to_vec().into(),
         };
         path.direct(&mut transmit, now);
@@ -127,17 +132,17 @@ mod tests {
     fn media_follows_reports_from_elsewhere_once_the_old_address_is_silent() {
         let now = Instant::now();
         let mut path = Path::new(now);
-        assert!(!path.on_received(ends(2), &REPORT, now + 9 * SECOND));
+        assert!(!path.on_received(five_tuple(2), &REPORT, now + 9 * SECOND));
         assert_eq!(goes(&mut path, &REPORT, 1, now), 1);
-        assert!(!path.on_received(ends(1), &CHECK, now + SECOND));
-        assert!(!path.on_received(ends(2), &REPORT, now + SECOND));
-        assert!(path.on_received(ends(2), &REPORT, now + 2 * SECOND));
-        path.move_to(ends(2), now + 2 * SECOND);
+        assert!(!path.on_received(five_tuple(1), &CHECK, now + SECOND));
+        assert!(!path.on_received(five_tuple(2), &REPORT, now + SECOND));
+        assert!(path.on_received(five_tuple(2), &REPORT, now + 2 * SECOND));
+        path.move_to(five_tuple(2), now + 2 * SECOND);
         assert_eq!(goes(&mut path, &REPORT, 1, now), 2);
         assert_eq!(goes(&mut path, &CHECK, 1, now), 1, "checks are as they are");
         // And back.
-        assert!(path.on_received(ends(1), &REPORT, now + 4 * SECOND));
-        path.move_to(ends(1), now + 4 * SECOND);
+        assert!(path.on_received(five_tuple(1), &REPORT, now + 4 * SECOND));
+        path.move_to(five_tuple(1), now + 4 * SECOND);
         assert_eq!(goes(&mut path, &REPORT, 1, now), 1);
     }
 
@@ -146,8 +151,8 @@ mod tests {
         let now = Instant::now();
         let mut path = Path::new(now);
         goes(&mut path, &REPORT, 1, now);
-        assert!(!path.on_received(ends(2), &CHECK, now + CHECKS_MOVED - SECOND));
-        assert!(path.on_received(ends(2), &CHECK, now + CHECKS_MOVED));
+        assert!(!path.on_received(five_tuple(2), &CHECK, now + CHECKS_MOVED - SECOND));
+        assert!(path.on_received(five_tuple(2), &CHECK, now + CHECKS_MOVED));
     }
 
     #[test]
@@ -155,7 +160,7 @@ mod tests {
         let now = Instant::now();
         let mut path = Path::new(now);
         goes(&mut path, &REPORT, 1, now);
-        path.move_to(ends(2), now);
+        path.move_to(five_tuple(2), now);
         assert_eq!(goes(&mut path, &REPORT, 3, now), 3);
         assert_eq!(goes(&mut path, &REPORT, 3, now), 3);
     }

@@ -1,7 +1,7 @@
 //! Which payload type stands for which format in one session.
 //!
 //! All sections share one transport, so a payload type means one thing in all of them (RFC 9143, section
-//! 9.1). Descriptions in which it does not would be the end of the WebRTC library.
+//! 9.1). Descriptions in which it does not would be the end of str0m.
 
 use std::ops::RangeInclusive;
 
@@ -15,35 +15,35 @@ const FREE: [RangeInclusive<u8>; 2] = [96..=127, 35..=63];
 
 /// The payload types in use.
 #[derive(Clone, Debug, Default)]
-pub(super) struct PayloadTypes(Vec<Claim>);
+pub(super) struct PayloadTypes(Vec<PayloadTypeMapping>);
 
 /// What stands for one format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Claim {
+pub(super) struct PayloadTypeMapping {
     /// The format's number in this session.
     pub(super) number: u32,
     pub(super) kind: MediaKind,
     pub(super) payload_type: u8,
-    pub(super) resend: Option<u8>,
+    pub(super) rtx: Option<u8>,
     /// The RTP clock, in Hz.
     pub(super) clock: u32,
 }
 
 impl PayloadTypes {
     /// Finds payload types for a codec of ours, and for sending it again if that is wanted; none if all are taken.
-    pub(super) fn assign(&mut self, codec: Codec, resend: bool) -> Option<Claim> {
+    pub(super) fn assign(&mut self, codec: Codec, rtx: bool) -> Option<PayloadTypeMapping> {
         let free: Vec<u8> = self.free().take(2).collect();
-        let resend = match resend {
+        let rtx = match rtx {
             true => Some(*free.get(1)?),
             false => None,
         };
         let usual = codec.static_payload_type();
         let usual = usual.filter(|payload_type| !self.is_taken(*payload_type));
-        let claim = Claim {
+        let claim = PayloadTypeMapping {
             number: self.next_number(),
             kind: codec.kind(),
             payload_type: usual.or_else(|| free.first().copied())?,
-            resend,
+            rtx,
             clock: codec.clock(),
         };
         self.0.push(claim);
@@ -58,7 +58,7 @@ impl PayloadTypes {
 
     /// Takes the payload types that a viewer names for a format; none if they stand for another, or
     /// others for this. If only the one for packets sent again is taken, there is none for them.
-    pub(super) fn claim(&mut self, wanted: Claim) -> Option<Claim> {
+    pub(super) fn claim(&mut self, wanted: PayloadTypeMapping) -> Option<PayloadTypeMapping> {
         let mut known = self.0.iter();
         if let Some(known) = known.find(|known| known.number == wanted.number) {
             return (known.payload_type == wanted.payload_type).then_some(*known);
@@ -66,9 +66,9 @@ impl PayloadTypes {
         if self.is_taken(wanted.payload_type) {
             return None;
         }
-        let is_free = |resend: &u8| !self.is_taken(*resend) && *resend != wanted.payload_type;
-        let claim = Claim {
-            resend: wanted.resend.filter(is_free),
+        let is_free = |rtx: &u8| !self.is_taken(*rtx) && *rtx != wanted.payload_type;
+        let claim = PayloadTypeMapping {
+            rtx: wanted.rtx.filter(is_free),
             ..wanted
         };
         self.0.push(claim);
@@ -80,13 +80,13 @@ impl PayloadTypes {
         &mut self,
         codec: Codec,
         payload_type: u8,
-        resend: Option<u8>,
-    ) -> Option<Claim> {
-        self.claim(Claim {
+        rtx: Option<u8>,
+    ) -> Option<PayloadTypeMapping> {
+        self.claim(PayloadTypeMapping {
             number: self.next_number(),
             kind: codec.kind(),
             payload_type,
-            resend,
+            rtx,
             clock: codec.clock(),
         })
     }
@@ -99,7 +99,7 @@ impl PayloadTypes {
     fn is_taken(&self, payload_type: u8) -> bool {
         self.0
             .iter()
-            .any(|claim| claim.payload_type == payload_type || claim.resend == Some(payload_type))
+            .any(|claim| claim.payload_type == payload_type || claim.rtx == Some(payload_type))
     }
 }
 
@@ -107,12 +107,12 @@ impl PayloadTypes {
 mod tests {
     use super::*;
 
-    fn claim(number: u32, payload_type: u8, resend: Option<u8>) -> Claim {
-        Claim {
+    fn claim(number: u32, payload_type: u8, rtx: Option<u8>) -> PayloadTypeMapping {
+        PayloadTypeMapping {
             number,
             kind: MediaKind::Video,
             payload_type,
-            resend,
+            rtx,
             clock: 90_000,
         }
     }

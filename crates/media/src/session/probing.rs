@@ -1,8 +1,8 @@
 //! When a path that could take more is tried.
 //!
-//! The WebRTC library probes when more is desired than before, when little is sent, and else every
+//! str0m probes when more is desired than before, when little is sent, and else every
 //! fifteen seconds. After congestion its estimate often stands still, far below what the path takes, until
-//! it probes. So an estimate that stands still below what is desired is tried sooner: the library is told
+//! it probes. So an estimate that stands still below what is desired is tried sooner: str0m is told
 //! of a desire that falls, and then of one that rises again.
 //!
 //! It is told of none before it can probe by the stream of packets sent again, which is with the first
@@ -11,7 +11,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::demand::Bitrate;
+use crate::ids::Bitrate;
 
 /// An estimate that stands still for this long is tried; after each try in vain twice as long.
 const FIRST_PATIENCE: Duration = Duration::from_secs(3);
@@ -23,12 +23,12 @@ const STILL_PERCENT: u64 = 5;
 #[derive(Debug)]
 pub(super) struct Probing {
     desired: Bitrate,
-    /// Whether the library has a stream to probe by.
+    /// Whether str0m has a stream to probe by.
     possible: bool,
     /// The estimate, and since when it stands still.
     still: Option<(Bitrate, Instant)>,
     patience: Duration,
-    /// Whether the library was told of less than is desired.
+    /// Whether str0m was told of less than is desired.
     lowered: bool,
 }
 
@@ -43,20 +43,20 @@ impl Probing {
         }
     }
 
-    /// Takes what is desired from now on; returns the desire to tell the library.
+    /// Takes what is desired from now on; returns the desire to tell str0m.
     pub(super) fn desire(&mut self, desired: Bitrate) -> Option<Bitrate> {
         self.desired = desired;
         self.lowered = false;
         self.possible.then_some(desired)
     }
 
-    /// The library has a stream to probe by; returns the desire to tell it.
+    /// str0m has a stream to probe by; returns the desire to tell it.
     pub(super) fn is_possible(&mut self) -> Option<Bitrate> {
         let was_possible = std::mem::replace(&mut self.possible, true);
         (!was_possible && self.desired > 0).then_some(self.desired)
     }
 
-    /// Takes the estimate, every now and then; returns the desire to tell the library.
+    /// Takes the estimate, every now and then; returns the desire to tell str0m.
     pub(super) fn on_estimate(&mut self, estimate: Bitrate, now: Instant) -> Option<Bitrate> {
         if !self.possible {
             return None;

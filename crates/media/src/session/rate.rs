@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::demand::Bitrate;
+use crate::ids::Bitrate;
 
 /// How far the marks are apart: what is read is of this time at least, and of twice as much at most.
 const STRIDE: Duration = Duration::from_millis(500);

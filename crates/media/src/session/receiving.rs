@@ -1,6 +1,6 @@
-//! What comes from the network, and what of it the library gets to see.
+//! What comes from the network, and what of it str0m gets to see.
 //!
-//! Anybody may send in a viewer's name. The library takes whatever comes from the address that it sends to,
+//! Anybody may send in a viewer's name. str0m takes whatever comes from the address that it sends to,
 //! so what can be told apart at little cost is told apart before.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,13 +11,13 @@ use str0m::Input;
 use str0m::net::{Protocol, Receive};
 
 use super::local_transport::EarlyCheck;
-use super::path::{Ends, is_stun};
+use super::path::{FiveTuple, is_stun};
 use super::{Session, SessionEvent, State};
 
-/// An address that nobody has: the library looks at the integrity of a check that comes from there.
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+/// An address that nobody has: str0m looks at the integrity of a check that comes from there.
+const UNSPECIFIED_SOURCE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
-/// An empty receiver report (RFC 3550, 6.4.2): of the library, only what it says to one is asked.
+/// An empty receiver report (RFC 3550, 6.4.2): of str0m, only what it says to one is asked.
 const EMPTY_REPORT: [u8; 8] = [0x80, 201, 0, 1, 0, 0, 0, 0];
 
 impl Session {
@@ -27,7 +27,7 @@ impl Session {
     /// Connectivity checks and their answers are meant for it if they are authentic, wherever they come
     /// from; all else if it comes from an address that was validated by a check of ours. Media is never: we
     /// only send. That will change with the first session that goes both ways.
-    pub fn receive(
+    pub fn handle_datagram(
         &mut self,
         source: SocketAddr,
         destination: SocketAddr,
@@ -47,7 +47,7 @@ impl Session {
         if stun && !self.recognises(destination, datagram, now) {
             return false;
         }
-        self.operate(now, |rtc| rtc.handle_input(input));
+        self.with_rtc(now, |rtc| rtc.handle_input(input));
         if stun {
             self.last_received = now;
             self.reachability.on_received(source, datagram);
@@ -55,17 +55,17 @@ impl Session {
         }
         self.feedback.on_received(datagram, now);
         self.statistics.datagrams_received += 1;
-        let ends = Ends {
-            ours: destination,
-            theirs: source,
+        let five_tuple = FiveTuple {
+            local: destination,
+            remote: source,
         };
-        if self.path.on_received(ends, datagram, now)
+        if self.path.on_received(five_tuple, datagram, now)
             && self
                 .accepted(source, destination, &EMPTY_REPORT, now)
                 .is_some()
         {
             tracing::debug!("a viewer has moved");
-            self.path.move_to(ends, now);
+            self.path.move_to(five_tuple, now);
         }
         true
     }
@@ -94,14 +94,17 @@ impl Session {
         true
     }
 
-    /// Whether it is a connectivity check of the viewer, or the answer to one of ours: it is signed with a
+    /// Whether it is a connectivity check of the viewer, or the answer to one of local: it is signed with a
     /// password of the session.
     pub fn recognises(&self, destination: SocketAddr, datagram: &[u8], now: Instant) -> bool {
         if let Some(pending) = &self.pending {
             let accepts = || pending.transport.accepts(datagram);
             return catch_unwind(AssertUnwindSafe(accepts)).unwrap_or(false);
         }
-        is_stun(datagram) && self.accepted(NOWHERE, destination, datagram, now).is_some()
+        is_stun(datagram)
+            && self
+                .accepted(UNSPECIFIED_SOURCE, destination, datagram, now)
+                .is_some()
     }
 
     fn on_check(&mut self) {
@@ -111,7 +114,7 @@ impl Session {
         }
     }
 
-    /// The datagram as the library takes it, if it does.
+    /// The datagram as str0m takes it, if it does.
     fn accepted<'a>(
         &self,
         source: SocketAddr,

@@ -11,7 +11,7 @@ use str0m::stats::{MediaEgressStats, PeerStats};
 
 use super::Session;
 use super::candidate_pair::CandidatePair;
-use crate::demand::{Bitrate, RenditionId, StreamId};
+use crate::ids::{Bitrate, RenditionId, StreamId};
 
 /// The fixed header of an RTP packet (RFC 3550, section 5.1).
 const RTP_HEADER_BYTES: usize = 12;
@@ -83,7 +83,7 @@ pub struct StreamStatistics {
     /// The source of its packets (`ssrc`, RFC 3550).
     pub ssrc: Option<u32>,
     /// The source of its packets that are sent again (`rtxSsrc`, RFC 4588).
-    pub resend_ssrc: Option<u32>,
+    pub rtx_ssrc: Option<u32>,
     /// RTP packets sent, those sent again and padding included (`packetsSent`).
     pub packets_sent: u64,
     /// Bytes of these packets, with their RTP headers and their encryption, without UDP and IP.
@@ -182,7 +182,7 @@ impl SessionStatistics {
 }
 
 impl Session {
-    /// Takes what was measured of the path, which the library says several times in a second.
+    /// Takes what was measured of the path, which str0m says several times in a second.
     pub(super) fn count_measured(&mut self, stats: &PeerStats) {
         self.statistics.on_path_measured(stats);
         let pair = stats.selected_candidate_pair.as_ref();
@@ -205,7 +205,7 @@ impl StreamStatistics {
             next_rendition: None,
             payload_type: None,
             ssrc: None,
-            resend_ssrc: None,
+            rtx_ssrc: None,
             packets_sent: 0,
             bytes_sent: 0,
             payload_bytes_sent: 0,
@@ -235,7 +235,7 @@ impl StreamStatistics {
 
     /// Counts a packet if it is of this stream.
     pub(super) fn count_sent(&mut self, packet: &SentPacket) {
-        let is_resend = self.resend_ssrc == Some(packet.ssrc);
+        let is_resend = self.rtx_ssrc == Some(packet.ssrc);
         if !is_resend && self.ssrc != Some(packet.ssrc) {
             return;
         }
@@ -304,7 +304,7 @@ mod tests {
         let mut statistics = SessionStatistics::default();
         let mut streams = [0, 1].map(|stream| StreamStatistics::new(StreamId(stream)));
         streams[0].ssrc = Some(1);
-        streams[0].resend_ssrc = Some(2);
+        streams[0].rtx_ssrc = Some(2);
         streams[1].ssrc = Some(3);
         let datagrams = [
             packet(0x80, 96, 1),

@@ -14,14 +14,15 @@ use super::config::SessionConfig;
 use super::local_description::Sources;
 use super::pacer::Pacer;
 use super::rate::Rate;
-use super::resendable::Resendable;
+use super::rtx_cache::RtxCache;
 use super::statistics::{SentPacket, StreamStatistics, VIDEO_CLOCK};
 use super::timing::Timing;
-use crate::demand::{Handover, RenditionId, StreamId};
+use crate::demand::Handover;
 use crate::frame::Frame;
 use crate::frame_queue::FrameQueue;
+use crate::ids::{RenditionId, StreamId};
 
-/// The library gets packets while it has fewer than this of the stream: its own queue cannot be purged, ours can,
+/// str0m gets packets while it has fewer than this of the stream: its own queue cannot be purged, ours can,
 /// and it keeps the memory of the most that ever waited.
 const FEW_PACKETS: usize = 8;
 
@@ -59,14 +60,14 @@ pub(super) struct Track {
     next_sequence: u64,
     /// The RTP time of the last frame that was sent.
     last_time: Option<u32>,
-    /// Packets that wait in the library, as far as is known.
-    in_library: usize,
-    /// When the library last told how many wait.
+    /// Packets that wait in str0m, as far as is known.
+    in_str0m: usize,
+    /// When str0m last told how many wait.
     reported_at: Option<Instant>,
     /// Whether the viewer takes packets that are sent again.
-    sent_again: bool,
+    takes_rtx: bool,
     /// How many can be, if any.
-    resendable: Resendable,
+    rtx_cache: RtxCache,
     timing: Timing,
     /// What is counted; the rest is filled in for who asks.
     counted: StreamStatistics,
@@ -123,10 +124,10 @@ impl Track {
             asked_at: None,
             next_sequence: 1,
             last_time: None,
-            in_library: 0,
+            in_str0m: 0,
             reported_at: None,
-            sent_again: false,
-            resendable: Resendable::new(false),
+            takes_rtx: false,
+            rtx_cache: RtxCache::new(false),
             timing: Timing::new(playout_delay),
             counted: StreamStatistics::new(stream),
             rate: Rate::default(),
@@ -210,8 +211,8 @@ impl Track {
     }
 
     /// Whether the viewer takes packets that are sent again.
-    pub(super) fn is_sent_again(&self) -> bool {
-        self.sent_again
+    pub(super) fn takes_rtx(&self) -> bool {
+        self.takes_rtx
     }
 
     /// Whether a frame is on its way of which packets still wait.
@@ -227,7 +228,7 @@ impl Track {
     /// Takes what the viewer takes; the first is agreed on.
     pub(super) fn accept(&mut self, agreement: &Agreement) {
         self.accepted = agreement.payload_types();
-        self.sent_again = agreement.is_sent_again();
+        self.takes_rtx = agreement.takes_rtx();
         if let Some(codec) = agreement.codec() {
             self.clock = codec.clock();
         }
@@ -242,15 +243,15 @@ impl Track {
     /// Declares the stream, whose section is declared.
     pub(super) fn prepare(&mut self, rtc: &mut Rtc, retransmission: bool) {
         let media = Ssrc::from(self.sources.media);
-        let resend = self.sent_again.then(|| Ssrc::from(self.sources.resend));
+        let rtx = self.takes_rtx.then(|| Ssrc::from(self.sources.rtx));
         let mut direct = rtc.direct_api();
-        let stream = direct.declare_stream_tx(media, resend, self.mid, None);
+        let stream = direct.declare_stream_tx(media, rtx, self.mid, None);
         // Packets were paced before.
         stream.set_unpaced(true);
-        self.resendable = Resendable::new(retransmission);
-        self.resendable.prepare(stream);
+        self.rtx_cache = RtxCache::new(retransmission);
+        self.rtx_cache.prepare(stream);
         self.counted.ssrc = Some(self.sources.media);
-        self.counted.resend_ssrc = resend.map(|ssrc| *ssrc);
+        self.counted.rtx_ssrc = rtx.map(|ssrc| *ssrc);
     }
 
     /// Changes to another rendition; true if a key frame of it is to be asked for.
@@ -340,7 +341,7 @@ impl Track {
         self.queue.clear();
     }
 
-    /// Hands the next packets to the library, as many of one frame as may go out now; returns itself if there were any.
+    /// Hands the next packets to str0m, as many of one frame as may go out now; returns itself if there were any.
     pub(super) fn write(
         &mut self,
         rtc: &mut Rtc,
@@ -358,9 +359,9 @@ impl Track {
             && self.reported_at != Some(info.created_at())
         {
             self.reported_at = Some(info.created_at());
-            self.in_library = self.in_library.min(info.packet_count());
+            self.in_str0m = self.in_str0m.min(info.packet_count());
         }
-        if self.in_library >= FEW_PACKETS {
+        if self.in_str0m >= FEW_PACKETS {
             return None;
         }
         let mut sending = match self.sending.take() {
@@ -370,7 +371,7 @@ impl Track {
         let frame = &sending.frame;
         let last = frame.packets.len().saturating_sub(1);
         while let Some(payload) = frame.packets.get(sending.next)
-            && self.in_library < FEW_PACKETS
+            && self.in_str0m < FEW_PACKETS
             && (!video || pacer.may_send(now))
         {
             let packet = RtpWrite::new(
@@ -401,7 +402,7 @@ impl Track {
             }
             stream.write_rtp(packet);
             self.next_sequence += 1;
-            self.in_library += 1;
+            self.in_str0m += 1;
             sending.next += 1;
             if video {
                 pacer.on_sent(payload.len(), now);
@@ -434,7 +435,7 @@ impl Track {
     /// A packet went out, of this stream or another.
     pub(super) fn on_sent(&mut self, packet: &SentPacket) {
         if self.counted.ssrc == Some(packet.ssrc) {
-            self.in_library = self.in_library.saturating_sub(1);
+            self.in_str0m = self.in_str0m.saturating_sub(1);
         }
         self.counted.count_sent(packet);
     }
@@ -448,10 +449,10 @@ impl Track {
     pub(super) fn mark_rate(&mut self, rtc: &mut Rtc, now: Instant) {
         self.rate.mark(self.counted.bytes_sent, now);
         let rate = self.rate.bitrate(self.counted.bytes_sent, now);
-        if self.resendable.follow(rate, now)
+        if self.rtx_cache.follow(rate, now)
             && let Some(stream) = rtc.direct_api().stream_tx_by_mid(self.mid, None)
         {
-            self.resendable.prepare(stream);
+            self.rtx_cache.prepare(stream);
         }
     }
 

@@ -40,7 +40,7 @@ pub(super) struct HeaderCounter {
     streams: Vec<Reception>,
     arrivals: Option<Arrivals>,
     reports: Option<Srtcp>,
-    /// The source of our reports: another than the library's, which counts its own.
+    /// The source of our reports: another than str0m's, which counts its own.
     source: u32,
     /// Where media comes to, and where it comes from.
     path: Option<(SocketAddr, SocketAddr)>,

@@ -1,8 +1,8 @@
-//! The keys of SRTCP, from the DTLS handshake (RFC 5764): a viewer that keeps packets from the library reports
+//! The keys of SRTCP, from the DTLS handshake (RFC 5764): a viewer that keeps packets from str0m reports
 //! of them itself.
 //!
-//! The library takes the keys from its DTLS provider and hands them to nobody. So the provider of such viewers
-//! leaves a copy on the thread that drives the handshake, where the viewer takes it as soon as the library
+//! str0m takes the keys from its DTLS provider and hands them to nobody. So the provider of such viewers
+//! leaves a copy on the thread that drives the handshake, where the viewer takes it as soon as str0m
 //! returns. Thus keys never meet another viewer's.
 
 use std::cell::RefCell;

@@ -3,7 +3,7 @@
 //! [`Receiver`] is one viewer without sockets or clock; [`Receivers`] runs many of them on one thread, each
 //! with sockets of its own, as real ones have.
 //!
-//! Connectivity checks and DTLS are always real. With [`Counting::Decrypted`], so is all else: the library
+//! Connectivity checks and DTLS are always real. With [`Counting::Decrypted`], so is all else: str0m
 //! decrypts packets, and asks for those that are missing. With [`Counting::Headers`] it never sees them: they are
 //! counted by what stands in clear, and reported on as browsers do, at a fraction of the cost.
 

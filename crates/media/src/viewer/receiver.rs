@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::config::{CryptoProvider, DtlsCert};
-use str0m::format::Codec as LibraryCodec;
+use str0m::format::Codec as Str0mCodec;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::rtp::{RtpHeader, RtpPacket};
@@ -20,7 +20,7 @@ use super::{
 use crate::key_frame_detection::begins_key_frame;
 use crate::session::Codec;
 
-/// Operations of the library in a row; one that never comes to rest is given up.
+/// Operations of str0m in a row; one that never comes to rest is given up.
 const MAX_STEPS: usize = 100_000;
 
 /// A viewer that lost packets asks for a key frame at most this often.
@@ -271,7 +271,7 @@ impl Receiver {
         self.headers.as_mut()?.forge(reports)
     }
 
-    /// Ends it, and tells the sender.
+    /// FiveTuple it, and tells the sender.
     pub fn close(&mut self, now: Instant) {
         self.operate(now, Rtc::close);
         self.is_closed = true;
@@ -290,7 +290,7 @@ impl Receiver {
         }
     }
 
-    /// What the library has to do is dearer than our reports, and due less often.
+    /// What str0m has to do is dearer than our reports, and due less often.
     fn wake_headers(&mut self, now: Instant) {
         if self.deadline <= now {
             self.operate(now, |rtc| rtc.handle_input(Input::Timeout(now)));
@@ -325,7 +325,7 @@ impl Receiver {
         for _ in 0..MAX_STEPS {
             match self.rtc.poll_output()? {
                 Output::Transmit(transmit) => {
-                    // The library's reports know of no media, and GStreamer takes such ones for broken.
+                    // str0m's reports know of no media, and GStreamer takes such ones for broken.
                     let reporting = self
                         .headers
                         .as_ref()
@@ -389,15 +389,15 @@ impl Receiver {
         let mut known = self.rtc.codec_config().params().iter();
         let agreed = known.find(|params| params.pt() == payload_type)?;
         Some(match agreed.spec().codec {
-            LibraryCodec::Vp8 => Codec::Vp8,
-            LibraryCodec::Vp9 => Codec::Vp9 { profile: 0 },
-            LibraryCodec::H264 => Codec::H264 {
+            Str0mCodec::Vp8 => Codec::Vp8,
+            Str0mCodec::Vp9 => Codec::Vp9 { profile: 0 },
+            Str0mCodec::H264 => Codec::H264 {
                 // Every profile begins its key frames alike.
                 profile_level_id: 0,
             },
-            LibraryCodec::H265 => Codec::H265 { profile: 1 },
-            LibraryCodec::Av1 => Codec::Av1 { profile: 0 },
-            LibraryCodec::Opus => Codec::Opus,
+            Str0mCodec::H265 => Codec::H265 { profile: 1 },
+            Str0mCodec::Av1 => Codec::Av1 { profile: 0 },
+            Str0mCodec::Opus => Codec::Opus,
             _ => return None,
         })
     }

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree;
-use wigwag_media::demand::StreamId;
+use wigwag_media::ids::StreamId;
 use wigwag_media::session::{Codec, EndReason, Session, SessionConfig, SessionEvent};
 
 use crate::virtual_network::{Network, SENDER, VIEWER, Viewer, address, config, frame};
@@ -36,7 +36,7 @@ fn all() -> SessionConfig {
 /// Drives a session for a while, and tells how it ended if it did.
 fn drive(session: &mut Session, now: Instant) -> Option<EndReason> {
     for step in 0..5 {
-        session.wake(now + step * Duration::from_millis(100));
+        session.handle_timeout(now + step * Duration::from_millis(100));
         while session.poll_transmit().is_some() {}
     }
     let ended = std::iter::from_fn(|| session.poll_event()).find_map(|event| match event {
@@ -56,14 +56,14 @@ fn hand_in(config: &SessionConfig, sdp: &str) -> [Option<EndReason>; 2] {
         Err(reason) => Some(reason),
     };
     let (mut session, _) = Session::offer(config, &addresses, now).expect("an offer");
-    session.accept_answer(sdp, &[], now);
+    session.handle_answer(sdp, &[], now);
     [offered, drive(&mut session, now)]
 }
 
 fn assert_no_panic(reasons: &[Option<EndReason>], sdp: &str) {
     for reason in reasons {
         assert_ne!(*reason, Some(EndReason::Panicked), "{sdp}");
-        assert_ne!(*reason, Some(EndReason::LibraryFailed), "{sdp}");
+        assert_ne!(*reason, Some(EndReason::Internal), "{sdp}");
     }
 }
 
@@ -169,12 +169,12 @@ proptest! {
     fn any_candidate_is_read(candidate in "candidate:[ -~]{0,60}|[ -~]{0,60}") {
         let now = Instant::now();
         let (mut session, _) = Session::offer(&all(), &[address(SENDER)], now).expect("an offer");
-        session.add_remote_candidate(&candidate, now);
+        session.handle_candidate(&candidate, now);
         prop_assert_eq!(drive(&mut session, now), None);
     }
 }
 
-/// Two formats whose resends share a number were the end of the library once.
+/// Two formats whose resends share a number were the end of str0m once.
 #[test]
 fn payload_types_that_mean_two_things() {
     let offer = REAL[0];
@@ -249,7 +249,7 @@ fn a_stun_error_that_begins_with_its_integrity() {
             let (viewer, sender) = (address(VIEWER), address(SENDER));
             network
                 .session
-                .receive(viewer, sender, &datagram, network.now);
+                .handle_datagram(viewer, sender, &datagram, network.now);
         }
     }
     assert_still_plays(&mut network);
@@ -291,7 +291,7 @@ fn any_datagram_is_read() {
         let (viewer, sender) = (address(VIEWER), address(SENDER));
         network
             .session
-            .receive(viewer, sender, &datagram, network.now);
+            .handle_datagram(viewer, sender, &datagram, network.now);
         assert!(!network.session.is_over(), "{datagram:02x?}");
     }
     assert_still_plays(&mut network);
@@ -307,7 +307,7 @@ fn session_that_never_comes_to_rest_ends_and_says_so() {
     network.session.send_frame(&endless.into(), network.now);
     let events: Vec<_> = std::iter::from_fn(|| network.session.poll_event()).collect();
     assert!(
-        events.contains(&SessionEvent::Ended(EndReason::Restless)),
+        events.contains(&SessionEvent::Ended(EndReason::DidNotConverge)),
         "{events:?}"
     );
     assert!(network.session.is_over());

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wigwag_media::demand::{Bitrate, RenditionId, StreamId};
 use wigwag_media::frame::Frame;
+use wigwag_media::ids::{Bitrate, RenditionId, StreamId};
 use wigwag_media::session::{Codec, SessionEvent};
 
 use crate::virtual_network::{Link, Network, Viewer, config};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wigwag_media::demand::StreamId;
+use wigwag_media::ids::StreamId;
 use wigwag_media::session::{
     Certificate, Codec, CodecConfig, EndReason, OfferExtent, PlayoutDelay, Session, SessionConfig,
     SessionEvent, StreamConfig,
@@ -134,7 +134,7 @@ fn negotiated(session: &mut Session) -> Vec<(StreamId, u32)> {
 
 fn accepted(config: &SessionConfig, answer: &str) -> Vec<(StreamId, u32)> {
     let (mut session, _) = offered(config);
-    session.accept_answer(answer, &[], Instant::now());
+    session.handle_answer(answer, &[], Instant::now());
     negotiated(&mut session)
 }
 
@@ -398,7 +398,7 @@ fn h264_high_is_agreed_on_by_any_of_its_names() {
         let takes = |format: &str| {
             !format.starts_with("H264") || listed.iter().any(|name| format.contains(name))
         };
-        session.accept_answer(&answer_to(&offer, takes), &[], Instant::now());
+        session.handle_answer(&answer_to(&offer, takes), &[], Instant::now());
         assert_eq!(negotiated(&mut session), both, "{listed:?}");
     }
 }
@@ -462,7 +462,7 @@ fn profiles_of_vp9_av1_and_h265_are_offered_as_they_are() {
         let (mut session, offer) = offered(&config);
         assert_eq!(parameters(&offer, name), [expected]);
         let answer = answer_to(&offer, |_| true);
-        session.accept_answer(&answer, &[], Instant::now());
+        session.handle_answer(&answer, &[], Instant::now());
         let both = [(AUDIO, OPUS), (VIDEO, 0)];
         assert_eq!(negotiated(&mut session), both, "{codec:?}");
     }
@@ -497,7 +497,7 @@ fn g711_is_offered_by_its_static_payload_types() {
         ]);
         let (mut session, offer) = offered(&config);
         assert!(offer.contains(line), "{offer}");
-        session.accept_answer(&answer_to(&offer, |_| true), &[], Instant::now());
+        session.handle_answer(&answer_to(&offer, |_| true), &[], Instant::now());
         assert_eq!(negotiated(&mut session), [(AUDIO, 6), (VIDEO, VP8)]);
         for offer in [CHROMIUM_OFFER, FIREFOX_OFFER] {
             let (mut session, answer) = answered(&config, offer, &[]).expect("an answer");
@@ -539,7 +539,7 @@ fn sections_that_a_viewer_refuses_are_named() {
     });
     let (mut session, offer) = offered(&high);
     let answer = answer_to(&offer, |format| !format.starts_with("H264"));
-    session.accept_answer(&answer, &[], Instant::now());
+    session.handle_answer(&answer, &[], Instant::now());
     assert_eq!(negotiated(&mut session), [(AUDIO, OPUS)]);
     let refused = SessionEvent::Refused(vec![VIDEO]);
     assert_eq!(session.poll_event(), Some(refused));
@@ -548,7 +548,7 @@ fn sections_that_a_viewer_refuses_are_named() {
 #[test]
 fn an_answer_that_refuses_all_ends_for_want_of_a_codec() {
     let (mut session, offer) = offered(&all());
-    session.accept_answer(&answer_to(&offer, |_| false), &[], Instant::now());
+    session.handle_answer(&answer_to(&offer, |_| false), &[], Instant::now());
     let over = SessionEvent::Ended(EndReason::NoCommonCodec);
     assert_eq!(session.poll_event(), Some(over));
 }
@@ -562,7 +562,7 @@ fn the_first_section_that_is_taken_speaks_for_all() {
     let candidate = session.add_reflexive_candidate(base, mapped, Instant::now());
     assert_eq!(session.bundle_section(), 0);
     let answer = answer_to(&offer, |format| !format.starts_with("opus"));
-    session.accept_answer(&answer, &[], Instant::now());
+    session.handle_answer(&answer, &[], Instant::now());
     let again = candidate.map(SessionEvent::LocalCandidate);
     assert!(again.is_some() && session.poll_event() == again);
     assert_eq!(session.bundle_section(), 1);
@@ -624,11 +624,11 @@ fn what_runs_already_is_preferred_if_the_viewer_takes_it() {
     );
 
     let (mut session, _) = offered(&all());
-    session.accept_answer(CHROMIUM_ANSWER, &[(VIDEO, AV1)], Instant::now());
+    session.handle_answer(CHROMIUM_ANSWER, &[(VIDEO, AV1)], Instant::now());
     assert!(negotiated(&mut session).contains(&(VIDEO, AV1)));
 
     let (mut session, _) = offered(&all());
-    session.accept_answer(FIREFOX_ANSWER, &[(VIDEO, H264)], Instant::now());
+    session.handle_answer(FIREFOX_ANSWER, &[(VIDEO, H264)], Instant::now());
     assert!(
         negotiated(&mut session).contains(&(VIDEO, VP8)),
         "it does not take H.264"
@@ -728,7 +728,7 @@ fn a_stream_that_the_viewer_rejects_is_not_sent() {
 fn an_answer_of_other_sections_cannot_be_used() {
     let (head, _) = CHROMIUM_ANSWER.rsplit_once("m=video").expect("it is there");
     let (mut session, _) = offered(&all());
-    session.accept_answer(head, &[], Instant::now());
+    session.handle_answer(head, &[], Instant::now());
     let over = SessionEvent::Ended(EndReason::UnusableDescription);
     assert_eq!(session.poll_event(), Some(over));
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wigwag_media::demand::StreamId;
+use wigwag_media::ids::StreamId;
 use wigwag_media::session::{Codec, Session, SessionEvent};
 
 use crate::virtual_network::{Network, SENDER, VIEWER, Viewer, address, config};
@@ -24,7 +24,7 @@ fn checked() -> (Network, String) {
 fn check_before_the_answer_is_reported_and_answered_with_it() {
     let (mut network, answer) = checked();
     assert_eq!(network.events, [SessionEvent::Checked]);
-    network.session.accept_answer(&answer, &[], network.now);
+    network.session.handle_answer(&answer, &[], network.now);
     let sent = std::iter::from_fn(|| network.session.poll_transmit());
     let is_success = |datagram: &[u8]| datagram.starts_with(&[1, 1]);
     let answered = sent.filter(|transmit| is_success(&transmit.contents));
@@ -53,6 +53,6 @@ fn what_is_no_check_for_us_before_the_answer_is_not_taken() {
     for datagram in foreign.iter().chain(&junk) {
         let (source, ours) = (address(VIEWER), address(SENDER));
         assert!(!network.session.recognises(ours, datagram, now));
-        assert!(!network.session.receive(source, ours, datagram, now));
+        assert!(!network.session.handle_datagram(source, ours, datagram, now));
     }
 }

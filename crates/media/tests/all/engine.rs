@@ -4,8 +4,9 @@ use std::net::{IpAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use wigwag_media::demand::{Handover, ViewerId};
+use wigwag_media::demand::Handover;
 use wigwag_media::engine::{Negotiation, ViewerEvent};
+use wigwag_media::ids::ViewerId;
 use wigwag_media::session::EndReason;
 
 use crate::engine_stage::{PACKETS, PATIENCE, Stage, VIDEO, engine, frame, localhost, rendition};

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use wigwag_media::demand::ViewerId;
 use wigwag_media::engine::{
     MAX_WAITING_COMMANDS, MAX_WAITING_FRAMES, PublicationConfig, ViewerEvent,
 };
+use wigwag_media::ids::ViewerId;
 use wigwag_media::session::EndReason;
 
 use crate::engine_stage::{PATIENCE, Stage, VIDEO, engine, frame, localhost, rendition};

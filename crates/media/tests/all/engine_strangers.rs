@@ -10,8 +10,8 @@ use stun_types::message::{
     BINDING, IntegrityAlgorithm, Message, MessageWriteVec, ShortTermCredentials,
 };
 use stun_types::prelude::*;
-use wigwag_media::demand::ViewerId;
 use wigwag_media::engine::{PublicationConfig, ViewerEvent};
+use wigwag_media::ids::ViewerId;
 
 use crate::engine_stage::{Stage, engine, localhost};
 

@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use str0m::change::SdpAnswer;
 use str0m::media::{Direction, MediaKind};
-use wigwag_media::demand::StreamId;
+use wigwag_media::ids::StreamId;
 use wigwag_media::session::{
     Codec, EndReason, MAX_CANDIDATES, SILENCE_TIMEOUT, Session, SessionEvent,
 };
@@ -75,7 +75,7 @@ fn assert_undisturbed(network: &mut Network) {
 fn send(network: &mut Network, from: &str, datagram: &[u8]) -> bool {
     let (from, to) = (address(from), address(SENDER));
     let now = network.now;
-    network.session.receive(from, to, datagram, now)
+    network.session.handle_datagram(from, to, datagram, now)
 }
 
 /// What the viewer says in a second of playing.
@@ -128,7 +128,7 @@ fn a_viewer_that_moves_is_followed_wherever_it_goes() {
             network.move_to(place);
             let (_, gap) = play(&mut network, 8 * SECOND);
             assert!(gap < 5 * SECOND, "{gap:?}");
-            // Until the library gives the old address up, and beyond.
+            // Until str0m gives the old address up, and beyond.
             play(&mut network, 30 * SECOND);
             assert_undisturbed(&mut network);
         }
@@ -320,7 +320,7 @@ fn what_others_send_in_the_name_of_a_viewer_that_is_gone_does_not_keep_it() {
         send(&mut network, VIEWER, &record(23, 1, 99, &[0; 40]));
         network.run(SECOND / 5);
     }
-    assert_eq!(ended(&network), Some(&EndReason::ViewerSilent));
+    assert_eq!(ended(&network), Some(&EndReason::ConsentExpired));
 }
 
 #[test]
@@ -330,11 +330,11 @@ fn candidates_beyond_the_limit_are_passed_over() {
     for number in 0..5_000u32 {
         let (a, b) = (number / 250, number % 250);
         let text = format!("candidate:{number} 1 UDP {number} 10.0.{a}.{b} 9 typ host");
-        network.session.add_remote_candidate(&text, now);
+        network.session.handle_candidate(&text, now);
     }
     let mut reached = BTreeSet::<SocketAddr>::new();
     for step in 0..600 {
-        network.session.wake(now + step * SECOND / 60);
+        network.session.handle_timeout(now + step * SECOND / 60);
         while let Some(transmit) = network.session.poll_transmit() {
             reached.insert(transmit.destination);
         }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wigwag_media::demand::StreamId;
+use wigwag_media::ids::StreamId;
 use wigwag_media::session::{
     Codec, EndReason, FEEDBACK_TIMEOUT, SILENCE_TIMEOUT, SessionEvent, SessionStatistics,
 };
@@ -52,11 +52,11 @@ fn a_viewer_that_freezes_is_sent_next_to_nothing_and_then_ends() {
     let after = statistics(&network);
     let frames = after.frames_sent - before.frames_sent;
     assert!((4..=6).contains(&frames), "one a second: {frames}");
-    // The library fills up a little.
+    // str0m fills up a little.
     let bytes = after.bytes_sent - before.bytes_sent;
     assert!(bytes < 150 * 1_000 * FEW as u64 / 8, "{bytes}");
     play(&mut network, SILENCE_TIMEOUT, FEW);
-    let over = SessionEvent::Ended(EndReason::ViewerSilent);
+    let over = SessionEvent::Ended(EndReason::ConsentExpired);
     assert!(network.events.contains(&over));
 }
 

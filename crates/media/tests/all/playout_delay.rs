@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use str0m::media::MediaTime;
 use str0m::rtp::{Extension, RtpPacket};
-use wigwag_media::demand::StreamId;
+use wigwag_media::ids::StreamId;
 use wigwag_media::session::{Codec, PlayoutDelay};
 
 use crate::virtual_network::{Network, Viewer, config, frame};

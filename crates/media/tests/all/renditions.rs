@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wigwag_media::demand::{Handover, RenditionId, StreamId};
+use wigwag_media::demand::Handover;
 use wigwag_media::frame::Frame;
+use wigwag_media::ids::{RenditionId, StreamId};
 use wigwag_media::session::{Codec, CodecConfig, FEEDBACK_TIMEOUT, Session, SessionEvent};
 
 use crate::virtual_network::{Network, SENDER, Viewer, address, config, frame};
@@ -82,12 +83,12 @@ fn a_viewer_gets_the_rendition_that_it_is_given_from_a_key_frame_on() {
     network.events.clear();
     network
         .session
-        .give(high, Handover::AskForKeyFrame, network.now);
+        .assign(high, Handover::AskForKeyFrame, network.now);
     send(&mut network, false);
     assert_eq!(network.events, [SessionEvent::KeyFrameWanted(VIDEO.0)]);
     send(&mut network, true);
     send(&mut network, false);
-    network.session.give(
+    network.session.assign(
         rendition(VIDEO.0, 9, 0),
         Handover::AskForKeyFrame,
         network.now,
@@ -128,7 +129,7 @@ fn a_viewer_may_change_the_codec_without_a_new_session() {
         let given = rendition(VIDEO.0, codec, 0);
         network
             .session
-            .give(given, Handover::AskForKeyFrame, network.now);
+            .assign(given, Handover::AskForKeyFrame, network.now);
         let frame = frame_of(given, number * 3_000, &network, true);
         network.session.send_frame(&frame, network.now);
         network.run(FRAME);
@@ -236,10 +237,12 @@ fn a_reflexive_candidate_is_told_once() {
 fn a_session_knows_its_datagrams_and_its_name() {
     let mut network = Network::connected(&config(&[VIDEO], None), viewer());
     let now = network.now;
-    let stranger =
-        network
-            .session
-            .receive(address("203.0.113.9:7000"), address(SENDER), &[1; 40], now);
+    let stranger = network.session.handle_datagram(
+        address("203.0.113.9:7000"),
+        address(SENDER),
+        &[1; 40],
+        now,
+    );
     assert!(!stranger);
     let (session, offer) =
         Session::offer(&config(&[VIDEO], None), &[address(SENDER)], now).expect("an offer");
@@ -263,7 +266,7 @@ fn viewer_that_awaits_a_key_frame_asks_for_none_and_is_told_of_the_change() {
     network.events.clear();
     network
         .session
-        .give(high, Handover::AwaitKeyFrame, network.now);
+        .assign(high, Handover::AwaitKeyFrame, network.now);
     for time in 1..60 {
         send(&mut network, time, false);
     }

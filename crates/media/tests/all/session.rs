@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use str0m::RtcConfig;
 use str0m::change::SdpAnswer;
 use str0m::media::{Direction, MediaKind};
-use wigwag_media::demand::StreamId;
+use wigwag_media::ids::StreamId;
 use wigwag_media::session::{
     Codec, EndReason, SET_UP_TIMEOUT, SILENCE_TIMEOUT, Session, SessionConfig, SessionEvent,
 };
@@ -31,7 +31,7 @@ fn ended(network: &Network) -> Option<&EndReason> {
     })
 }
 
-/// The library may refuse such a description before we find that nothing is left of it.
+/// str0m may refuse such a description before we find that nothing is left of it.
 fn assert_no_common_codec(reason: &EndReason) {
     assert!(
         matches!(
@@ -54,7 +54,7 @@ fn play(network: &mut Network, frames: u32) {
     network.run(Duration::from_millis(500));
 }
 
-// The network fails a test in which a packet has no source, as the library's probes do by default.
+// The network fails a test in which a packet has no source, as str0m's probes do by default.
 #[test]
 fn who_is_sent_nothing_again_is_not_probed_from_no_source() {
     for (streams, retransmission) in [([VIDEO], false), ([AUDIO], true), ([VIDEO], true)] {
@@ -150,13 +150,13 @@ fn a_key_frame_that_a_viewer_asks_for_is_asked_of_the_owner() {
 #[test]
 fn a_viewer_that_never_answers_is_given_up_after_the_set_up_time() {
     let (mut session, now) = offered();
-    session.wake(now + SET_UP_TIMEOUT - FRAME);
+    session.handle_timeout(now + SET_UP_TIMEOUT - FRAME);
     assert_eq!(session.poll_event(), None);
-    session.wake(now + SET_UP_TIMEOUT);
+    session.handle_timeout(now + SET_UP_TIMEOUT);
     let over = SessionEvent::Ended(EndReason::SetUpTimedOut);
     assert_eq!(session.poll_event(), Some(over));
-    assert_eq!(session.deadline(), None);
-    session.wake(now + SET_UP_TIMEOUT * 2);
+    assert_eq!(session.poll_timeout(), None);
+    session.handle_timeout(now + SET_UP_TIMEOUT * 2);
     assert_eq!(session.poll_event(), None, "it is said once");
 }
 
@@ -167,7 +167,7 @@ fn a_viewer_that_vanishes_is_given_up() {
     network.run(SILENCE_TIMEOUT - Duration::from_secs(5));
     assert_eq!(ended(&network), None);
     network.run(Duration::from_secs(6));
-    assert_eq!(ended(&network), Some(&EndReason::ViewerSilent));
+    assert_eq!(ended(&network), Some(&EndReason::ConsentExpired));
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn malformed_answers_end_only_that_session() {
     ];
     for answer in answers {
         let (mut session, now) = offered();
-        session.accept_answer(answer, &[], now);
+        session.handle_answer(answer, &[], now);
         let ended = std::iter::from_fn(|| session.poll_event())
             .any(|event| matches!(event, SessionEvent::Ended(_)));
         assert!(ended, "{answer:?}");
@@ -215,7 +215,7 @@ fn candidates_that_cannot_be_used_are_passed_over() {
         "candidate:1 1 UDP 99999999999 192.0.2.9 5000 typ host",
         "a=candidate:1 1 UDP 2122260223 192.0.2.9 5000 typ host",
     ] {
-        session.add_remote_candidate(candidate, now);
+        session.handle_candidate(candidate, now);
     }
     assert_eq!(session.poll_event(), None);
 }
@@ -231,7 +231,7 @@ fn strangers_and_garbage_do_not_disturb() {
             let garbage = vec![first; length];
             network
                 .session
-                .receive(stranger, address(SENDER), &garbage, now);
+                .handle_datagram(stranger, address(SENDER), &garbage, now);
         }
     }
     play(&mut network, 10);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use wigwag_media::demand::ViewerId;
 use wigwag_media::engine::{PublicationConfig, ViewerEvent};
+use wigwag_media::ids::ViewerId;
 use wigwag_media::session::EndReason;
 
 use crate::engine_stage::{Stage, engine, frame, localhost, rendition};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wigwag_media::demand::{RenditionId, StreamId};
+use wigwag_media::ids::{RenditionId, StreamId};
 use wigwag_media::session::{CandidateKind, Codec, Session, SessionStatistics, StreamStatistics};
 
 use crate::virtual_network::{Link, Network, SENDER, VIEWER, Viewer, address, config, frame};
@@ -89,7 +89,7 @@ fn streams_are_counted_each_by_itself_and_add_up() {
     assert_eq!((video.key_frames_sent, audio.key_frames_sent), (1, 0));
     assert_eq!(video.ssrc, Some(video_ssrc));
     assert!(mids.iter().any(|(_, ssrc)| audio.ssrc == Some(*ssrc)));
-    assert!(video.resend_ssrc.is_some() && audio.resend_ssrc.is_none());
+    assert!(video.rtx_ssrc.is_some() && audio.rtx_ssrc.is_none());
     assert!(video.payload_type.is_some() && video.payload_type != audio.payload_type);
     let given = RenditionId {
         stream: VIDEO.0,
@@ -182,7 +182,7 @@ fn a_viewer_that_told_no_address_is_peer_reflexive_until_it_does() {
     let is_candidate = |line: &&str| line.starts_with("a=candidate:");
     let (candidates, others): (Vec<_>, Vec<_>) = answer.lines().partition(is_candidate);
     let answer: String = others.iter().flat_map(|line| [*line, "\r\n"]).collect();
-    network.session.accept_answer(&answer, &[], now);
+    network.session.handle_answer(&answer, &[], now);
     // It knows ours from the offer, and checks it.
     network.run(4 * SECOND);
     let kind = |statistics: SessionStatistics| {
@@ -190,9 +190,7 @@ fn a_viewer_that_told_no_address_is_peer_reflexive_until_it_does() {
         pair.map(|pair| pair.remote.kind.as_str())
     };
     assert_eq!(kind(network.session.statistics()), Some("prflx"));
-    network
-        .session
-        .add_remote_candidate(candidates[0], network.now);
+    network.session.handle_candidate(candidates[0], network.now);
     network.run(SECOND);
     assert_eq!(kind(network.session.statistics()), Some("host"));
 }

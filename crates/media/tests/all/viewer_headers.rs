@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver as Events, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use wigwag_media::demand::ViewerId;
 use wigwag_media::engine::{
     Engine, Negotiation, Publication, PublicationConfig, PublicationEvent, ViewerEvent,
 };
+use wigwag_media::ids::ViewerId;
 use wigwag_media::session::{SessionConfig, SessionStatistics};
 use wigwag_media::viewer::{
     Counting, ReceiverId, ReceiverSettings, Receivers, StreamKind, StreamReport, VideoCodec,

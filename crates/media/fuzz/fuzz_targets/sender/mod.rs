@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use wigwag_media::demand::StreamId;
+use wigwag_media::ids::StreamId;
 use wigwag_media::session::{
     Certificate, Codec, CodecConfig, EndReason, OfferExtent, Session, SessionConfig, SessionEvent,
     StreamConfig,
@@ -52,7 +52,7 @@ pub fn config() -> SessionConfig {
 /// Fails if a session ended for a reason that is no viewer's doing.
 pub fn look_at_end(reason: &EndReason) {
     assert!(
-        !matches!(reason, EndReason::Panicked | EndReason::LibraryFailed),
+        !matches!(reason, EndReason::Panicked | EndReason::Internal),
         "{reason:?}"
     );
 }

@@ -1,4 +1,4 @@
-//! How viewers leave, and what is still to be told of them.
+//! How viewers leave, and which of their events are still to be emitted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use super::super::port::Network;
 use super::super::publication::{PublicationKey, Shared};
 use super::viewer::Viewer;
 use super::{Publication, Shard};
-use crate::demand::ViewerId;
+use crate::ids::ViewerId;
 use crate::session::EndReason;
 
 /// When events that found no room are offered again.
@@ -19,7 +19,7 @@ const RETRY: Duration = Duration::from_millis(10);
 pub(super) const REFUSED: EndReason = EndReason::Overloaded;
 
 impl Shard {
-    /// Ends a viewer of which a command found no room.
+    /// FiveTuple a viewer of which a command found no room.
     pub(in crate::engine) fn refuse(
         &mut self,
         publication: &Arc<Shared>,
@@ -33,7 +33,7 @@ impl Shard {
                     viewer.refused = true;
                 }
                 self.request(key, ViewerRequest::Remove, now);
-                self.settle(key, now, network);
+                self.flush_viewer(key, now, network);
             }
             None => self.never_began(publication, viewer, REFUSED, now),
         }
@@ -44,7 +44,7 @@ impl Shard {
         self.viewers.drain().collect()
     }
 
-    /// Ends a viewer of a shard that panicked, in whose place this is.
+    /// FiveTuple a viewer of a shard that panicked, in whose place this is.
     pub(in crate::engine) fn end_viewer_of_failed(
         &mut self,
         mut viewer: Viewer,
@@ -64,7 +64,7 @@ impl Shard {
         }
     }
 
-    /// Ends a viewer because the shard panicked that was to serve it.
+    /// FiveTuple a viewer because the shard panicked that was to serve it.
     pub(in crate::engine) fn end_failed(
         &mut self,
         publication: &Arc<Shared>,
@@ -94,14 +94,14 @@ impl Shard {
             return;
         }
         let mut viewer = Viewer::without_session(shared, id);
-        viewer.tell(ViewerEvent::Ended(reason));
+        viewer.emit(ViewerEvent::Ended(reason));
         if !viewer.events.is_empty() {
             let key = self.viewers.insert(viewer);
             self.tell_later(key, now);
         }
     }
 
-    /// Forgets the session of a viewer, but not what is still to be told of it.
+    /// Forgets the session of a viewer, but not its events that are still to be emitted.
     pub(super) fn end(&mut self, key: usize) {
         let Some(viewer) = self.viewers.get_mut(key) else {
             return;
@@ -111,7 +111,7 @@ impl Shard {
         }
         let (shared, id, place) = (Arc::clone(&viewer.publication), viewer.id, viewer.place);
         let subscriptions = std::mem::take(&mut viewer.subscriptions);
-        self.demultiplexer.remove(key, &viewer.leads);
+        self.demultiplexer.remove(key, &viewer.routes);
         self.deadlines.remove(key);
         if let Some(server) = &shared.stun_server {
             self.gatherings.remove_session(server);
@@ -140,7 +140,7 @@ impl Shard {
         }
         let publication = self.publications.entry(viewer.publication.key);
         let publication = publication.or_insert_with(|| Publication::new(&viewer.publication));
-        publication.unheard.insert(key);
+        publication.pending_events.insert(key);
         self.next_retry.get_or_insert(now + RETRY);
     }
 
@@ -150,13 +150,13 @@ impl Shard {
         let mut done = Vec::new();
         for publication in self.publications.values_mut() {
             // If there is no room for one, there is none for the next.
-            while let Some(key) = publication.unheard.first().copied() {
+            while let Some(key) = publication.pending_events.first().copied() {
                 let viewer = self.viewers.get_mut(key);
                 if viewer.is_some_and(|viewer| !viewer.retry()) {
                     self.next_retry = Some(now + RETRY);
                     break;
                 }
-                publication.unheard.remove(&key);
+                publication.pending_events.remove(&key);
                 done.push(key);
             }
         }
@@ -165,7 +165,7 @@ impl Shard {
         }
     }
 
-    /// Forgets a viewer of which all is told, and its publication if it was the last here.
+    /// Forgets a viewer whose events are all emitted, and its publication if it was the last here.
     pub(super) fn forget_if_over(&mut self, key: usize) {
         let over = self.viewers.get(key).filter(|it| it.session.is_none());
         let Some(publication) = over.map(|viewer| viewer.publication.key) else {
@@ -173,8 +173,8 @@ impl Shard {
         };
         self.viewers.remove(key);
         if let Some(of) = self.publications.get_mut(&publication) {
-            of.unheard.remove(&key);
-            if of.order.is_empty() && of.unheard.is_empty() {
+            of.pending_events.remove(&key);
+            if of.order.is_empty() && of.pending_events.is_empty() {
                 self.publications.remove(&publication);
             }
         }
@@ -185,10 +185,10 @@ impl Shard {
         let order = self.publications.get(&key).map(|it| it.order.clone());
         for viewer in order.into_iter().flatten() {
             self.request(viewer, ViewerRequest::Remove, now);
-            self.settle(viewer, now, network);
+            self.flush_viewer(viewer, now, network);
         }
         if let Some(publication) = self.publications.remove(&key) {
-            for viewer in publication.unheard {
+            for viewer in publication.pending_events {
                 self.viewers.try_remove(viewer);
             }
         }

@@ -1,6 +1,6 @@
 //! The sessions of one thread, and all that is decided about them. No sockets and no clock.
 //!
-//! After anything that was done to a session it is settled: its datagrams are sent, its events told, its
+//! After anything that was done to a session its viewer is flushed: its datagrams are sent, its events emitted, its
 //! deadline set. Nothing here looks at all sessions but what is about all of a publication.
 
 mod ending;
@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use slab::Slab;
 
-use super::budget::{Budget, Limit, Strangers};
+use super::budget::{Budget, Limit, UnknownSourceLimiter};
 use super::candidates::HostAddresses;
 use super::deadlines::Deadlines;
 use super::demultiplexer::Demultiplexer;
@@ -27,8 +27,8 @@ use super::statistics::count;
 use super::stun::Mapping;
 use super::stun_servers::{Gatherings, StunServer};
 use super::{Negotiation, StatisticsReply};
-use crate::demand::{StreamId, ViewerId};
 use crate::frame::Frame;
+use crate::ids::{StreamId, ViewerId};
 use crate::session::{EndReason, Session, SessionConfig};
 use subscriptions::Subscriptions;
 use viewer::Viewer;
@@ -44,7 +44,7 @@ pub(super) struct Shard {
     viewers: Slab<Viewer>,
     demultiplexer: Demultiplexer,
     deadlines: Deadlines,
-    strangers: Strangers,
+    unknown_sources: UnknownSourceLimiter,
     /// Checks to where nothing came from yet.
     checks: (Budget, Limit),
     gatherings: Gatherings,
@@ -65,7 +65,7 @@ struct Publication {
     /// Those that a frame is for.
     subscriptions: Subscriptions,
     /// Viewers whose events found no room.
-    unheard: BTreeSet<usize>,
+    pending_events: BTreeSet<usize>,
 }
 
 /// A frame on its way to the viewers.
@@ -91,7 +91,7 @@ impl Shard {
             viewers: Slab::new(),
             demultiplexer: Demultiplexer::default(),
             deadlines: Deadlines::new(now),
-            strangers: Strangers::default(),
+            unknown_sources: UnknownSourceLimiter::default(),
             checks: (Budget::default(), checks),
             gatherings: Gatherings::default(),
             fan_out: None,
@@ -121,7 +121,7 @@ impl Shard {
             } => {
                 if let Some(key) = self.key(publication.key, viewer) {
                     self.request(key, request, now);
-                    self.settle(key, now, network);
+                    self.flush_viewer(key, now, network);
                 }
             }
             Command::Statistics(publication, reply) => {
@@ -144,7 +144,7 @@ impl Shard {
             .flat_map(|publication| publication.subscriptions.of_stream(stream));
         for key in viewers {
             if let Some(viewer) = self.viewers.get_mut(key) {
-                viewer.tell(ViewerEvent::KeyFrameWanted(stream));
+                viewer.emit(ViewerEvent::KeyFrameWanted(stream));
             }
         }
     }
@@ -180,7 +180,7 @@ impl Shard {
                 && viewer.publication.key == fan_out.publication
                 && viewer.send_frame(&fan_out.frame, now)
             {
-                self.settle(key, now, network);
+                self.flush_viewer(key, now, network);
             }
         }
     }
@@ -198,7 +198,7 @@ impl Shard {
         for key in due.drain(..) {
             if let Some(viewer) = self.viewers.get_mut(key) {
                 viewer.wake(now);
-                self.settle(key, now, network);
+                self.flush_viewer(key, now, network);
             }
         }
         self.due = due;
@@ -251,20 +251,20 @@ impl Shard {
         let publication = publication.or_insert_with(|| Publication::new(shared));
         let entry = self.viewers.vacant_entry();
         let key = entry.key();
-        let leads = self.demultiplexer.add(key, session.local_ufrag());
-        let viewer = Viewer::new(shared, id, session, leads, publication.order.len());
+        let routes = self.demultiplexer.add(key, session.local_ufrag());
+        let viewer = Viewer::new(shared, id, session, routes, publication.order.len());
         let viewer = entry.insert(viewer);
         publication.order.push(key);
         publication.by_id.insert(id, key);
         let is_answer = matches!(negotiation, Negotiation::Answer { .. });
-        viewer.tell(ViewerEvent::LocalDescription { sdp, is_answer });
+        viewer.emit(ViewerEvent::LocalDescription { sdp, is_answer });
         if let Some(server) = &shared.stun_server {
             self.gatherings.add_session(server, now);
             for mapping in self.gatherings.mappings(server) {
                 viewer.add_reflexive_candidate(mapping, now);
             }
         }
-        self.settle(key, now, network);
+        self.flush_viewer(key, now, network);
     }
 
     fn request(&mut self, key: usize, request: ViewerRequest, now: Instant) {
@@ -279,10 +279,10 @@ impl Shard {
             // Done by `command`.
             ViewerRequest::Add(..) | ViewerRequest::Refuse => {}
             ViewerRequest::AcceptAnswer(sdp, preferred) => {
-                session.accept_answer(&sdp, &preferred, now);
+                session.handle_answer(&sdp, &preferred, now);
             }
-            ViewerRequest::AddCandidate(text) => session.add_remote_candidate(&text, now),
-            ViewerRequest::Give(rendition, handover) => session.give(rendition, handover, now),
+            ViewerRequest::AddCandidate(text) => session.handle_candidate(&text, now),
+            ViewerRequest::Give(rendition, handover) => session.assign(rendition, handover, now),
             ViewerRequest::SetRates { current, desired } => {
                 session.set_rates(current, desired, now);
             }
@@ -290,9 +290,9 @@ impl Shard {
         }
     }
 
-    /// Sends what a session has to send, tells what it has to tell, and sets its deadline; removes it if
+    /// Sends a session's datagrams, emits its events, and sets its deadline; removes it if
     /// it is over.
-    fn settle(&mut self, key: usize, now: Instant, network: &mut impl Network) {
+    fn flush_viewer(&mut self, key: usize, now: Instant, network: &mut impl Network) {
         let Some(viewer) = self.viewers.get_mut(key) else {
             return;
         };
@@ -308,7 +308,7 @@ impl Shard {
                 continue;
             }
             self.demultiplexer
-                .guess(key, &mut viewer.leads, destination, now);
+                .add_provisional(key, &mut viewer.routes, destination, now);
             network.send(transmit.source, destination, &transmit.contents);
         }
         viewer.tell_events(now);
@@ -348,7 +348,7 @@ impl Shard {
         for key in keys {
             if let Some(viewer) = self.viewers.get_mut(key) {
                 viewer.add_reflexive_candidate(mapping, now);
-                self.settle(key, now, network);
+                self.flush_viewer(key, now, network);
             }
         }
     }
@@ -373,7 +373,7 @@ impl Publication {
             by_id: BTreeMap::new(),
             order: Vec::new(),
             subscriptions: Subscriptions::default(),
-            unheard: BTreeSet::new(),
+            pending_events: BTreeSet::new(),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::session::is_stun;
 impl Shard {
     /// Takes a datagram that came from `source` to `destination`, which is ours.
     ///
-    /// It is paid for by the viewer whose address it comes from. Who knows the name of a session, which can
+    /// Its cost is charged to the viewer whose address it comes from. Who knows the user name of a session, which can
     /// be overheard, thus cannot spend what its viewer may.
     pub(in crate::engine) fn receive(
         &mut self,
@@ -22,21 +22,21 @@ impl Shard {
         now: Instant,
         network: &mut impl Network,
     ) {
-        let told = self.gatherings.receive(source, destination, datagram, now);
-        if let Some((server, mapping)) = told {
+        let mapped = self.gatherings.receive(source, destination, datagram, now);
+        if let Some((server, mapping)) = mapped {
             return self.on_mapping(&server, mapping, now, network);
         }
-        let lead = self.demultiplexer.lead(source);
-        let checked = self.demultiplexer.checked(datagram);
-        let Some(key) = checked.or_else(|| lead.map(|lead| lead.session)) else {
+        let route = self.demultiplexer.route(source);
+        let checked = self.demultiplexer.by_username(datagram);
+        let Some(key) = checked.or_else(|| route.map(|route| route.session)) else {
             return count(&self.inbox.counters.unknown, 1);
         };
-        // A hostile viewer may have named the address of another as its own: that is only a guess.
-        let payer = lead.filter(|lead| lead.sure || lead.session == key);
-        let pays = match payer.map(|lead| self.viewers.get_mut(lead.session)) {
-            Some(Some(payer)) => payer.pay(cost(datagram), now),
+        // A hostile viewer may have named the address of another as its own: that route is provisional.
+        let payer = route.filter(|route| route.validated || route.session == key);
+        let pays = match payer.map(|route| self.viewers.get_mut(route.session)) {
+            Some(Some(payer)) => payer.charge(cost(datagram), now),
             Some(None) => false,
-            None => self.strangers.take(source.ip(), now),
+            None => self.unknown_sources.take(source.ip(), now),
         };
         if !pays {
             return count(&self.inbox.counters.over_limit, 1);
@@ -47,7 +47,7 @@ impl Shard {
         let Some(session) = &mut viewer.session else {
             return count(&self.inbox.counters.unknown, 1);
         };
-        let is_new = lead.is_none_or(|lead| lead.session != key);
+        let is_new = route.is_none_or(|route| route.session != key);
         if is_new {
             if !session.recognises(destination, datagram, now) {
                 return count(&self.inbox.counters.unknown, 1);
@@ -57,14 +57,14 @@ impl Shard {
                 return count(&self.inbox.counters.over_limit, 1);
             }
         }
-        if !session.receive(source, destination, datagram, now) {
+        if !session.handle_datagram(source, destination, datagram, now) {
             return count(&self.inbox.counters.unknown, 1);
         }
         // Checks and their answers are taken only if they are authentic.
         if is_stun(datagram) {
             self.demultiplexer
-                .learn(key, &mut viewer.leads, source, now);
+                .confirm(key, &mut viewer.routes, source, now);
         }
-        self.settle(key, now, network);
+        self.flush_viewer(key, now, network);
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::demand::{RenditionId, StreamId};
+use crate::ids::{RenditionId, StreamId};
 
 /// The viewers of a publication by rendition. They are named by their keys in the shard.
 #[derive(Debug, Default)]
@@ -55,13 +55,7 @@ impl Subscriptions {
 
     /// The viewers of all renditions of a stream. One that switches is there twice.
     pub(super) fn of_stream(&self, stream: StreamId) -> impl Iterator<Item = usize> {
-        let first = RenditionId {
-            stream,
-            codec: 0,
-            level: 0,
-        };
-        let all = self.by_rendition.range(first..);
-        let all = all.take_while(move |(rendition, _)| rendition.stream == stream);
+        let all = self.by_rendition.range(RenditionId::all_of(stream));
         all.flat_map(|(_, subscribers)| subscribers.viewers.iter().copied())
     }
 }

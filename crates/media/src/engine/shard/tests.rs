@@ -11,8 +11,8 @@ use super::super::inbox::ViewerRequest;
 use super::super::publication::Added;
 use super::super::stun_servers::StunServers;
 use super::*;
-use crate::demand::RenditionId;
 use crate::engine::PublicationEvent;
+use crate::ids::RenditionId;
 use crate::session::{
     Certificate, Codec, CodecConfig, EndReason, OfferExtent, SET_UP_TIMEOUT, StreamConfig,
 };

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::super::budget::{Budget, Limit, VIEWER_CHECKS_RESERVED};
-use super::super::demultiplexer::Leads;
+use super::super::demultiplexer::Routes;
 use super::super::events::{EstimateFilter, EventQueue, ViewerEvent};
-use super::super::key_frame_wishes::KeyFrameWishes;
+use super::super::pli_throttle::PliThrottle;
 use super::super::publication::Shared;
 use super::super::stun::Mapping;
 use super::ending::REFUSED;
-use crate::demand::{RenditionId, ViewerId};
 use crate::frame::Frame;
+use crate::ids::{RenditionId, ViewerId};
 use crate::session::{Session, SessionEvent, SessionStatistics};
 
 pub(in crate::engine) struct Viewer {
@@ -20,7 +20,7 @@ pub(in crate::engine) struct Viewer {
     pub(super) id: ViewerId,
     /// None once it ended; then only events are left.
     pub(super) session: Option<Box<Session>>,
-    pub(super) leads: Leads,
+    pub(super) routes: Routes,
     pub(super) events: EventQueue,
     /// Where it stands in the order of its publication.
     pub(super) place: usize,
@@ -36,7 +36,7 @@ pub(in crate::engine) struct Viewer {
     checks_sent: u32,
     checks_withheld: u64,
     estimates: EstimateFilter,
-    key_frames: KeyFrameWishes,
+    key_frames: PliThrottle,
     /// What it is entered under among the subscriptions of its publication, and what that was read from.
     pub(super) subscriptions: Vec<RenditionId>,
     subscriptions_revision: Option<u32>,
@@ -47,13 +47,13 @@ impl Viewer {
         publication: &Arc<Shared>,
         id: ViewerId,
         session: Session,
-        leads: Leads,
+        routes: Routes,
         place: usize,
     ) -> Self {
         Self {
             // A session is large: viewers that come and go must not have it moved, or leave its place empty.
             session: Some(Box::new(session)),
-            leads,
+            routes,
             place,
             ..Self::without_session(publication, id)
         }
@@ -64,7 +64,7 @@ impl Viewer {
             publication: Arc::clone(publication),
             id,
             session: None,
-            leads: Leads::default(),
+            routes: Routes::default(),
             events: EventQueue::default(),
             place: 0,
             refused: false,
@@ -75,19 +75,19 @@ impl Viewer {
             checks_sent: 0,
             checks_withheld: 0,
             estimates: EstimateFilter::default(),
-            key_frames: KeyFrameWishes::default(),
+            key_frames: PliThrottle::default(),
             subscriptions: Vec::new(),
             subscriptions_revision: None,
         }
     }
 
-    pub(super) fn tell(&mut self, event: ViewerEvent) {
+    pub(super) fn emit(&mut self, event: ViewerEvent) {
         // Who hears of the end may add another at once.
         if matches!(event, ViewerEvent::Ended(_)) {
             self.publication.make_room(self.id);
         }
         self.events
-            .tell(self.id, event, &*self.publication.listener);
+            .emit(self.id, event, &*self.publication.listener);
     }
 
     /// Offers what waits again; true if nothing waits any more.
@@ -118,22 +118,22 @@ impl Viewer {
                 SessionEvent::Ended(_) if self.refused => ViewerEvent::Ended(REFUSED),
                 SessionEvent::Ended(reason) => ViewerEvent::Ended(reason),
             };
-            self.tell(event);
+            self.emit(event);
         }
     }
 
     /// Does what is due, if anything is: a deadline may have moved away since it was set.
     pub(super) fn wake(&mut self, now: Instant) {
         if let Some(estimate) = self.estimates.due(now) {
-            self.tell(ViewerEvent::Estimate(estimate));
+            self.emit(ViewerEvent::Estimate(estimate));
         }
         while let Some(stream) = self.key_frames.due(now) {
-            self.tell(ViewerEvent::KeyFrameWanted(stream));
+            self.emit(ViewerEvent::KeyFrameWanted(stream));
         }
         if let Some(session) = &mut self.session
-            && session.deadline().is_some_and(|at| at <= now)
+            && session.poll_timeout().is_some_and(|at| at <= now)
         {
-            session.wake(now);
+            session.handle_timeout(now);
         }
     }
 
@@ -159,13 +159,13 @@ impl Viewer {
     /// When to call [`wake`](Self::wake); none if the session is over.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let session = self.session.as_ref().filter(|it| !it.is_over())?;
-        let own = session.deadline()?;
+        let own = session.poll_timeout()?;
         let others = [self.estimates.deadline(), self.key_frames.deadline()];
         Some(others.into_iter().flatten().fold(own, Instant::min))
     }
 
     /// Whether there is time for something that it sent.
-    pub(super) fn pay(&mut self, cost: u32, now: Instant) -> bool {
+    pub(super) fn charge(&mut self, cost: u32, now: Instant) -> bool {
         let pays = self.work.take(cost, Limit::VIEWER, now);
         self.over_limit += u64::from(!pays);
         pays
@@ -216,7 +216,7 @@ impl Viewer {
             .and_then(|session| session.add_reflexive_candidate(base, mapped, now));
         if let Some(candidate) = candidate {
             let event = self.local_candidate(candidate);
-            self.tell(event);
+            self.emit(event);
         }
     }
 

@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub use nat::Nat;
-use wigwag_media::demand::{RenditionId, StreamId, ViewerId};
 use wigwag_media::engine::{
     Engine, EngineConfig, Negotiation, Publication, PublicationConfig, PublicationEvent,
     ViewerEvent,
 };
 use wigwag_media::frame::Frame;
+use wigwag_media::ids::{RenditionId, StreamId, ViewerId};
 use wigwag_media::session::{
     Certificate, Codec, CodecConfig, EndReason, OfferExtent, SessionConfig, StreamConfig,
 };

@@ -13,8 +13,8 @@ use str0m::media::{KeyframeRequestKind, Mid};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpPacket;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
-use wigwag_media::demand::{RenditionId, StreamId};
 use wigwag_media::frame::Frame;
+use wigwag_media::ids::{RenditionId, StreamId};
 use wigwag_media::session::{
     Certificate, Codec, CodecConfig, OfferExtent, Session, SessionConfig, SessionEvent,
     StreamConfig,
@@ -107,7 +107,7 @@ pub struct Network {
     pub forget_elsewhere: bool,
     /// What the viewer sent, if it is to be kept.
     pub overheard: Option<Vec<Vec<u8>>>,
-    /// What media goes through, once the session is connected: the library behind DTLS looks at the
+    /// What media goes through, once the session is connected: str0m behind DTLS looks at the
     /// system's clock, so that nothing may be lost before.
     pub link: Link,
     delay: Duration,
@@ -195,7 +195,7 @@ impl Network {
             Session::offer(config, &[address(SENDER)], now).expect("an offer is made");
         let mut network = Self::new(session, viewer, now);
         let answer = network.viewer.answer(&offer);
-        network.session.accept_answer(&answer, &[], now);
+        network.session.handle_answer(&answer, &[], now);
         network
     }
 
@@ -215,7 +215,7 @@ impl Network {
             self.exchange();
             let next = self
                 .session
-                .deadline()
+                .poll_timeout()
                 .into_iter()
                 .chain(self.to_viewer.front().map(|(at, _)| *at))
                 .chain(self.to_session.front().map(|(at, _)| *at))
@@ -225,8 +225,8 @@ impl Network {
             let step = self.now + Duration::from_micros(100);
             self.now = next.unwrap_or(end).max(step).min(end);
             self.deliver();
-            if self.session.deadline().is_some_and(|at| at <= self.now) {
-                self.session.wake(self.now);
+            if self.session.poll_timeout().is_some_and(|at| at <= self.now) {
+                self.session.handle_timeout(self.now);
             }
             let due = Input::Timeout(self.now);
             self.viewer
@@ -296,7 +296,8 @@ impl Network {
             && *at <= self.now
         {
             let (_, datagram) = self.to_session.pop_front().expect("looked at");
-            self.session.receive(seen_at, sender, &datagram, self.now);
+            self.session
+                .handle_datagram(seen_at, sender, &datagram, self.now);
         }
     }
 }

@@ -16,7 +16,7 @@ use super::remote_description::{RemoteTransport, Setup};
 const DATA_MID: &str = "data";
 
 /// One section.
-pub(super) struct LibrarySection {
+pub(super) struct Str0mSection {
     pub(super) mid: Mid,
     pub(super) kind: MediaKind,
     /// What the viewer takes, in str0m's terms.
@@ -29,7 +29,7 @@ pub(super) struct LibrarySection {
 pub(super) fn offer(
     remote: &RemoteTransport,
     ours: Setup,
-    sections: &[LibrarySection],
+    sections: &[Str0mSection],
     max_message_bytes: Option<usize>,
 ) -> String {
     let mut group = "a=group:BUNDLE".to_owned();
@@ -60,7 +60,7 @@ pub(super) fn offer(
     Description { session, sections }.to_string()
 }
 
-fn media_section(section: &LibrarySection) -> Section {
+fn media_section(section: &Str0mSection) -> Section {
     let mut written = Section {
         media: match section.kind {
             MediaKind::Video => "video",
@@ -77,7 +77,7 @@ fn media_section(section: &LibrarySection) -> Section {
             "a=recvonly".to_owned(),
         ],
     };
-    written.lines.extend(section.extensions.lines_for_library());
+    written.lines.extend(section.extensions.lines_for_str0m());
     for format in &section.formats {
         format.write(&mut written);
     }

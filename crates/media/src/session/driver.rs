@@ -1,5 +1,5 @@
-//! The one place that touches the WebRTC library: it drains what each operation causes, catches panics,
-//! and takes what the library tells.
+//! The one place that touches str0m: it drains what each operation causes, catches panics,
+//! and takes what str0m tells.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -11,20 +11,20 @@ use str0m::{Event, Input, Output, Rtc, RtcError, bwe};
 
 use super::track::Track;
 use super::{EndReason, Session, SessionEvent, State};
-use crate::demand::{Bitrate, StreamId};
+use crate::ids::{Bitrate, StreamId};
 
 /// What is due within this time is done at once: the pacer releases packet after packet a microsecond
 /// apart, and a batch is cheaper to send than as many wake-ups.
-const TOGETHER: Duration = Duration::from_micros(200);
+const TIMER_SLACK: Duration = Duration::from_micros(200);
 
-/// Operations of the library in a row. A session that never comes to rest is given up, so that the
+/// Operations of str0m in a row. A session that never comes to rest is given up, so that the
 /// others are served.
 const MAX_STEPS: usize = 20_000;
 
 impl Session {
-    /// The only way to the library: does one thing, then drains all that follows from it. Before there is a connection,
+    /// The only way to str0m: does one thing, then drains all that follows from it. Before there is a connection,
     /// nothing is done.
-    pub(super) fn operate(
+    pub(super) fn with_rtc(
         &mut self,
         now: Instant,
         operation: impl FnOnce(&mut Rtc) -> Result<(), RtcError>,
@@ -38,7 +38,7 @@ impl Session {
                 return Ok(());
             };
             operation(rtc)?;
-            self.drain()
+            self.poll_rtc()
         }));
         match done {
             Ok(Ok(())) => {}
@@ -47,7 +47,7 @@ impl Session {
         }
     }
 
-    fn drain(&mut self) -> Result<(), RtcError> {
+    fn poll_rtc(&mut self) -> Result<(), RtcError> {
         // A time that does not go forward is no progress.
         let mut stepped = None;
         for _ in 0..MAX_STEPS {
@@ -58,18 +58,18 @@ impl Session {
                 Output::Transmit(transmit) => self.on_transmit(transmit),
                 Output::Event(event) => self.on_event(&event),
                 Output::Timeout(at)
-                    if at <= self.now + TOGETHER && stepped.is_none_or(|last| at > last) =>
+                    if at <= self.now + TIMER_SLACK && stepped.is_none_or(|last| at > last) =>
                 {
                     stepped = Some(at);
                     rtc.handle_input(Input::Timeout(at.max(self.now)))?;
                 }
                 Output::Timeout(at) => {
-                    self.library_deadline = at.max(self.now);
-                    // What waits goes out once the library is at rest; then it is drained again.
+                    self.str0m_timeout = at.max(self.now);
+                    // What waits goes out once str0m is at rest; then it is drained again.
                     if !self.write_packets() {
                         return Ok(());
                     }
-                    // The library looks at what was written when it is told the time, which never goes back for it.
+                    // str0m looks at what was written when it is told the time, which never goes back for it.
                     let time = stepped.map_or(self.now, |last| last.max(self.now));
                     if let Some(rtc) = &mut self.rtc {
                         rtc.handle_input(Input::Timeout(time))?;
@@ -77,11 +77,11 @@ impl Session {
                 }
             }
         }
-        self.end(EndReason::Restless);
+        self.end(EndReason::DidNotConverge);
         Ok(())
     }
 
-    /// Hands packets of a waiting frame to the library, if they may go out; true if it did.
+    /// Hands packets of a waiting frame to str0m, if they may go out; true if it did.
     fn write_packets(&mut self) -> bool {
         if self.state != State::Connected {
             return false;
@@ -126,7 +126,7 @@ impl Session {
             return false;
         };
         // What waits goes before probes, so that these find a stream to go by.
-        if track.is_sent_again()
+        if track.takes_rtx()
             && let Some(desired) = probing.is_possible()
         {
             set_desired(rtc, desired);
@@ -153,13 +153,13 @@ impl Session {
                 let accepted = self.tracks.iter().filter(|track| track.agreed().is_some());
                 let streams: Vec<_> = accepted.map(Track::stream).collect();
                 for stream in streams {
-                    self.want_key_frame(stream);
+                    self.request_key_frame(stream);
                 }
             }
             Event::KeyframeRequest(request) => {
                 let asked = self.tracks.iter().find(|track| track.mid() == request.mid);
                 if let Some(stream) = asked.map(Track::stream) {
-                    self.want_key_frame(stream);
+                    self.request_key_frame(stream);
                 }
             }
             Event::MediaEgressStats(stats) => {
@@ -200,7 +200,7 @@ impl Session {
         }
     }
 
-    pub(super) fn want_key_frame(&mut self, stream: StreamId) {
+    pub(super) fn request_key_frame(&mut self, stream: StreamId) {
         let track = self.tracks.iter().find(|track| track.stream() == stream);
         let video = track.is_some_and(|track| track.kind() == MediaKind::Video);
         if video && self.state != State::Ended {
