@@ -240,7 +240,7 @@ impl Publication {
         }
     }
 
-    /// FiveTuple a session, and tells the viewer if it can still be told. Another viewer may take its place at
+    /// Ends a session, and tells the viewer if it can still be told. Another viewer may take its place at
     /// once.
     pub fn remove_viewer(&self, viewer: ViewerId) {
         self.shared.make_room(viewer);
@@ -258,7 +258,7 @@ impl Publication {
         until(wait_at_most, &receiver).flatten().collect()
     }
 
-    /// FiveTuple all sessions, tells the viewers, and waits until that is done, but not longer than this.
+    /// Ends all sessions, tells the viewers, and waits until that is done, but not longer than this.
     pub fn close(&self, wait_at_most: Duration) {
         let done = self.begin_to_close();
         until(wait_at_most, &done).for_each(drop);

@@ -376,7 +376,7 @@ impl Session {
         }
     }
 
-    /// FiveTuple the session, and tells the viewer if it can still be told.
+    /// Ends the session, and tells the viewer if it can still be told.
     pub fn close(&mut self, now: Instant) {
         self.with_rtc(now, |rtc| rtc.close());
         self.end(EndReason::Closed);

@@ -94,7 +94,7 @@ impl Session {
         true
     }
 
-    /// Whether it is a connectivity check of the viewer, or the answer to one of local: it is signed with a
+    /// Whether it is a connectivity check of the viewer, or the answer to one of ours: it is signed with a
     /// password of the session.
     pub fn recognises(&self, destination: SocketAddr, datagram: &[u8], now: Instant) -> bool {
         if let Some(pending) = &self.pending {

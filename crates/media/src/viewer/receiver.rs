@@ -271,7 +271,7 @@ impl Receiver {
         self.headers.as_mut()?.forge(reports)
     }
 
-    /// FiveTuple it, and tells the sender.
+    /// Ends it, and tells the sender.
     pub fn close(&mut self, now: Instant) {
         self.operate(now, Rtc::close);
         self.is_closed = true;

@@ -203,7 +203,7 @@ impl Receivers {
         Ok(with_sockets.receiver.report())
     }
 
-    /// FiveTuple a viewer, which tells the sender, and returns what it counted.
+    /// Ends a viewer, which tells the sender, and returns what it counted.
     ///
     /// # Errors
     ///

@@ -19,7 +19,7 @@ const RETRY: Duration = Duration::from_millis(10);
 pub(super) const REFUSED: EndReason = EndReason::Overloaded;
 
 impl Shard {
-    /// FiveTuple a viewer of which a command found no room.
+    /// Ends a viewer of which a command found no room.
     pub(in crate::engine) fn refuse(
         &mut self,
         publication: &Arc<Shared>,
@@ -44,7 +44,7 @@ impl Shard {
         self.viewers.drain().collect()
     }
 
-    /// FiveTuple a viewer of a shard that panicked, in whose place this is.
+    /// Ends a viewer of a shard that panicked, in whose place this is.
     pub(in crate::engine) fn end_viewer_of_failed(
         &mut self,
         mut viewer: Viewer,
@@ -64,7 +64,7 @@ impl Shard {
         }
     }
 
-    /// FiveTuple a viewer because the shard panicked that was to serve it.
+    /// Ends a viewer because the shard panicked that was to serve it.
     pub(in crate::engine) fn end_failed(
         &mut self,
         publication: &Arc<Shared>,
