@@ -29,6 +29,15 @@ pub struct RenditionId {
     pub level: u8,
 }
 
+/// What a stream carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StreamKind {
+    /// Video.
+    Video,
+    /// Audio.
+    Audio,
+}
+
 impl RenditionId {
     /// All renditions that a stream can have, in their order.
     pub fn all_of(stream: StreamId) -> RangeInclusive<Self> {

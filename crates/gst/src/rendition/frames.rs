@@ -8,7 +8,7 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstreamer_rtp as gst_rtp;
 use wigwag_media::frame::{FrameAssembler, PayloadedPacket};
-use wigwag_media::key_frame_detection::begins_key_frame;
+use wigwag_media::rtp::key_frame_detection::begins_key_frame;
 use wigwag_media::session::Codec;
 
 use super::{Outlet, Plan};

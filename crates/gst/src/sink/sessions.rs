@@ -118,6 +118,7 @@ impl Controlled {
             max_wait: MAX_WAIT,
             retransmission: self.settings.retransmission,
             extent,
+            receive: None,
         };
         let negotiation = match offer {
             None => Negotiation::Offer,

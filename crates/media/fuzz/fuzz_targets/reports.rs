@@ -90,14 +90,14 @@ impl Call {
         self.now += STEP;
         for sent in to_viewer {
             let (from, to) = (self.sender, self.viewer);
-            self.receiver.receive(from, to, &sent.contents, self.now);
+            self.receiver.handle_datagram(from, to, &sent.contents, self.now);
         }
         for sent in to_session {
             let (from, to) = (self.viewer, self.sender);
             self.session.handle_datagram(from, to, &sent.contents, self.now);
         }
         self.session.handle_timeout(self.now);
-        self.receiver.wake(self.now);
+        self.receiver.handle_timeout(self.now);
         look_at(&mut self.session)
     }
 

@@ -9,14 +9,18 @@ use super::format::{self, Format};
 use super::header_extensions::HeaderExtensions;
 use super::local_description::{Content, MAX_MESSAGE_BYTES, Sources};
 use super::payload_types::{PayloadTypeMapping, PayloadTypes};
+use super::received_section::{KnownFormats, ReceivedSection};
 use super::remote_description;
-use crate::ids::StreamId;
+use crate::ids::{StreamId, StreamKind};
 
 /// What we offer.
 #[derive(Clone, Debug)]
 pub(super) struct Offered {
     pub(super) payload_types: PayloadTypes,
+    /// What is sent.
     pub(super) sections: Vec<OfferedSection>,
+    /// What is received, in the sections after those.
+    pub(super) received: Vec<ReceivedSection>,
 }
 
 /// One stream of it.
@@ -52,7 +56,9 @@ pub(super) enum Agreement {
         formats: Vec<AgreedFormat>,
         extensions: HeaderExtensions,
     },
-    /// Media that is not sent.
+    /// Something is received.
+    Received(ReceivedSection),
+    /// Media that is neither sent nor received.
     Idle,
     /// The viewer does not want the section, or it is of a kind that we know nothing of.
     Rejected,
@@ -85,6 +91,7 @@ impl Offered {
         let mut offered = Self {
             payload_types: PayloadTypes::default(),
             sections: Vec::new(),
+            received: Vec::new(),
         };
         let extent = extent(config);
         // Streams share the formats that they have in common.
@@ -141,6 +148,17 @@ impl Offered {
             (section.kind == MediaKind::Video, !common)
         };
         offered.sections.sort_by_key(rank);
+        if let Some(receive) = &config.receive {
+            for kind in &receive.offered {
+                let kind = match kind {
+                    StreamKind::Video => MediaKind::Video,
+                    StreamKind::Audio => MediaKind::Audio,
+                };
+                let types = &mut offered.payload_types;
+                let section = ReceivedSection::offered(kind, receive, types, &mut known)?;
+                offered.received.push(section);
+            }
+        }
         Ok(offered)
     }
 
@@ -151,11 +169,26 @@ impl Offered {
         config: &SessionConfig,
         preferred: &[(StreamId, u32)],
     ) -> Result<Vec<Agreement>, EndReason> {
-        if answer.sections.len() != self.sections.len() {
+        if answer.sections.len() != self.sections.len() + self.received.len() {
             return Err(EndReason::UnusableDescription);
         }
         let mut claims = PayloadTypes::default();
-        let sections = answer.sections.iter().zip(&self.sections);
+        let (sent, received) = answer.sections.split_at(self.sections.len());
+        let received = received
+            .iter()
+            .zip(&self.received)
+            .map(|(section, offered)| {
+                if section.media != media(offered.kind) {
+                    return Err(EndReason::UnusableDescription);
+                }
+                if remote_description::is_rejected(answer, section) {
+                    return Ok(Agreement::Rejected);
+                }
+                let sends = remote_description::is_sending(answer, section);
+                let agreed = offered.answered(section).filter(|_| sends);
+                Ok(agreed.map_or(Agreement::Idle, Agreement::Received))
+            });
+        let sections = sent.iter().zip(&self.sections);
         let agreements = sections.map(|(section, offered)| {
             if section.media != media(offered.kind) {
                 return Err(EndReason::UnusableDescription);
@@ -191,7 +224,7 @@ impl Offered {
                 preferred,
             ))
         });
-        agreements.collect()
+        agreements.chain(received).collect()
     }
 }
 
@@ -269,10 +302,21 @@ pub(super) fn answer(
             }
         }
     }
-    if !agreements
-        .iter()
-        .any(|agreement| matches!(agreement, Agreement::Sent { .. }))
-    {
+    if let Some(receive) = &config.receive {
+        let mut known = KnownFormats::default();
+        for (section, agreement) in offer.sections.iter().zip(&mut agreements) {
+            let sends = remote_description::is_sending(offer, section);
+            let kind = [MediaKind::Audio, MediaKind::Video].into_iter();
+            let kind = kind.filter(|kind| media(*kind) == section.media).next();
+            if let (Agreement::Idle, true, Some(kind)) = (&agreement, sends, kind)
+                && let Some(taken) =
+                    ReceivedSection::taken(section, kind, receive, claims, &mut known)
+            {
+                *agreement = Agreement::Received(taken);
+            }
+        }
+    }
+    if !agreements.iter().any(Agreement::has_media) {
         return Err(EndReason::NoCommonCodec);
     }
     Ok(agreements)
@@ -381,6 +425,20 @@ impl Agreement {
         }
     }
 
+    /// The kind of media, if anything is sent or received.
+    pub(super) fn kind(&self) -> Option<MediaKind> {
+        match self {
+            Self::Sent { kind, .. } => Some(*kind),
+            Self::Received(received) => Some(received.kind),
+            _ => None,
+        }
+    }
+
+    /// Whether anything is sent or received.
+    pub(super) fn has_media(&self) -> bool {
+        matches!(self, Self::Sent { .. } | Self::Received(_))
+    }
+
     /// The stream that is sent.
     pub(super) fn stream(&self) -> Option<(StreamId, MediaKind)> {
         match self {
@@ -424,12 +482,21 @@ impl Agreement {
     }
 
     /// What stands for the formats in this session.
-    pub(super) fn claims(&self) -> impl Iterator<Item = PayloadTypeMapping> {
-        let formats = match self {
-            Self::Sent { formats, .. } => &formats[..],
-            _ => &[],
-        };
-        formats.iter().map(|format| format.claim)
+    pub(super) fn claims(&self) -> Vec<PayloadTypeMapping> {
+        match self {
+            Self::Sent { formats, .. } => formats.iter().map(|format| format.claim).collect(),
+            Self::Received(received) => received.formats.iter().map(|it| it.mapping).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The header extensions.
+    pub(super) fn extensions(&self) -> Option<&HeaderExtensions> {
+        match self {
+            Self::Sent { extensions, .. } => Some(extensions),
+            Self::Received(received) => Some(&received.extensions),
+            _ => None,
+        }
     }
 
     /// The formats as str0m is told of them.
@@ -439,6 +506,12 @@ impl Agreement {
                 let formats = formats.iter();
                 formats
                     .map(|agreed| agreed.format.placeholder(agreed.claim))
+                    .collect()
+            }
+            Self::Received(received) => {
+                let formats = received.formats.iter();
+                formats
+                    .map(|it| it.format.placeholder(it.mapping))
                     .collect()
             }
             _ => Vec::new(),
@@ -478,6 +551,10 @@ impl Agreement {
                     sources,
                 }
             }
+            Self::Received(received) => Content::Received {
+                formats: received.formats(),
+                extensions: received.extensions.among(all),
+            },
             Self::Idle => match format::formats(section).into_iter().next() {
                 Some(format) => Content::Idle(Format {
                     rtx: None,

@@ -7,7 +7,7 @@ use str0m::media::MediaKind;
 use super::colour_space::ColourSpace;
 use super::identity::Certificate;
 use super::timing::PlayoutDelay;
-use crate::ids::{Bitrate, StreamId};
+use crate::ids::{Bitrate, StreamId, StreamKind};
 
 /// How to make a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,18 @@ pub struct SessionConfig {
     pub retransmission: bool,
     /// What is offered of each stream.
     pub extent: OfferExtent,
+    /// What is received; nothing unless set.
+    pub receive: Option<ReceiveConfig>,
+}
+
+/// What is received.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReceiveConfig {
+    /// The codecs that are taken, the preferred first. They are offered as they stand; of a peer that offers, every profile of
+    /// them is taken.
+    pub codecs: Vec<Codec>,
+    /// The kinds of what is offered to be received, one for each section.
+    pub offered: Vec<StreamKind>,
 }
 
 /// How much an offer holds.

@@ -56,6 +56,7 @@ impl Session {
             };
             match rtc.poll_output()? {
                 Output::Transmit(transmit) => self.on_transmit(transmit),
+                Output::Event(Event::RtpPacket(packet)) => self.on_packet(packet),
                 Output::Event(event) => self.on_event(&event),
                 Output::Timeout(at)
                     if at <= self.now + TIMER_SLACK && stepped.is_none_or(|last| at > last) =>

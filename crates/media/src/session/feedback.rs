@@ -10,6 +10,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::rtp::DatagramKind;
+
 /// How long regular reports may stay away while media is sent.
 pub const FEEDBACK_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -32,9 +34,7 @@ pub(super) struct Feedback {
 
 impl Feedback {
     pub(super) fn on_received(&mut self, datagram: &[u8], now: Instant) {
-        // RTCP among RTP, DTLS and STUN (RFC 7983, RFC 5761).
-        let is_report = matches!(datagram, [128..=191, 192..=223, ..]);
-        if !is_report {
+        if DatagramKind::of(datagram) != DatagramKind::Rtcp {
             return;
         }
         let interval = self.last.map(|last| now.saturating_duration_since(last));

@@ -98,7 +98,8 @@ impl Format {
         offered_as(codec).any(|name| self.takes(name))
     }
 
-    fn is_named_as(&self, codec: Codec) -> bool {
+    /// Whether it is a format of the codec, whichever profile.
+    pub(super) fn is_named_as(&self, codec: Codec) -> bool {
         let mut encoding = self.encoding.split('/');
         let mut expected = self::encoding(codec).split('/');
         let name = |name: Option<&str>| name.unwrap_or_default().to_ascii_lowercase();

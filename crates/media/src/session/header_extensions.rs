@@ -14,7 +14,10 @@ use super::timing;
 const TRANSPORT_SEQUENCE_URI: &str =
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 
-/// A header extension that we write.
+/// How the camera is turned (3GPP TS 26.114, section 7.4.5).
+const VIDEO_ORIENTATION_URI: &str = "urn:3gpp:video-orientation";
+
+/// A header extension that we write or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum HeaderExtension {
     TransportSequence,
@@ -22,15 +25,17 @@ enum HeaderExtension {
     PlayoutDelay,
     CaptureTime,
     ColourSpace,
+    VideoOrientation,
 }
 
 /// Each with its identifier where it is offered; viewers may offer them elsewhere.
-const OFFERED: [(u8, HeaderExtension); 5] = [
+const OFFERED: [(u8, HeaderExtension); 6] = [
     (3, HeaderExtension::TransportSequence),
     (4, HeaderExtension::Mid),
     (5, HeaderExtension::PlayoutDelay),
     (6, HeaderExtension::CaptureTime),
     (7, HeaderExtension::ColourSpace),
+    (8, HeaderExtension::VideoOrientation),
 ];
 
 /// The header extensions of one section, or of several, with their identifiers.
@@ -46,6 +51,7 @@ impl HeaderExtension {
             Self::PlayoutDelay => timing::PLAYOUT_DELAY_URI,
             Self::CaptureTime => timing::CAPTURE_TIME_URI,
             Self::ColourSpace => colour_space::URI,
+            Self::VideoOrientation => VIDEO_ORIENTATION_URI,
         }
     }
 
@@ -64,6 +70,7 @@ impl HeaderExtension {
             Self::Mid => Extension::with_serializer(self.uri_for_str0m(), names.clone()),
             Self::PlayoutDelay => Extension::PlayoutDelay,
             Self::CaptureTime => Extension::AbsoluteCaptureTime,
+            Self::VideoOrientation => Extension::VideoOrientation,
             Self::ColourSpace => {
                 Extension::with_serializer(self.uri_for_str0m(), ColourSpaceHeader)
             }
@@ -72,7 +79,10 @@ impl HeaderExtension {
 
     /// Whether packets of this kind of media have it.
     fn is_for(self, kind: MediaKind) -> bool {
-        let only_video = matches!(self, Self::PlayoutDelay | Self::ColourSpace);
+        let only_video = matches!(
+            self,
+            Self::PlayoutDelay | Self::ColourSpace | Self::VideoOrientation
+        );
         kind == MediaKind::Video || !only_video
     }
 
@@ -81,6 +91,7 @@ impl HeaderExtension {
         let mut streams = config.streams.iter();
         match self {
             Self::Mid | Self::CaptureTime => true,
+            Self::VideoOrientation => false,
             Self::TransportSequence => config.start_bitrate.is_some(),
             Self::PlayoutDelay => streams.any(|stream| stream.playout_delay.is_some()),
             Self::ColourSpace => {
@@ -89,9 +100,38 @@ impl HeaderExtension {
             }
         }
     }
+
+    /// Whether a receiver reads it.
+    fn is_read(self) -> bool {
+        match self {
+            Self::TransportSequence | Self::Mid | Self::CaptureTime | Self::VideoOrientation => {
+                true
+            }
+            Self::PlayoutDelay | Self::ColourSpace => false,
+        }
+    }
 }
 
 impl HeaderExtensions {
+    /// What is offered for a section in which something is received.
+    pub(super) fn offered_to_receive(kind: MediaKind) -> Self {
+        let offered = OFFERED.into_iter();
+        let offered = offered.filter(|(_, it)| it.is_for(kind) && it.is_read());
+        Self(offered.collect())
+    }
+
+    /// Those of a section of a peer that sends which we read, where the peer has them.
+    pub(super) fn agreed_to_receive(section: &Section, kind: MediaKind) -> Self {
+        Self::of_section(section, |it| it.is_for(kind) && it.is_read())
+    }
+
+    /// The identifier of the names of sections.
+    pub(super) fn mid(&self) -> Option<u8> {
+        let mut all = self.0.iter();
+        let mid = all.find(|(_, it)| *it == HeaderExtension::Mid);
+        mid.map(|(identifier, _)| *identifier)
+    }
+
     /// What is offered for a section.
     pub(super) fn offered(config: &SessionConfig, kind: MediaKind) -> Self {
         let offered = OFFERED.into_iter();
@@ -99,9 +139,13 @@ impl HeaderExtensions {
         Self(offered.collect())
     }
 
-    /// Those of a viewer's section that we write, each once, where the viewer has them. Identifiers above 14 need another form
-    /// of header (RFC 8285, section 4.3).
+    /// Those of a viewer's section that we write, where the viewer has them.
     pub(super) fn agreed(section: &Section, kind: MediaKind, config: &SessionConfig) -> Self {
+        Self::of_section(section, |it| it.is_for(kind) && it.is_written(config))
+    }
+
+    /// Each once. Identifiers above 14 need another form of header (RFC 8285, section 4.3).
+    fn of_section(section: &Section, is_used: impl Fn(HeaderExtension) -> bool) -> Self {
         let mut agreed = Self::default();
         for value in section.values("extmap") {
             let mut words = value.split_ascii_whitespace();
@@ -113,8 +157,7 @@ impl HeaderExtensions {
             };
             let mut known = OFFERED.into_iter().map(|(_, extension)| extension);
             let extension = known.find(|extension| extension.uri() == uri);
-            let extension = extension.filter(|it| it.is_for(kind) && it.is_written(config));
-            if let Some(extension) = extension {
+            if let Some(extension) = extension.filter(|it| is_used(*it)) {
                 agreed.add(identifier, extension);
             }
         }

@@ -60,6 +60,11 @@ pub(super) enum Content {
         extensions: HeaderExtensions,
         sources: Sources,
     },
+    /// Media that the peer sends, in these formats.
+    Received {
+        formats: Vec<Format>,
+        extensions: HeaderExtensions,
+    },
     /// Media that is not sent, with a format for form's sake.
     Idle(Format),
     /// The same, when the viewer names no format that can be read.
@@ -150,6 +155,15 @@ impl LocalDescription<'_> {
                 written.lines.push("a=rtcp-mux".to_owned());
                 self.write_sources(*sources, rtx, &msid, &mut written);
                 write_passed_through(section.passed_through.as_ref(), &mut written);
+                formats.iter().for_each(|format| format.write(&mut written));
+            }
+            Content::Received {
+                formats,
+                extensions,
+            } => {
+                written.lines.extend(extensions.lines());
+                written.lines.push("a=recvonly".to_owned());
+                written.lines.push("a=rtcp-mux".to_owned());
                 formats.iter().for_each(|format| format.write(&mut written));
             }
             Content::Idle(format) => {

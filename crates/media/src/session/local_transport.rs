@@ -13,7 +13,7 @@ use str0m::{Candidate, IceCreds};
 
 use super::EndReason;
 use super::identity::provider;
-use super::path::is_stun;
+use crate::rtp::DatagramKind;
 
 /// Characters of a user name fragment: 16 of 62 are 95 bits (RFC 8445, section 5.3, asks for 24).
 const UFRAG_CHARACTERS: usize = 16;
@@ -74,7 +74,8 @@ impl LocalTransport {
 
     /// Whether a datagram is a connectivity check for us: it is signed with our password.
     pub(super) fn accepts(&self, datagram: &[u8]) -> bool {
-        let message = is_stun(datagram).then(|| StunMessage::parse(datagram));
+        let is_stun = DatagramKind::of(datagram) == DatagramKind::Stun;
+        let message = is_stun.then(|| StunMessage::parse(datagram));
         message.is_some_and(|message| message.is_ok_and(|it| self.agent.accepts_message(&it)))
     }
 

@@ -28,6 +28,12 @@ impl MidNames {
         let _ = self.0.set(names);
     }
 
+    fn mid(&self, name: &str) -> Option<Mid> {
+        let names = self.0.get()?;
+        let (mid, _) = names.iter().find(|(_, known)| known == name)?;
+        Some(*mid)
+    }
+
     fn name(&self, mid: Mid) -> Option<&str> {
         let names = self.0.get()?;
         let (_, name) = names.iter().find(|(known, _)| *known == mid)?;
@@ -49,9 +55,10 @@ impl ExtensionSerializer for MidNames {
         }
     }
 
-    fn parse_value(&self, _: &[u8], _: &mut ExtensionValues) -> bool {
-        // Viewers send no media.
-        false
+    fn parse_value(&self, bytes: &[u8], values: &mut ExtensionValues) -> bool {
+        let mid = str::from_utf8(bytes).ok().and_then(|name| self.mid(name));
+        values.mid = mid.or(values.mid);
+        mid.is_some()
     }
 
     fn is_video(&self) -> bool {
@@ -85,5 +92,15 @@ mod tests {
         for unnamed in [None, Some(long), Some(Mid::from("ghi"))] {
             assert!(written(unnamed).is_empty());
         }
+        let read = |bytes: &[u8]| {
+            let mut values = ExtensionValues::default();
+            names.parse_value(bytes, &mut values);
+            values.mid
+        };
+        assert_eq!(read(b"video0"), Some(short));
+        assert_eq!(
+            (read(b"video1"), read(b"abc"), read(&[0xff])),
+            (None, None, None)
+        );
     }
 }

@@ -41,8 +41,10 @@ mod payload_types;
 mod probing;
 mod rate;
 mod reachability;
+mod received_section;
 mod receiving;
 mod remote_description;
+mod remote_track;
 mod rtx_cache;
 mod statistics;
 mod str0m_description;
@@ -60,7 +62,9 @@ use str0m::{Candidate, Input, Rtc};
 pub use candidate_pair::{CandidateAddress, CandidateKind, CandidatePair, MAX_CANDIDATES};
 use candidate_pair::{Read, RemoteCandidates};
 pub use colour_space::ColourSpace;
-pub use config::{Codec, CodecConfig, OfferExtent, PassedThrough, SessionConfig, StreamConfig};
+pub use config::{
+    Codec, CodecConfig, OfferExtent, PassedThrough, ReceiveConfig, SessionConfig, StreamConfig,
+};
 pub use end::EndReason;
 use estimate::Estimate;
 pub use feedback::FEEDBACK_TIMEOUT;
@@ -69,11 +73,13 @@ pub use identity::Certificate;
 use negotiation::PendingOffer;
 use pacer::Pacer;
 use path::Path;
-pub(crate) use path::is_stun;
 pub use path::{CHECKS_MOVED, REPORTS_MOVED};
 use probing::Probing;
 use rate::Rate;
 use reachability::Reachability;
+pub use receiving::{MAX_RECEIVED_PACKETS, MAX_UNSIGNALLED_SOURCES};
+use remote_track::TrackReceiver;
+pub use remote_track::{ReceivedPacket, RemoteFormat, RemoteTrack, ReportedTime};
 pub use statistics::{SessionStatistics, StreamStatistics};
 pub use timing::{MAX_PLAYOUT_DELAY, PlayoutDelay};
 use track::{Pushed, Track};
@@ -126,6 +132,15 @@ pub struct Session {
     reflexive_candidates: Vec<String>,
     /// The section whose transport all share.
     bundle_section: usize,
+    receivers: Vec<TrackReceiver>,
+    /// What is not taken yet.
+    received: VecDeque<ReceivedPacket>,
+    /// Sources of which packets came, and the receiver of each.
+    sources: Vec<(u32, usize)>,
+    /// Those that no description and no packet names a section of.
+    unsignalled_sources: usize,
+    /// The identifier of the header extension that names a packet's section.
+    mid_extension: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +157,8 @@ pub enum SessionEvent {
     /// Which codecs the viewer takes of each stream of which it takes any, by the sender's numbers; the first was
     /// agreed on.
     Negotiated(Vec<(StreamId, Vec<u32>)>),
+    /// What the peer sends.
+    RemoteTracks(Vec<RemoteTrack>),
     /// Which streams the viewer takes nothing of, though it takes others: it has none of their codecs, or does not
     /// want them.
     Refused(Vec<StreamId>),
@@ -355,6 +372,12 @@ impl Session {
         Some(transmit)
     }
 
+    /// The next packet of what the peer sends, in the order in which they came. The owner takes all after each datagram:
+    /// beyond [`MAX_RECEIVED_PACKETS`] the oldest are dropped.
+    pub fn poll_packet(&mut self) -> Option<ReceivedPacket> {
+        self.received.pop_front()
+    }
+
     /// The next event.
     pub fn poll_event(&mut self) -> Option<SessionEvent> {
         self.events.pop_front()
@@ -417,6 +440,7 @@ mod tests {
             max_wait: Duration::from_millis(500),
             retransmission: true,
             extent: OfferExtent::Full,
+            receive: None,
         };
         let (mut session, _) = Session::offer(&config, &[], now).expect("an offer");
         let library = str0m::RtcConfig::new().set_crypto_provider(identity::provider());

@@ -33,6 +33,7 @@ use super::probing::Probing;
 use super::rate::Rate;
 use super::reachability::Reachability;
 use super::remote_description::{self, RemoteTransport, Setup};
+use super::remote_track::TrackReceiver;
 use super::str0m_description::{self, Str0mSection};
 use super::track::Track;
 use super::{
@@ -49,6 +50,8 @@ pub(super) struct PendingOffer {
     /// Those that came before the answer.
     pub(super) remote_candidates: Vec<Candidate>,
     offered: Offered,
+    /// How the sections are called.
+    names: Vec<String>,
 }
 
 impl Session {
@@ -99,10 +102,7 @@ impl Session {
             self.try_accept_answer(sdp, preferred, pending, now)
         }));
         match done {
-            Ok(Ok(())) => {
-                self.tell_negotiated();
-                self.report_refused();
-            }
+            Ok(Ok(())) => self.report_agreed(),
             Ok(Err(reason)) => self.end(reason),
             Err(_) => self.end(EndReason::Panicked),
         }
@@ -114,7 +114,7 @@ impl Session {
         now: Instant,
     ) -> Result<(Self, String), EndReason> {
         let offered = Offered::new(config)?;
-        if offered.sections.is_empty() {
+        if offered.sections.is_empty() && offered.received.is_empty() {
             return Err(EndReason::NothingToOffer);
         }
         let transport = LocalTransport::new(addresses)?;
@@ -129,7 +129,7 @@ impl Session {
             let sources = session.draw_sources()?;
             let str0m_mid = Mid::from(place.to_string().as_str());
             let track = Track::new(config, section.stream, section.kind, str0m_mid);
-            session.tracks.push(track.named(&mid, sources));
+            session.tracks.push(track.with_sources(sources));
             sections.push(LocalSection {
                 media: agreement::media(section.kind).to_owned(),
                 mid,
@@ -142,11 +142,27 @@ impl Session {
                 },
             });
         }
+        for (number, received) in offered.received.iter().enumerate() {
+            let place = config.streams.len() + number;
+            let media = agreement::media(received.kind);
+            sections.push(LocalSection {
+                media: media.to_owned(),
+                mid: format!("{media}{place}"),
+                track: place,
+                passed_through: None,
+                content: Content::Received {
+                    formats: received.formats(),
+                    extensions: received.extensions.clone(),
+                },
+            });
+        }
+        let names = sections.iter().map(|section| section.mid.clone()).collect();
         let text = describe(config, &transport, Setup::Either, sections)?;
         session.pending = Some(PendingOffer {
             transport,
             remote_candidates: Vec::new(),
             offered,
+            names,
         });
         Ok((session, text))
     }
@@ -160,17 +176,15 @@ impl Session {
     ) -> Result<(), EndReason> {
         let answer = Description::parse(sdp).map_err(|_| EndReason::MalformedDescription)?;
         let agreements = pending.offered.agree(&answer, &self.config, preferred)?;
-        if agreements
-            .iter()
-            .all(|agreement| agreement.stream().is_none())
-        {
+        if !agreements.iter().any(Agreement::has_media) {
             return Err(EndReason::NoCommonCodec);
         }
         self.repeat_candidates(&agreements);
         for (track, agreement) in self.tracks.iter_mut().zip(&agreements) {
             track.accept(agreement);
         }
-        self.begin(&pending.transport, &answer, &agreements, true, now)?;
+        let names = std::mem::take(&mut pending.names);
+        self.begin(&pending.transport, &answer, &names, &agreements, true, now)?;
         let candidates = std::mem::take(&mut pending.remote_candidates);
         self.with_rtc(now, |rtc| {
             candidates
@@ -204,7 +218,7 @@ impl Session {
             let stream = agreement.stream();
             if let Some((stream, kind)) = stream {
                 let str0m_mid = Mid::from(place.to_string().as_str());
-                let mut track = Track::new(config, stream, kind, str0m_mid).named(&mid, sources);
+                let mut track = Track::new(config, stream, kind, str0m_mid).with_sources(sources);
                 track.accept(agreement);
                 session.tracks.push(track);
             }
@@ -216,10 +230,10 @@ impl Session {
                 content: agreement.content(section, config, &all, sources),
             });
         }
-        let setup = session.begin(&transport, &offer, &agreements, false, now)?;
+        let names: Vec<_> = sections.iter().map(|section| section.mid.clone()).collect();
+        let setup = session.begin(&transport, &offer, &names, &agreements, false, now)?;
         session.with_rtc(now, |_| Ok(()));
-        session.tell_negotiated();
-        session.report_refused();
+        session.report_agreed();
         let answer = describe(config, &transport, setup, sections)?;
         Ok((session, answer))
     }
@@ -229,6 +243,7 @@ impl Session {
         &mut self,
         transport: &LocalTransport,
         remote: &Description,
+        names: &[String],
         agreements: &[Agreement],
         offered: bool,
         now: Instant,
@@ -238,8 +253,8 @@ impl Session {
         let remote_transport = remote_transport.ok_or(EndReason::UnusableDescription)?;
         let setup = Setup::ours(remote_transport.setup);
         let all = common_extensions(agreements);
-        let names = MidNames::default();
-        let mut rtc = rtc_config(&self.config, agreements, &all, &names)
+        let mid_names = MidNames::default();
+        let mut rtc = rtc_config(&self.config, agreements, &all, &mid_names)
             .set_local_ice_credentials(transport.credentials().clone())
             .build(now);
         for candidate in transport.candidates() {
@@ -247,34 +262,39 @@ impl Session {
         }
         let mut sections = Vec::new();
         let mut named = Vec::new();
-        for agreement in agreements {
-            let Agreement::Sent {
-                stream,
-                kind,
-                extensions,
-                ..
-            } = agreement
-            else {
+        for (place, (agreement, name)) in agreements.iter().zip(names).enumerate() {
+            let (Some(kind), Some(extensions)) = (agreement.kind(), agreement.extensions()) else {
                 continue;
             };
             let mut tracks = self.tracks.iter_mut();
-            let track = tracks.find(|track| track.stream() == *stream);
-            let track = track.ok_or(EndReason::Internal)?;
-            let declared = self
-                .config
-                .certificate
-                .declare_media(&mut rtc, track.mid(), *kind);
+            let track = tracks.find(|track| Some((track.stream(), kind)) == agreement.stream());
+            let mid = match &track {
+                Some(track) => track.mid(),
+                None => Mid::from(format!("r{place}").as_str()),
+            };
+            let declared = self.config.certificate.declare_media(&mut rtc, mid, kind);
             declared.ok_or(EndReason::Internal)?;
-            track.prepare(&mut rtc, self.config.retransmission);
-            named.push((track.mid(), track.name().to_owned()));
+            if let Some(track) = track {
+                track.prepare(&mut rtc, self.config.retransmission);
+            }
+            if let (Agreement::Received(received), Some(section)) =
+                (agreement, remote.sections.get(place))
+            {
+                let receiver = TrackReceiver::new(mid, name, section, received);
+                receiver.expect_named(section, &mut rtc);
+                self.receivers.push(receiver);
+            }
+            named.push((mid, name.clone()));
             sections.push(Str0mSection {
-                mid: track.mid(),
-                kind: *kind,
+                mid,
+                kind,
                 formats: agreement.placeholders(),
                 extensions: extensions.among(&all),
+                is_received: matches!(agreement, Agreement::Received(_)),
             });
         }
-        names.set(named);
+        mid_names.set(named);
+        self.mid_extension = all.mid();
         let max_message_bytes = agreements.iter().find_map(|agreement| match agreement {
             Agreement::Data { max_message_bytes } => Some(*max_message_bytes),
             _ => None,
@@ -323,6 +343,11 @@ impl Session {
             reachability: Reachability::default(),
             reflexive_candidates: Vec::new(),
             bundle_section: 0,
+            receivers: Vec::new(),
+            received: VecDeque::new(),
+            sources: Vec::new(),
+            unsignalled_sources: 0,
+            mid_extension: None,
         }
     }
 
@@ -344,10 +369,23 @@ impl Session {
         }
     }
 
-    fn tell_negotiated(&mut self) {
+    /// What is sent and what is received.
+    fn report_agreed(&mut self) {
         if self.state == State::Ended {
             return;
         }
+        if !self.config.streams.is_empty() {
+            self.report_negotiated();
+            self.report_refused();
+        }
+        if !self.receivers.is_empty() {
+            let tracks = self.receivers.iter().map(|it| it.track.clone());
+            let event = SessionEvent::RemoteTracks(tracks.collect());
+            self.events.push_back(event);
+        }
+    }
+
+    fn report_negotiated(&mut self) {
         let taken = self
             .tracks
             .iter()
@@ -416,10 +454,8 @@ fn describe(
 /// The header extensions of all sections, in which an identifier means one thing.
 fn common_extensions(agreements: &[Agreement]) -> HeaderExtensions {
     let mut all = HeaderExtensions::default();
-    for agreement in agreements {
-        if let Agreement::Sent { extensions, .. } = agreement {
-            all.merge(extensions);
-        }
+    for extensions in agreements.iter().filter_map(Agreement::extensions) {
+        all.merge(extensions);
     }
     all
 }

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use str0m::net::Transmit;
 
+use crate::rtp::DatagramKind;
+
 /// A viewer that reports from another address has moved, if nothing came from the old one for this long.
 pub const REPORTS_MOVED: Duration = Duration::from_secs(1);
 
@@ -47,7 +49,7 @@ impl Path {
 
     /// Directs what str0m sends. Connectivity checks go where str0m says.
     pub(super) fn direct(&mut self, transmit: &mut Transmit, now: Instant) {
-        if is_stun(&transmit.contents) {
+        if DatagramKind::of(&transmit.contents) == DatagramKind::Stun {
             return;
         }
         let said = FiveTuple {
@@ -79,7 +81,7 @@ impl Path {
             self.heard = now;
             return false;
         }
-        let patience = if is_stun(datagram) {
+        let patience = if DatagramKind::of(datagram) == DatagramKind::Stun {
             CHECKS_MOVED
         } else {
             REPORTS_MOVED
@@ -92,11 +94,6 @@ impl Path {
         self.moved = (self.said != Some(five_tuple)).then_some(five_tuple);
         self.heard = now;
     }
-}
-
-/// Of what is multiplexed, STUN (RFC 7983, 7).
-pub(crate) fn is_stun(datagram: &[u8]) -> bool {
-    matches!(datagram, [0..=3, ..])
 }
 
 #[cfg(test)]

@@ -53,6 +53,12 @@ impl Reachability {
         known.owed = (known.owed + u8::from(is_check)).min(MAX_OWED);
     }
 
+    /// Whether a check of ours was answered from there.
+    pub(super) fn has_answered(&self, address: SocketAddr) -> bool {
+        let mut known = self.known.iter();
+        known.any(|known| known.address == address && known.answered)
+    }
+
     /// Whether a check to there is awaited; one that is owed counts as sent.
     pub(super) fn takes_check_at(&mut self, destination: SocketAddr) -> bool {
         let mut known = self.known.iter_mut();

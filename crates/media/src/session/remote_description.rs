@@ -125,15 +125,24 @@ pub(super) fn is_rejected(description: &Description, section: &Section) -> bool 
 
 /// Whether the viewer wants to be sent media in a section.
 pub(super) fn is_receiving(description: &Description, section: &Section) -> bool {
-    if section.has("sendonly") || section.has("inactive") {
-        return false;
-    }
-    if section.has("recvonly") || section.has("sendrecv") {
-        return true;
-    }
-    // The session's, and else both ways (RFC 8866, section 6.7).
-    let mut session = description.session.iter();
-    !session.any(|line| line == "a=sendonly" || line == "a=inactive")
+    matches!(direction(description, section), "recvonly" | "sendrecv")
+}
+
+/// Whether the peer sends media in a section.
+pub(super) fn is_sending(description: &Description, section: &Section) -> bool {
+    matches!(direction(description, section), "sendonly" | "sendrecv")
+}
+
+/// The section's direction, or else the session's, or else both ways (RFC 8866, section 6.7).
+fn direction(description: &Description, section: &Section) -> &'static str {
+    const ALL: [&str; 4] = ["sendonly", "inactive", "recvonly", "sendrecv"];
+    let of_section = ALL.into_iter().find(|direction| section.has(direction));
+    let is_of_session = |direction: &&str| {
+        let mut session = description.session.iter();
+        session.any(|line| line.strip_prefix("a=") == Some(*direction))
+    };
+    let direction = of_section.or_else(|| ALL.into_iter().find(is_of_session));
+    direction.unwrap_or("sendrecv")
 }
 
 #[cfg(test)]

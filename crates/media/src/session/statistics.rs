@@ -12,6 +12,7 @@ use str0m::stats::{MediaEgressStats, PeerStats};
 use super::Session;
 use super::candidate_pair::CandidatePair;
 use crate::ids::{Bitrate, RenditionId, StreamId};
+use crate::rtp::DatagramKind;
 
 /// The fixed header of an RTP packet (RFC 3550, section 5.1).
 const RTP_HEADER_BYTES: usize = 12;
@@ -264,12 +265,10 @@ impl StreamStatistics {
     }
 }
 
-/// The source of an RTP packet, and whether it ends in padding; none for what is not RTP (RFC 7983,
-/// and RFC 5761 for RTCP).
+/// The source of an RTP packet, and whether it ends in padding; none for what is not RTP.
 fn read_rtp(datagram: &[u8]) -> Option<(u32, bool)> {
     let header = datagram.get(..RTP_HEADER_BYTES)?;
-    let is_rtcp = (192..=223).contains(&header[1]);
-    if header[0] >> 6 != 2 || is_rtcp {
+    if DatagramKind::of(datagram) != DatagramKind::Rtp {
         return None;
     }
     let ssrc = header[8..12].try_into().ok()?;

@@ -22,6 +22,8 @@ pub(super) struct Str0mSection {
     /// What the viewer takes, in str0m's terms.
     pub(super) formats: Vec<Format>,
     pub(super) extensions: HeaderExtensions,
+    /// Whether the peer sends in it, and not we.
+    pub(super) is_received: bool,
 }
 
 /// Writes the offer. `ours` is the part that we take in the handshake; `max_message_bytes` is the longest message that the
@@ -74,7 +76,11 @@ fn media_section(section: &Str0mSection) -> Section {
             "c=IN IP4 0.0.0.0".to_owned(),
             format!("a=mid:{}", section.mid),
             "a=rtcp-mux".to_owned(),
-            "a=recvonly".to_owned(),
+            if section.is_received {
+                "a=sendonly".to_owned()
+            } else {
+                "a=recvonly".to_owned()
+            },
         ],
     };
     written.lines.extend(section.extensions.lines_for_str0m());

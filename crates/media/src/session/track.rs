@@ -39,8 +39,6 @@ pub(super) struct Track {
     clock: u32,
     /// The section, as str0m calls it.
     mid: Mid,
-    /// The section, as descriptions call it.
-    name: String,
     sources: Sources,
     /// What the viewer takes, by the sender's numbers; the first was agreed on.
     accepted: Vec<(u32, Pt)>,
@@ -112,7 +110,6 @@ impl Track {
             kind,
             clock: VIDEO_CLOCK,
             mid,
-            name: String::new(),
             sources: Sources::default(),
             accepted: Vec::new(),
             colour_spaces: colour_spaces.collect(),
@@ -134,21 +131,13 @@ impl Track {
         }
     }
 
-    /// With the name of its section in descriptions, and the sources that they name.
-    pub(super) fn named(self, name: &str, sources: Sources) -> Self {
-        Self {
-            name: name.to_owned(),
-            sources,
-            ..self
-        }
+    /// With the sources that descriptions name.
+    pub(super) fn with_sources(self, sources: Sources) -> Self {
+        Self { sources, ..self }
     }
 
     pub(super) fn stream(&self) -> StreamId {
         self.stream
-    }
-
-    pub(super) fn name(&self) -> &str {
-        &self.name
     }
 
     pub(super) fn sources(&self) -> Sources {

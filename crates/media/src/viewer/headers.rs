@@ -13,11 +13,11 @@ use super::agreed::Agreed;
 use super::arrivals::Arrivals;
 use super::counter::{StreamCounter, StreamReport};
 use super::keys::Keys;
-use super::packet_header::Header;
-use super::receiver::ASK_INTERVAL;
 use super::reception::Reception;
+use super::session_receiver::ASK_INTERVAL;
 use super::srtcp::Srtcp;
 use super::{ReceiverError, StreamKind};
+use crate::rtp::Header;
 
 /// As browsers do for video.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);

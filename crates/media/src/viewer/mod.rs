@@ -11,28 +11,21 @@ mod agreed;
 mod arrivals;
 mod counter;
 mod drops;
+mod header_receiver;
 mod headers;
 mod keys;
-mod packet_header;
 mod receiver;
 mod reception;
 mod report;
+mod session_receiver;
 mod settings;
 mod socket;
 mod srtcp;
 mod thread;
 
+pub use crate::ids::StreamKind;
 pub use counter::StreamReport;
 pub use receiver::Receiver;
 pub use report::{ReceiverError, ReceiverReport};
 pub use settings::{Counting, ReceiverSettings, VideoCodec};
 pub use thread::{MAX_ADDRESSES, ReceiverId, Receivers};
-
-/// What a stream carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StreamKind {
-    /// Pictures.
-    Video,
-    /// Sound.
-    Audio,
-}

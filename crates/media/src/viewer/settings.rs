@@ -40,7 +40,7 @@ pub enum VideoCodec {
 }
 
 impl ReceiverSettings {
-    pub(super) fn codecs(&self, config: RtcConfig) -> RtcConfig {
+    pub(super) fn codecs_of_str0m(&self, config: RtcConfig) -> RtcConfig {
         let Some(codec) = self.video_codec else {
             return config;
         };

@@ -156,7 +156,7 @@ impl Receivers {
     ///
     /// It cannot be used, or the viewer is gone.
     pub fn accept_answer(&self, id: ReceiverId, answer: &str) -> Result<(), ReceiverError> {
-        self.with(id, |receiver, now| receiver.accept_answer(answer, now))?
+        self.with(id, |receiver, now| receiver.handle_answer(answer, now))?
     }
 
     /// Takes a candidate of the sender.
@@ -166,7 +166,7 @@ impl Receivers {
     /// The viewer is gone.
     pub fn add_candidate(&self, id: ReceiverId, candidate: &str) -> Result<(), ReceiverError> {
         self.with(id, |receiver, now| {
-            receiver.add_remote_candidate(candidate, now);
+            receiver.handle_candidate(candidate, now);
         })
     }
 
@@ -315,7 +315,7 @@ impl Running {
                 Ok(filled) => {
                     let now = Instant::now();
                     for (source, datagram) in room.datagrams(filled) {
-                        receiver.receive(source, socket.local, datagram, now);
+                        receiver.handle_datagram(source, socket.local, datagram, now);
                     }
                     // The system had no more; it says so when it has.
                     if filled < READS {
@@ -343,7 +343,7 @@ impl Running {
             self.deadlines.pop_first();
             if let Some(with_sockets) = self.receivers.get_mut(&id) {
                 with_sockets.deadline = None;
-                with_sockets.receiver.wake(now);
+                with_sockets.receiver.handle_timeout(now);
                 self.settle(id);
             }
         }
@@ -359,7 +359,7 @@ impl Running {
                 socket.send(transmit.destination, &transmit.contents);
             }
         }
-        let deadline = with_sockets.receiver.deadline();
+        let deadline = with_sockets.receiver.poll_timeout();
         // It may be due already; then it is woken in the next turn, not in this.
         let deadline = deadline.map(|at| at.max(Instant::now()));
         if let Some(before) = std::mem::replace(&mut with_sockets.deadline, deadline) {

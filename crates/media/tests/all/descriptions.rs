@@ -63,6 +63,7 @@ fn config(streams: Vec<StreamConfig>) -> SessionConfig {
         max_wait: Duration::from_millis(500),
         retransmission: true,
         extent: OfferExtent::Full,
+        receive: None,
     }
 }
 

@@ -46,6 +46,7 @@ pub fn config() -> SessionConfig {
         max_wait: Duration::from_millis(500),
         retransmission: true,
         extent: OfferExtent::Full,
+        receive: None,
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::budget::{Limit, cost};
 use super::super::port::Network;
 use super::super::statistics::count;
 use super::Shard;
-use crate::session::is_stun;
+use crate::rtp::DatagramKind;
 
 impl Shard {
     /// Takes a datagram that came from `source` to `destination`, which is ours.
@@ -61,7 +61,7 @@ impl Shard {
             return count(&self.inbox.counters.unknown, 1);
         }
         // Checks and their answers are taken only if they are authentic.
-        if is_stun(datagram) {
+        if DatagramKind::of(datagram) == DatagramKind::Stun {
             self.demultiplexer
                 .confirm(key, &mut viewer.routes, source, now);
         }

@@ -81,6 +81,7 @@ impl Scene {
             max_wait: Duration::from_millis(500),
             retransmission: false,
             extent: OfferExtent::Full,
+            receive: None,
         };
         Self {
             shard: Shard::new(0, Arc::clone(&inbox), hosts, Limit::checks(1), now),

@@ -101,6 +101,8 @@ impl Viewer {
             let event = match event {
                 SessionEvent::Negotiated(streams) => ViewerEvent::Negotiated(streams),
                 SessionEvent::Refused(streams) => ViewerEvent::Refused(streams),
+                // A publication receives nothing.
+                SessionEvent::RemoteTracks(_) => continue,
                 SessionEvent::LocalCandidate(candidate) => self.local_candidate(candidate),
                 SessionEvent::Checked => ViewerEvent::Checked,
                 SessionEvent::Connected => ViewerEvent::Connected,

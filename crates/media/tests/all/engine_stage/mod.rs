@@ -65,6 +65,7 @@ pub fn config() -> Arc<SessionConfig> {
         max_wait: PATIENCE,
         retransmission: true,
         extent: OfferExtent::Full,
+        receive: None,
     })
 }
 

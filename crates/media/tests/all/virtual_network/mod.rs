@@ -51,6 +51,7 @@ pub fn config(streams: &[(StreamId, Codec)], start_bitrate: Option<u64>) -> Sess
         max_wait: Duration::from_millis(500),
         retransmission: true,
         extent: OfferExtent::Full,
+        receive: None,
     }
 }
 

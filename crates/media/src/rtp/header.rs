@@ -1,35 +1,21 @@
-//! The headers of packets of media, which are in clear also where their payload is encrypted.
+//! Headers of RTP packets, which are in clear also where their payload is encrypted.
 
 /// What is read of a header (RFC 3550, 5.1; RFC 8285).
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) marker: bool,
-    pub(super) payload_type: u8,
-    pub(super) sequence: u16,
-    pub(super) timestamp: u32,
-    pub(super) source: u32,
+pub(crate) struct Header {
+    pub(crate) marker: bool,
+    pub(crate) payload_type: u8,
+    pub(crate) sequence: u16,
+    pub(crate) timestamp: u32,
+    pub(crate) source: u32,
     /// Across all streams, if it is told.
-    pub(super) transport_number: Option<u16>,
+    pub(crate) transport_number: Option<u16>,
     /// Of the header, its extension included.
-    pub(super) length: usize,
-}
-
-/// Whether a datagram is of media, and not of reports, keys or connectivity (RFC 7983, RFC 5761).
-pub(super) fn is_media(datagram: &[u8]) -> bool {
-    matches!(datagram, [128..=191, second, ..] if !is_report_type(*second))
-}
-
-/// Whether a datagram is of reports (RTCP).
-pub(super) fn is_report(datagram: &[u8]) -> bool {
-    matches!(datagram, [128..=191, second, ..] if is_report_type(*second))
-}
-
-fn is_report_type(second: u8) -> bool {
-    (64..=95).contains(&(second & 0x7f))
+    pub(crate) length: usize,
 }
 
 impl Header {
-    pub(super) fn read(datagram: &[u8], transport_cc: Option<u8>) -> Option<Self> {
+    pub(crate) fn read(datagram: &[u8], transport_cc: Option<u8>) -> Option<Self> {
         let fixed = datagram.first_chunk::<12>()?;
         let [flags, second, s0, s1, t0, t1, t2, t3, r0, r1, r2, r3] = *fixed;
         let mut header = Self {
@@ -54,6 +40,24 @@ impl Header {
         }
         (datagram.len() >= header.length).then_some(header)
     }
+}
+
+/// The value of a header extension of a packet, if it has it.
+pub(crate) fn extension(datagram: &[u8], id: u8) -> Option<&[u8]> {
+    let [flags, ..] = datagram else {
+        return None;
+    };
+    if flags & 0x10 == 0 {
+        return None;
+    }
+    let extension = datagram.get(12 + 4 * usize::from(flags & 0x0f)..)?;
+    let [p0, p1, l0, l1] = *extension.first_chunk()?;
+    let length = 4 * usize::from(u16::from_be_bytes([l0, l1]));
+    element(
+        extension.get(4..4 + length)?,
+        u16::from_be_bytes([p0, p1]),
+        id,
+    )
 }
 
 /// The value of a header extension (RFC 8285, 4.2 and 4.3).
@@ -134,23 +138,5 @@ mod tests {
         let mut sources = FIXED;
         sources[0] |= 0x0f;
         assert_eq!(Header::read(&sources, None), None);
-    }
-
-    #[test]
-    fn media_is_told_from_all_else_on_a_port() {
-        for (first, second, media, report) in [
-            (0x80, 96, true, false),
-            (0x90, 0xe0, true, false),
-            (0x80, 0, true, false),
-            (0x80, 200, false, true),
-            (0x81, 205, false, true),
-            (0x00, 0x01, false, false),
-            (22, 0xfe, false, false),
-        ] {
-            let datagram = [first, second, 0, 0];
-            let told = (is_media(&datagram), is_report(&datagram));
-            assert_eq!(told, (media, report), "{first} {second}");
-        }
-        assert!(!is_media(&[0x80]));
     }
 }

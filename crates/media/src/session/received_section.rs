@@ -1,0 +1,182 @@
+//! Sections in which something is received: which formats are offered, and which are agreed on.
+
+use str0m::media::MediaKind;
+
+use super::config::{Codec, ReceiveConfig};
+use super::description::Section;
+use super::end::EndReason;
+use super::format::{self, Format};
+use super::header_extensions::HeaderExtensions;
+use super::payload_types::{PayloadTypeMapping, PayloadTypes};
+
+/// A section in which something is received.
+#[derive(Clone, Debug)]
+pub(super) struct ReceivedSection {
+    pub(super) kind: MediaKind,
+    /// The preferred first.
+    pub(super) formats: Vec<ReceivedFormat>,
+    pub(super) extensions: HeaderExtensions,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct ReceivedFormat {
+    pub(super) mapping: PayloadTypeMapping,
+    pub(super) codec: Codec,
+    /// As we write it.
+    pub(super) format: Format,
+}
+
+/// Formats of all sections: in those that share a transport, a payload type means one thing.
+#[derive(Debug, Default)]
+pub(super) struct KnownFormats(Vec<(Format, PayloadTypeMapping)>);
+
+impl ReceivedSection {
+    /// What is offered for one section.
+    pub(super) fn offered(
+        kind: MediaKind,
+        config: &ReceiveConfig,
+        payload_types: &mut PayloadTypes,
+        known: &mut Vec<(Codec, PayloadTypeMapping)>,
+    ) -> Result<Self, EndReason> {
+        let mut formats = Vec::new();
+        let codecs = config.codecs.iter().copied();
+        for codec in codecs.filter(|codec| codec.kind() == kind) {
+            let mapping = match known.iter().find(|(known, _)| *known == codec) {
+                Some((_, mapping)) => *mapping,
+                None => {
+                    let assigned = payload_types.assign(codec, kind == MediaKind::Video);
+                    let mapping = assigned.ok_or(EndReason::TooManyCodecs)?;
+                    known.push((codec, mapping));
+                    mapping
+                }
+            };
+            formats.push(ReceivedFormat {
+                mapping,
+                codec,
+                format: Format {
+                    payload_type: mapping.payload_type,
+                    rtx: mapping.rtx,
+                    encoding: format::encoding(codec).to_owned(),
+                    parameters: format::offered_parameters(codec),
+                    feedback: feedback(kind),
+                },
+            });
+        }
+        Ok(Self {
+            kind,
+            formats,
+            extensions: HeaderExtensions::offered_to_receive(kind),
+        })
+    }
+
+    /// What a peer sends of what was offered, by its answer; it sends under the payload types of the offer (RFC 3264,
+    /// section 6.1).
+    pub(super) fn answered(&self, section: &Section) -> Option<Self> {
+        let answered = format::formats(section);
+        let formats = self.formats.iter().filter_map(|offered| {
+            let kept = answered.iter().find(|format| {
+                format.payload_type == offered.mapping.payload_type
+                    && format.is_named_as(offered.codec)
+            })?;
+            let mut offered = offered.clone();
+            if kept.rtx.is_none() {
+                offered.mapping.rtx = None;
+            }
+            offered.format.feedback = agreed_feedback(self.kind, kept);
+            Some(offered)
+        });
+        let formats: Vec<_> = formats.collect();
+        (!formats.is_empty()).then(|| Self {
+            kind: self.kind,
+            formats,
+            extensions: HeaderExtensions::agreed_to_receive(section, self.kind),
+        })
+    }
+
+    /// What is taken of what a peer offers to send.
+    pub(super) fn taken(
+        section: &Section,
+        kind: MediaKind,
+        config: &ReceiveConfig,
+        payload_types: &mut PayloadTypes,
+        known: &mut KnownFormats,
+    ) -> Option<Self> {
+        let mut formats: Vec<ReceivedFormat> = Vec::new();
+        let rank = |codec: Codec| config.codecs.iter().position(|known| *known == codec);
+        for format in format::formats(section) {
+            let mut codecs = config.codecs.iter();
+            let codec = codecs.find(|codec| codec.kind() == kind && format.is_named_as(**codec));
+            let Some(codec) = codec.copied() else {
+                continue;
+            };
+            let Some(mapping) = known.claim(codec, &format, payload_types) else {
+                continue;
+            };
+            formats.push(ReceivedFormat {
+                mapping,
+                codec,
+                format: Format {
+                    rtx: mapping.rtx,
+                    feedback: agreed_feedback(kind, &format),
+                    ..format
+                },
+            });
+        }
+        formats.sort_by_key(|format| rank(format.codec));
+        (!formats.is_empty()).then(|| Self {
+            kind,
+            formats,
+            extensions: HeaderExtensions::agreed_to_receive(section, kind),
+        })
+    }
+
+    /// The formats as descriptions have them.
+    pub(super) fn formats(&self) -> Vec<Format> {
+        let formats = self.formats.iter();
+        formats.map(|received| received.format.clone()).collect()
+    }
+
+    /// Whether packets that are missing may be asked for.
+    pub(super) fn has_nack(&self) -> bool {
+        let mut formats = self.formats.iter();
+        formats.any(|received| received.format.feedback.iter().any(|it| it == format::NACK))
+    }
+}
+
+impl KnownFormats {
+    fn claim(
+        &mut self,
+        codec: Codec,
+        format: &Format,
+        payload_types: &mut PayloadTypes,
+    ) -> Option<PayloadTypeMapping> {
+        let mut known = self.0.iter();
+        let same = known.find(|(known, _)| {
+            known.payload_type == format.payload_type
+                && known.encoding.eq_ignore_ascii_case(&format.encoding)
+                && known.parameters == format.parameters
+        });
+        if let Some((_, mapping)) = same {
+            return Some(*mapping);
+        }
+        let mapping = payload_types.claim_new(codec, format.payload_type, format.rtx)?;
+        self.0.push((format.clone(), mapping));
+        Some(mapping)
+    }
+}
+
+/// The feedback that a receiver gives.
+fn feedback(kind: MediaKind) -> Vec<String> {
+    let mut feedback = vec![format::TRANSPORT_FEEDBACK];
+    if kind == MediaKind::Video {
+        feedback.extend(format::VIDEO_FEEDBACK);
+        feedback.push(format::NACK);
+    }
+    feedback.into_iter().map(str::to_owned).collect()
+}
+
+fn agreed_feedback(kind: MediaKind, format: &Format) -> Vec<String> {
+    let mut agreed = feedback(kind);
+    agreed.retain(|feedback| format.feedback.contains(feedback));
+    agreed
+}

@@ -1,0 +1,193 @@
+//! What a peer sends in one section, and its packets.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use str0m::media::{MediaKind, Mid, Pt};
+use str0m::rtp::{RtpPacket, Ssrc};
+use str0m::{Rtc, rtp};
+
+use super::config::Codec;
+use super::description::Section;
+use super::received_section::ReceivedSection;
+use crate::ids::StreamKind;
+
+/// The most sources (SSRC) that a peer may name for a section.
+const MAX_NAMED_SOURCES: usize = 8;
+
+/// A track that a peer sends, as both descriptions agree on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteTrack {
+    /// The name of its section (`a=mid`).
+    pub mid: Arc<str>,
+    /// What it carries.
+    pub kind: StreamKind,
+    /// The ids of its media stream and of the track itself (RFC 8830), if they are named.
+    pub msid: Option<(String, String)>,
+    /// What its packets may be in, the preferred first.
+    pub formats: Vec<RemoteFormat>,
+}
+
+/// A format of packets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteFormat {
+    /// The payload type of its packets.
+    pub payload_type: u8,
+    /// The codec; the profile is that of the configuration, not the peer's.
+    pub codec: Codec,
+    /// The encoding name, clock and channels as in `a=rtpmap`: `VP8/90000`.
+    pub encoding: String,
+    /// As in `a=fmtp`.
+    pub parameters: Option<String>,
+}
+
+/// A packet of a track, decrypted; one that was sent a second time (RTX) looks as it did the first time.
+#[derive(Clone, Debug)]
+pub struct ReceivedPacket {
+    /// The name of its section (`a=mid`).
+    pub mid: Arc<str>,
+    /// Its source.
+    pub ssrc: u32,
+    /// One of the track's formats.
+    pub payload_type: u8,
+    /// Its sequence number, which does not begin again at 2^16.
+    pub sequence: u64,
+    /// Its RTP time, in units of the format's clock.
+    pub timestamp: u32,
+    /// The marker bit.
+    pub marker: bool,
+    /// What stands behind the header.
+    pub payload: Arc<[u8]>,
+    /// When it came.
+    pub arrived: Instant,
+    /// How the camera was turned, in degrees clockwise, if that is said.
+    pub orientation: Option<u16>,
+    /// When it was captured by the clock of who captured it, if that is said.
+    pub captured: Option<SystemTime>,
+    /// What the last sender report said before it.
+    pub sender_report: Option<ReportedTime>,
+}
+
+/// Which RTP time is which time of the sender's clock (RFC 3550, section 6.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReportedTime {
+    /// The time by the sender's clock.
+    pub time: SystemTime,
+    /// The RTP time.
+    pub timestamp: u32,
+}
+
+/// A track as a session knows it.
+pub(super) struct TrackReceiver {
+    /// The section, as str0m calls it.
+    pub(super) mid: Mid,
+    pub(super) track: RemoteTrack,
+    has_nack: bool,
+    /// Payload types, and those of packets that are sent a second time.
+    payload_types: Vec<(u8, Option<u8>)>,
+}
+
+impl TrackReceiver {
+    pub(super) fn new(mid: Mid, name: &str, section: &Section, received: &ReceivedSection) -> Self {
+        let formats = received.formats.iter().map(|it| RemoteFormat {
+            payload_type: it.mapping.payload_type,
+            codec: it.codec,
+            encoding: it.format.encoding.clone(),
+            parameters: it.format.parameters.clone(),
+        });
+        let mappings = received.formats.iter().map(|it| it.mapping);
+        Self {
+            mid,
+            track: RemoteTrack {
+                mid: Arc::from(name),
+                kind: match received.kind {
+                    MediaKind::Video => StreamKind::Video,
+                    MediaKind::Audio => StreamKind::Audio,
+                },
+                msid: section.value("msid").and_then(msid),
+                formats: formats.collect(),
+            },
+            has_nack: received.has_nack(),
+            payload_types: mappings.map(|it| (it.payload_type, it.rtx)).collect(),
+        }
+    }
+
+    /// Expects the sources that the peer names (RFC 5576), whose packets need not name their section.
+    pub(super) fn expect_named(&self, section: &Section, rtc: &mut Rtc) {
+        let mut sources: Vec<u32> = Vec::new();
+        for value in section.values("ssrc") {
+            let source = value.split_ascii_whitespace().next();
+            let source = source.and_then(|source| source.parse().ok());
+            if let Some(source) = source.filter(|source| *source != 0 && !sources.contains(source))
+            {
+                sources.push(source);
+            }
+        }
+        let pairs = section.values("ssrc-group").filter_map(|group| {
+            let mut words = group.strip_prefix("FID ")?.split_ascii_whitespace();
+            let mut number = || words.next()?.parse::<u32>().ok();
+            Some((number()?, number()?))
+        });
+        let pairs: Vec<_> = pairs.collect();
+        let is_rtx = |source: &u32| pairs.iter().any(|(_, rtx)| rtx == source);
+        let media = sources.iter().filter(|source| !is_rtx(source));
+        for source in media.take(MAX_NAMED_SOURCES) {
+            let rtx = pairs.iter().find(|(media, _)| media == source);
+            self.expect(*source, rtx.map(|(_, rtx)| *rtx), rtc);
+        }
+    }
+
+    /// Expects packets of a source.
+    pub(super) fn expect(&self, source: u32, rtx: Option<u32>, rtc: &mut Rtc) {
+        let mut direct = rtc.direct_api();
+        let rtx = rtx.map(Ssrc::from);
+        let stream = direct.expect_stream_rx(Ssrc::from(source), rtx, self.mid, None);
+        stream.suppress_nack(!self.has_nack);
+    }
+
+    /// Whether it may have packets of this payload type, not counting those that are sent a second time.
+    pub(super) fn takes(&self, payload_type: u8) -> bool {
+        self.payload_types.iter().any(|it| it.0 == payload_type)
+    }
+
+    pub(super) fn packet(&self, packet: RtpPacket) -> ReceivedPacket {
+        let header = packet.header;
+        let values = header.ext_vals;
+        ReceivedPacket {
+            mid: Arc::clone(&self.track.mid),
+            ssrc: *header.ssrc,
+            payload_type: self.media_payload_type(header.payload_type),
+            sequence: *packet.seq_no,
+            timestamp: header.timestamp,
+            marker: header.marker,
+            payload: packet.payload,
+            arrived: packet.timestamp,
+            orientation: values.video_orientation.map(|it| match it {
+                rtp::VideoOrientation::Deg0 => 0,
+                rtp::VideoOrientation::Deg90 => 90,
+                rtp::VideoOrientation::Deg180 => 180,
+                rtp::VideoOrientation::Deg270 => 270,
+            }),
+            captured: values.abs_capture_time.map(|it| it.capture_time),
+            sender_report: packet.last_sender_info.map(|info| ReportedTime {
+                time: info.ntp_time,
+                timestamp: info.rtp_time.numer() as u32,
+            }),
+        }
+    }
+
+    /// str0m leaves packets that were sent a second time the payload type under which they came.
+    fn media_payload_type(&self, payload_type: Pt) -> u8 {
+        let mut all = self.payload_types.iter();
+        let of_rtx = all.find(|(_, rtx)| *rtx == Some(*payload_type));
+        of_rtx.map_or(*payload_type, |(media, _)| *media)
+    }
+}
+
+/// RFC 8830, section 2: the track's id may be missing.
+fn msid(value: &str) -> Option<(String, String)> {
+    let mut words = value.split_ascii_whitespace();
+    let stream = words.next()?.to_owned();
+    let track = words.next().unwrap_or_default().to_owned();
+    Some((stream, track))
+}
