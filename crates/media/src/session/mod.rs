@@ -19,9 +19,11 @@
 //!   operation causes, as str0m demands.
 
 mod agreement;
+mod answering;
 mod candidate_pair;
 mod colour_space;
 mod config;
+mod connecting;
 mod description;
 mod driver;
 mod end;
@@ -35,6 +37,7 @@ mod local_description;
 mod local_transport;
 mod mid_header;
 mod negotiation;
+mod offered;
 mod pacer;
 mod path;
 mod payload_types;

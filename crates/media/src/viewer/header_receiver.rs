@@ -222,7 +222,7 @@ impl HeaderReceiver {
                         self.transmits.push(transmit);
                     }
                 }
-                Output::Event(event) => self.on_event(event),
+                Output::Event(event) => self.on_event(&event),
                 Output::Timeout(at) if at <= self.now && at > self.deadline => {
                     self.deadline = at;
                     self.rtc.handle_input(Input::Timeout(self.now))?;
@@ -237,13 +237,13 @@ impl HeaderReceiver {
         Ok(())
     }
 
-    fn on_event(&mut self, event: Event) {
+    fn on_event(&mut self, event: &Event) {
         match event {
             Event::Connected => {
                 let after = self.now.saturating_duration_since(self.started);
                 self.connected_after.get_or_insert(after);
             }
-            Event::SenderFeedback(feedback) => self.headers.on_sender_report(&feedback),
+            Event::SenderFeedback(feedback) => self.headers.on_sender_report(feedback),
             Event::Closed => self.is_closed = true,
             _ => {}
         }

@@ -22,6 +22,7 @@ mod isolation_engine;
 mod lossy_link;
 mod pauses;
 mod playout_delay;
+mod receiving;
 mod renditions;
 mod session;
 mod shard_failure;

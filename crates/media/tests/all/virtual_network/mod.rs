@@ -90,6 +90,7 @@ pub struct Viewer {
     pub packets: Vec<RtpPacket>,
     pub connected: bool,
     pub closed: bool,
+    pub key_frames_requested: usize,
     pub started: Instant,
     deadline: Instant,
 }
@@ -130,6 +131,7 @@ impl Viewer {
             packets: Vec::new(),
             connected: false,
             closed: false,
+            key_frames_requested: 0,
             started: now,
             deadline: now,
         }
@@ -165,6 +167,7 @@ impl Viewer {
                 Output::Event(Event::RtpPacket(packet)) => self.packets.push(packet),
                 Output::Event(Event::Connected) => self.connected = true,
                 Output::Event(Event::Closed) => self.closed = true,
+                Output::Event(Event::KeyframeRequest(_)) => self.key_frames_requested += 1,
                 Output::Event(_) => {}
             }
         }
