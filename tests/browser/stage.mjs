@@ -14,7 +14,7 @@ import { WigwagSink } from "./wigwag-sink.mjs";
 const MOVING_PICTURE = 30;
 
 /** What one test plays on: a signalling server, a page server and a browser, all fresh. */
-class Stage {
+export class Stage {
   /** @type {{ story(): string }[]} */
   #parties = [];
   /** @type {(() => unknown)[]} */
@@ -75,11 +75,12 @@ class Stage {
    * Opens a page that produces.
    *
    * @param {Record<string, unknown>} [meta]
+   * @param {{ cameras?: number }} [options]
    * @returns {Promise<{ tab: Tab, id: string }>}
    */
-  async producing(meta) {
+  async producing(meta, options) {
     const producer = await this.producer(meta);
-    await produce(producer.tab);
+    await produce(producer.tab, options);
     return producer;
   }
 
@@ -177,9 +178,11 @@ export function onLongStage(...test) {
  * Starts to produce and waits until the server has registered the producer.
  *
  * @param {Tab} tab
+ * @param {object} [options]
+ * @param {number} [options.cameras] how many streams of video
  */
-export async function produce(tab) {
-  await tab.page.evaluate(() => window.producer.start());
+export async function produce(tab, { cameras = 1 } = {}) {
+  await tab.page.evaluate((count) => window.producer.start(undefined, count), cameras);
   await tab.until("producing");
 }
 

@@ -21,13 +21,20 @@ function clientOf(event) {
  * Offers the fake camera and microphone to everybody, or calls one passive consumer with it.
  *
  * @param {string} [consumerId]
+ * @param {number} [cameras] how many streams of video
  * @returns {Promise<void>}
  */
-async function start(consumerId) {
+async function start(consumerId, cameras = 1) {
   const stream = await navigator.mediaDevices.getUserMedia({
     audio: true,
     video: { width: 320, height: 240, frameRate: 30 },
   });
+  for (let further = 1; further < cameras; further += 1) {
+    const [first] = stream.getVideoTracks();
+    if (first) {
+      stream.addTrack(first.clone());
+    }
+  }
   const created = consumerId
     ? api.createProducerSessionForConsumer(stream, consumerId)
     : api.createProducerSession(stream);

@@ -50,8 +50,30 @@ pub(super) struct ViewerRecord {
     pub(super) lost: u64,
     /// Of payload.
     pub(super) bytes: u64,
+    /// Each by itself, in the order in which they began.
+    #[serde(default)]
+    pub(super) streams: Vec<StreamRecord>,
     /// Why it did not watch to the end.
     pub(super) failure: Option<String>,
+}
+
+/// What one viewer got of one stream.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct StreamRecord {
+    /// The name of its section (`a=mid`), as the sender chose it.
+    pub(super) mid: String,
+    /// `video` or `audio`.
+    pub(super) kind: String,
+    /// Without those that came twice.
+    pub(super) packets: u64,
+    /// Packets that never came.
+    pub(super) lost: u64,
+    /// Of payload.
+    pub(super) bytes: u64,
+    /// Whole frames; of audio, packets.
+    pub(super) frames: u64,
+    /// Those of which it is known that one can begin with them.
+    pub(super) key_frames: u64,
 }
 
 /// What one process took.

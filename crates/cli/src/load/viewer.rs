@@ -9,7 +9,7 @@ use wigwag_media::viewer::{
     Counting, ReceiverId, ReceiverReport, ReceiverSettings, Receivers, StreamKind, StreamReport,
 };
 
-use super::record::{ViewerRecord, millis};
+use super::record::{StreamRecord, ViewerRecord, millis};
 
 /// From the beginning of a call to the sender's description: a sender may have to start an encoder for each.
 pub(super) const SETUP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -193,12 +193,29 @@ fn primary(report: &ReceiverReport) -> Option<&StreamReport> {
     video.or_else(|| report.streams.first())
 }
 
+fn stream_record(stream: &StreamReport) -> StreamRecord {
+    let kind = match stream.kind {
+        StreamKind::Video => "video",
+        StreamKind::Audio => "audio",
+    };
+    StreamRecord {
+        mid: stream.mid.clone(),
+        kind: kind.to_owned(),
+        packets: stream.packets,
+        lost: stream.missing,
+        bytes: stream.bytes,
+        frames: stream.frames,
+        key_frames: stream.key_frames,
+    }
+}
+
 /// `before` is the time from the call to the receiver's start, `lasted` from there to the end.
 fn fill(record: &mut ViewerRecord, report: &ReceiverReport, before: Duration, lasted: Duration) {
     record.connected_ms = report.connected_after.map(|after| millis(before + after));
     record.packets = report.streams.iter().map(|stream| stream.packets).sum();
     record.lost = report.streams.iter().map(|stream| stream.missing).sum();
     record.bytes = report.streams.iter().map(|stream| stream.bytes).sum();
+    record.streams = report.streams.iter().map(stream_record).collect();
     if let Some(stream) = primary(report)
         && let (Some(first), Some(last)) = (stream.first_frame_after, stream.last_frame_after)
     {

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { launchFirefox } from "./firefox.mjs";
+import { onLongStage, onStage } from "./stage.mjs";
+
+/** @import { Stage } from "./stage.mjs" */
+
+const SECONDS = 3;
+
+/** As many of 30 frames a second as a browser makes that shares two processors with others. */
+const FEWEST_FRAMES = 10 * SECONDS;
+
+/**
+ * Watches a page that produces, as `wigwag load` does.
+ *
+ * @param {Stage} stage
+ * @param {string} producer
+ * @param {string[]} options
+ * @returns {Promise<{ kind: string, frames: number, key_frames: number, lost: number }[]>} its streams
+ */
+async function watch(stage, producer, options) {
+  const [program] = (process.env["WIGWAG_SERVE"] ?? "").split(" ");
+  assert(program);
+  const { stdout } = await promisify(execFile)(program, [
+    ...["load", stage.server.url, "--json", `--seconds=${SECONDS}`, `--producer=${producer}`],
+    ...options,
+  ]);
+  const [viewer] = JSON.parse(stdout).viewers;
+  assert.equal(viewer.failure, null, stdout);
+  return viewer.streams;
+}
+
+for (const [browser, launch, codecs] of /** @type {const} */ ([
+  ["Chromium", undefined, ["vp8", "vp9", "h264"]],
+  // It encodes H.264 with a plug-in alone that it downloads.
+  ["Firefox", launchFirefox, ["vp8", "vp9"]],
+])) {
+  for (const codec of codecs) {
+    const onSomeStage = browser === "Firefox" && codec === "vp9" ? onLongStage : onStage;
+    onSomeStage(
+      `${browser} sends ${codec} and Opus of two cameras to a session that receives`,
+      async (stage) => {
+        const producer = await stage.producing({}, { cameras: 2 });
+
+        const streams = await watch(stage, producer.id, [`--codec=${codec}`]);
+
+        const kinds = streams.map((stream) => stream.kind).toSorted();
+        assert.deepEqual(kinds, ["audio", "video", "video"]);
+        for (const stream of streams) {
+          const summary = JSON.stringify(stream);
+          assert(stream.frames >= FEWEST_FRAMES, summary);
+          assert(stream.key_frames >= 1, summary);
+          assert.equal(stream.lost, 0, summary);
+        }
+        producer.tab.assertNoProblems();
+      },
+      launch,
+    );
+  }
+}
