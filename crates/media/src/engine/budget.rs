@@ -12,12 +12,17 @@ use std::time::{Duration, Instant};
 ///
 /// A viewer with congestion control sends 20 to 50 reports a second, and as many requests for packets again
 /// while it loses some; while it connects, both sides check 20 pairs of candidates a second at most (RFC
-/// 8445, 14.2), which is 160 units. A session that takes media as well will need thousands of packets a
-/// second on top.
+/// 8445, 14.2), which is 160 units. Media is counted by itself: see [`RECEIVED_PACKETS_PER_SECOND`].
 pub const VIEWER_WORK_PER_SECOND: u32 = 600;
 
 /// The work that a viewer may make at once.
 pub const VIEWER_WORK_AT_ONCE: u32 = 1_200;
+
+/// The packets of media in a second that are taken of a peer that we receive from: 40 Mbit/s of full packets.
+pub const RECEIVED_PACKETS_PER_SECOND: u32 = 5_000;
+
+/// The same at once.
+pub const RECEIVED_PACKETS_AT_ONCE: u32 = 5_000;
 
 /// The new addresses that a viewer may come from at once: str0m keeps each. A viewer that goes from
 /// one network to another has one more.
@@ -75,6 +80,10 @@ pub(super) struct Limit {
 impl Limit {
     /// What a viewer may do.
     pub(super) const VIEWER: Self = Self::per_second(VIEWER_WORK_PER_SECOND, VIEWER_WORK_AT_ONCE);
+
+    /// What a peer may send of media.
+    pub(super) const MEDIA: Self =
+        Self::per_second(RECEIVED_PACKETS_PER_SECOND, RECEIVED_PACKETS_AT_ONCE);
 
     /// How often a viewer may come from elsewhere.
     pub(super) const ADDRESSES: Self = Self::new(VIEWER_ADDRESS_INTERVAL, VIEWER_ADDRESSES_AT_ONCE);
@@ -208,6 +217,21 @@ mod tests {
             assert!(within(per_second, &CHECK) <= most / STUN_COST);
             assert!(within(per_second, &[0x80; 1_200]) <= most / 5);
         }
+    }
+
+    #[test]
+    fn media_within_its_limit_passes_and_a_flood_is_cut_to_it() {
+        let now = Instant::now();
+        let passed = |per_second: u32| {
+            let mut budget = Budget::default();
+            let packets = (0..10 * per_second).map(|number| now + SECOND * number / per_second);
+            packets
+                .filter(|at| budget.take(1, Limit::MEDIA, *at))
+                .count()
+        };
+        assert_eq!(passed(RECEIVED_PACKETS_PER_SECOND), 50_000);
+        let most = RECEIVED_PACKETS_AT_ONCE + 10 * RECEIVED_PACKETS_PER_SECOND;
+        assert!(passed(50_000) <= most as usize);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::ids::{Bitrate, RenditionId, StreamId, ViewerId};
-use crate::session::EndReason;
+use crate::session::{EndReason, ReceivedPacket, RemoteTrack};
 
 /// A rise of an estimate is passed on at most this often.
 pub const ESTIMATE_INTERVAL: Duration = Duration::from_millis(100);
@@ -47,6 +47,8 @@ pub enum ViewerEvent {
     Negotiated(Vec<(StreamId, Vec<u32>)>),
     /// Streams that the viewer takes nothing of, though it takes others.
     Refused(Vec<StreamId>),
+    /// What the peer sends.
+    RemoteTracks(Vec<RemoteTrack>),
     /// A connectivity check of the viewer came, or the answer to one: it has our description, and reaches us.
     Checked,
     /// Media may flow.
@@ -77,6 +79,9 @@ pub(super) struct EventQueue {
 /// Takes an event, or gives it back if there is no room for it now.
 pub(super) type Listener =
     dyn Fn(PublicationEvent) -> Result<(), PublicationEvent> + Send + Sync + 'static;
+
+/// Takes packets that a peer sends, and drops those for which it has no room.
+pub(super) type PacketListener = dyn Fn(ReceivedPacket) + Send + Sync + 'static;
 
 impl EventQueue {
     /// Tells an event, after those that wait. What comes again does not wait.

@@ -58,6 +58,8 @@ pub(super) enum ViewerRequest {
     Refuse,
     AcceptAnswer(String, Vec<(StreamId, u32)>),
     AddCandidate(String),
+    /// Of the track in a section of that name.
+    RequestKeyFrame(Arc<str>),
     Give(RenditionId, Handover),
     SetRates {
         current: Bitrate,
@@ -270,7 +272,14 @@ mod tests {
 
     fn publication() -> Arc<Shared> {
         let admissions = [Arc::default(), Arc::default()];
-        Arc::new(Shared::new(ONE, Box::new(|_| Ok(())), None, admissions, 1))
+        Arc::new(Shared::new(
+            ONE,
+            Box::new(|_| Ok(())),
+            None,
+            None,
+            admissions,
+            1,
+        ))
     }
 
     #[test]

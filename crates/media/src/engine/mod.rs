@@ -17,6 +17,9 @@
 //! * Every viewer that was added ends with one [`Ended`](ViewerEvent::Ended), whoever ended it, unless the
 //!   publication is closed: then each is offered once.
 //!
+//! A [`Subscription`] is the other way round: one peer that sends, its packets in a queue, and its events to a closure as
+//! above.
+//!
 //! Under a [`ViewerId`] that has ended, and for one that was never added, nothing happens.
 
 mod admission;
@@ -36,6 +39,7 @@ mod socket;
 mod statistics;
 mod stun;
 mod stun_servers;
+mod subscription;
 mod supervision;
 mod thread;
 
@@ -48,20 +52,22 @@ use std::thread::available_parallelism;
 
 use admission::Admission;
 pub use budget::{
-    CHECKS_AT_ONCE, CHECKS_PER_SECOND, UNKNOWN_SOURCE_CHECKS_AT_ONCE,
-    UNKNOWN_SOURCE_CHECKS_PER_SECOND, UNKNOWN_SOURCES_CHECKS_AT_ONCE,
-    UNKNOWN_SOURCES_CHECKS_PER_SECOND, VIEWER_ADDRESS_INTERVAL, VIEWER_ADDRESSES_AT_ONCE,
-    VIEWER_CHECK_INTERVAL, VIEWER_CHECKS_AT_ONCE, VIEWER_CHECKS_RESERVED, VIEWER_WORK_AT_ONCE,
-    VIEWER_WORK_PER_SECOND,
+    CHECKS_AT_ONCE, CHECKS_PER_SECOND, RECEIVED_PACKETS_AT_ONCE, RECEIVED_PACKETS_PER_SECOND,
+    UNKNOWN_SOURCE_CHECKS_AT_ONCE, UNKNOWN_SOURCE_CHECKS_PER_SECOND,
+    UNKNOWN_SOURCES_CHECKS_AT_ONCE, UNKNOWN_SOURCES_CHECKS_PER_SECOND, VIEWER_ADDRESS_INTERVAL,
+    VIEWER_ADDRESSES_AT_ONCE, VIEWER_CHECK_INTERVAL, VIEWER_CHECKS_AT_ONCE, VIEWER_CHECKS_RESERVED,
+    VIEWER_WORK_AT_ONCE, VIEWER_WORK_PER_SECOND,
 };
 pub use candidates::MAX_HOST_CANDIDATES;
 pub use demultiplexer::ADDRESS_KEPT;
+use events::PacketListener;
 pub use events::{ESTIMATE_INTERVAL, MAX_WAITING_EVENTS, PublicationEvent, ViewerEvent};
 pub use inbox::{MAX_REFUSED_VIEWERS, MAX_WAITING_COMMANDS, MAX_WAITING_FRAMES};
 pub use pli_throttle::PLI_INTERVAL;
 pub use publication::{Publication, PublicationConfig};
 pub use statistics::EngineStatistics;
 pub use stun_servers::MAX_STUN_SERVERS;
+pub use subscription::{MAX_WAITING_PACKETS, Subscription, SubscriptionEvent};
 
 use crate::ids::{StreamId, ViewerId};
 use crate::session::SessionStatistics;
@@ -214,6 +220,15 @@ impl Engine {
         config: PublicationConfig,
         events: impl Fn(PublicationEvent) -> Result<(), PublicationEvent> + Send + Sync + 'static,
     ) -> Publication {
+        self.publish_and_receive(config, events, None)
+    }
+
+    fn publish_and_receive(
+        &self,
+        config: PublicationConfig,
+        events: impl Fn(PublicationEvent) -> Result<(), PublicationEvent> + Send + Sync + 'static,
+        packets: Option<Box<PacketListener>>,
+    ) -> Publication {
         let threads = Arc::clone(&self.threads);
         let number = threads.next_publication.fetch_add(1, Ordering::Relaxed);
         let stun_server = config.stun_server.and_then(|name| {
@@ -227,6 +242,7 @@ impl Engine {
         let shared = Shared::new(
             PublicationKey(number),
             Box::new(events),
+            packets,
             stun_server,
             [
                 Arc::new(Admission::new(config.max_viewers)),

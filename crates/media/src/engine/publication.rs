@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use super::admission::Admission;
-use super::events::Listener;
+use super::events::{Listener, PacketListener};
 use super::inbox::{Command, Inbox, ViewerRequest};
 use super::statistics::count;
 use super::stun_servers::StunServer;
@@ -36,6 +36,8 @@ pub(super) struct PublicationKey(pub(super) u64);
 pub(super) struct Shared {
     pub(super) key: PublicationKey,
     pub(super) listener: Box<Listener>,
+    /// None of one that only sends.
+    pub(super) packets: Option<Box<PacketListener>>,
     pub(super) stun_server: Option<Arc<StunServer>>,
     /// Where each viewer is.
     routes: Mutex<BTreeMap<ViewerId, Route>>,
@@ -79,6 +81,7 @@ impl Shared {
     pub(super) fn new(
         key: PublicationKey,
         listener: Box<Listener>,
+        packets: Option<Box<PacketListener>>,
         stun_server: Option<Arc<StunServer>>,
         admissions: [Arc<Admission>; 2],
         shards: usize,
@@ -86,6 +89,7 @@ impl Shared {
         Self {
             key,
             listener,
+            packets,
             stun_server,
             routes: Mutex::default(),
             viewers: (0..shards).map(|_| AtomicUsize::new(0)).collect(),
@@ -219,6 +223,11 @@ impl Publication {
     /// Gives a viewer this rendition of its stream: see [`Session::give`](crate::session::Session::give).
     pub fn give(&self, viewer: ViewerId, rendition: RenditionId, handover: Handover) {
         self.ask(viewer, ViewerRequest::Give(rendition, handover));
+    }
+
+    /// Asks a viewer that sends for a key frame of a track, which is named by its section.
+    pub(super) fn request_key_frame(&self, viewer: ViewerId, mid: Arc<str>) {
+        self.ask(viewer, ViewerRequest::RequestKeyFrame(mid));
     }
 
     /// Says what a viewer is being sent, and what it would be if its path took it.

@@ -16,6 +16,7 @@ mod engine;
 mod engine_limits;
 mod engine_stage;
 mod engine_strangers;
+mod engine_subscription;
 mod hostile_reports;
 mod isolation;
 mod isolation_engine;

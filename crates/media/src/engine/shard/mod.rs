@@ -281,6 +281,7 @@ impl Shard {
             ViewerRequest::AcceptAnswer(sdp, preferred) => {
                 session.handle_answer(&sdp, &preferred, now);
             }
+            ViewerRequest::RequestKeyFrame(mid) => session.request_key_frame_of(&mid, now),
             ViewerRequest::AddCandidate(text) => session.handle_candidate(&text, now),
             ViewerRequest::Give(rendition, handover) => session.assign(rendition, handover, now),
             ViewerRequest::SetRates { current, desired } => {
@@ -311,7 +312,7 @@ impl Shard {
                 .add_provisional(key, &mut viewer.routes, destination, now);
             network.send(transmit.source, destination, &transmit.contents);
         }
-        viewer.tell_events(now);
+        viewer.emit_events(now);
         let publication = viewer.publication.key;
         if let Some((before, after)) = viewer.changed_subscriptions()
             && let Some(publication) = self.publications.get_mut(&publication)

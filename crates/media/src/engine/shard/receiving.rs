@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::super::budget::{Limit, cost};
+use super::super::budget::Limit;
 use super::super::port::Network;
 use super::super::statistics::count;
 use super::Shard;
@@ -34,7 +34,7 @@ impl Shard {
         // A hostile viewer may have named the address of another as its own: that route is provisional.
         let payer = route.filter(|route| route.validated || route.session == key);
         let pays = match payer.map(|route| self.viewers.get_mut(route.session)) {
-            Some(Some(payer)) => payer.charge(cost(datagram), now),
+            Some(Some(payer)) => payer.charge(datagram, now),
             Some(None) => false,
             None => self.unknown_sources.take(source.ip(), now),
         };

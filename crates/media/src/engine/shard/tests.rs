@@ -104,7 +104,7 @@ impl Scene {
         };
         let key = PublicationKey(key);
         let admissions = [Arc::default(), Arc::default()];
-        let shared = Shared::new(key, Box::new(listener), stun_server, admissions, 1);
+        let shared = Shared::new(key, Box::new(listener), None, stun_server, admissions, 1);
         Arc::new(shared)
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::budget::{Budget, Limit, VIEWER_CHECKS_RESERVED};
+use super::super::budget::{Budget, Limit, VIEWER_CHECKS_RESERVED, cost};
 use super::super::demultiplexer::Routes;
 use super::super::events::{EstimateFilter, EventQueue, ViewerEvent};
 use super::super::pli_throttle::PliThrottle;
@@ -13,6 +13,7 @@ use super::super::stun::Mapping;
 use super::ending::REFUSED;
 use crate::frame::Frame;
 use crate::ids::{RenditionId, ViewerId};
+use crate::rtp::DatagramKind;
 use crate::session::{Session, SessionEvent, SessionStatistics};
 
 pub(in crate::engine) struct Viewer {
@@ -31,6 +32,8 @@ pub(in crate::engine) struct Viewer {
     /// Datagrams that were thrown away because it sent more than it may.
     pub(super) over_limit: u64,
     work: Budget,
+    /// Packets of media.
+    media: Budget,
     /// Checks to where nothing came from yet: what is left, how many were sent, and how many were not.
     checks: Budget,
     checks_sent: u32,
@@ -71,6 +74,7 @@ impl Viewer {
             addresses: Budget::default(),
             over_limit: 0,
             work: Budget::default(),
+            media: Budget::default(),
             checks: Budget::default(),
             checks_sent: 0,
             checks_withheld: 0,
@@ -95,14 +99,16 @@ impl Viewer {
         self.events.retry(self.id, &*self.publication.listener)
     }
 
-    /// Tells what happened in the session.
-    pub(super) fn tell_events(&mut self, now: Instant) {
+    /// Emits what happened in the session, packets that came first.
+    pub(super) fn emit_events(&mut self, now: Instant) {
+        if let (Some(session), Some(packets)) = (&mut self.session, &self.publication.packets) {
+            std::iter::from_fn(|| session.poll_packet()).for_each(packets);
+        }
         while let Some(event) = self.session.as_deref_mut().and_then(Session::poll_event) {
             let event = match event {
                 SessionEvent::Negotiated(streams) => ViewerEvent::Negotiated(streams),
                 SessionEvent::Refused(streams) => ViewerEvent::Refused(streams),
-                // A publication receives nothing.
-                SessionEvent::RemoteTracks(_) => continue,
+                SessionEvent::RemoteTracks(tracks) => ViewerEvent::RemoteTracks(tracks),
                 SessionEvent::LocalCandidate(candidate) => self.local_candidate(candidate),
                 SessionEvent::Checked => ViewerEvent::Checked,
                 SessionEvent::Connected => ViewerEvent::Connected,
@@ -166,9 +172,13 @@ impl Viewer {
         Some(others.into_iter().flatten().fold(own, Instant::min))
     }
 
-    /// Whether there is time for something that it sent.
-    pub(super) fn charge(&mut self, cost: u32, now: Instant) -> bool {
-        let pays = self.work.take(cost, Limit::VIEWER, now);
+    /// Whether there is time for a datagram that it sent.
+    pub(super) fn charge(&mut self, datagram: &[u8], now: Instant) -> bool {
+        let is_media = DatagramKind::of(datagram) == DatagramKind::Rtp;
+        let pays = match is_media && self.publication.packets.is_some() {
+            true => self.media.take(1, Limit::MEDIA, now),
+            false => self.work.take(cost(datagram), Limit::VIEWER, now),
+        };
         self.over_limit += u64::from(!pays);
         pays
     }
