@@ -1,6 +1,7 @@
 //! Whatever viewers describe themselves as: a session ends with a reason, or goes on.
 //!
-//! The first byte says whether the text is an offer, an answer, or an answer behind which candidates come, a line each.
+//! The first byte says whether the text is an offer or an answer (1), whether candidates come behind it, a line each (2),
+//! and whether the session receives instead of sending (4).
 #![no_main]
 
 mod sender;
@@ -8,7 +9,7 @@ mod sender;
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
-use sender::{SENDER, config, look_at, look_at_end};
+use sender::{SENDER, config, look_at, look_at_end, receiving};
 use wigwag_media::session::Session;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -20,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let now = Instant::now();
     let addresses = [SENDER.parse().expect("an address")];
-    let config = config();
+    let config = if how & 4 == 0 { config() } else { receiving() };
     let mut session = if how & 1 == 0 {
         match Session::answer(&config, text, &[], &addresses, now) {
             Ok((session, _)) => session,

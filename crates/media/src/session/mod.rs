@@ -82,7 +82,7 @@ use rate::Rate;
 use reachability::Reachability;
 pub use receiving::{MAX_RECEIVED_PACKETS, MAX_UNSIGNALLED_SOURCES};
 use remote_track::TrackReceiver;
-pub use remote_track::{ReceivedPacket, RemoteFormat, RemoteTrack, ReportedTime};
+pub use remote_track::{RECEIVED_BITRATE, ReceivedPacket, RemoteFormat, RemoteTrack, ReportedTime};
 pub use statistics::{SessionStatistics, StreamStatistics};
 pub use timing::{MAX_PLAYOUT_DELAY, PlayoutDelay};
 use track::{Pushed, Track};
@@ -144,6 +144,7 @@ pub struct Session {
     unsignalled_sources: usize,
     /// The identifier of the header extension that names a packet's section.
     mid_extension: Option<u8>,
+    remb_sent_at: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -267,6 +268,7 @@ impl Session {
             _ => {}
         }
         self.with_rtc(now, |rtc| rtc.handle_input(Input::Timeout(now)));
+        self.send_remb(now);
     }
 
     /// When to call [`wake`](Self::handle_timeout) at the latest; none once the session ended.
@@ -279,6 +281,7 @@ impl Session {
         let waits = self.tracks.iter().any(Track::waits);
         let paced = self.pacer.resumes_at().filter(|_| waits);
         let own = paced.map_or(own, |paced| paced.min(own));
+        let own = self.remb_at().map_or(own, |at| at.min(own));
         Some(own.min(self.str0m_timeout))
     }
 

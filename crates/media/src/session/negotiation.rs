@@ -265,6 +265,7 @@ impl Session {
             sources: Vec::new(),
             unsignalled_sources: 0,
             mid_extension: None,
+            remb_sent_at: None,
         }
     }
 

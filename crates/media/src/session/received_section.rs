@@ -138,8 +138,17 @@ impl ReceivedSection {
 
     /// Whether packets that are missing may be asked for.
     pub(super) fn has_nack(&self) -> bool {
+        self.has_feedback(format::NACK)
+    }
+
+    /// Whether the peer's rate follows what the receiver says it can take (draft-alvestrand-rmcat-remb).
+    pub(super) fn has_remb(&self) -> bool {
+        self.has_feedback(format::RECEIVER_ESTIMATE)
+    }
+
+    fn has_feedback(&self, feedback: &str) -> bool {
         let mut formats = self.formats.iter();
-        formats.any(|received| received.format.feedback.iter().any(|it| it == format::NACK))
+        formats.any(|received| received.format.feedback.iter().any(|it| it == feedback))
     }
 }
 
@@ -169,6 +178,7 @@ impl KnownFormats {
 fn feedback(kind: MediaKind) -> Vec<String> {
     let mut feedback = vec![format::TRANSPORT_FEEDBACK];
     if kind == MediaKind::Video {
+        feedback.push(format::RECEIVER_ESTIMATE);
         feedback.extend(format::VIDEO_FEEDBACK);
         feedback.push(format::NACK);
     }
@@ -178,5 +188,9 @@ fn feedback(kind: MediaKind) -> Vec<String> {
 fn agreed_feedback(kind: MediaKind, format: &Format) -> Vec<String> {
     let mut agreed = feedback(kind);
     agreed.retain(|feedback| format.feedback.contains(feedback));
+    // One of the two drives the peer's congestion control, and transport-wide feedback does it better.
+    if agreed.iter().any(|it| it == format::TRANSPORT_FEEDBACK) {
+        agreed.retain(|it| it != format::RECEIVER_ESTIMATE);
+    }
     agreed
 }

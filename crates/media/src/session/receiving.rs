@@ -7,13 +7,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use str0m::Input;
 use str0m::media::KeyframeRequestKind;
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpPacket, Ssrc};
+use str0m::{Input, bwe};
 
 use super::local_transport::EarlyCheck;
 use super::path::FiveTuple;
+use super::remote_track::{RECEIVED_BITRATE, REMB_INTERVAL};
 use super::{Session, SessionEvent, State};
 use crate::rtp::{DatagramKind, Header, extension};
 
@@ -184,6 +185,34 @@ impl Session {
             }
             rtc.handle_input(Input::Timeout(now))
         });
+    }
+
+    /// Says what the peer may send, where nothing else does.
+    pub(super) fn send_remb(&mut self, now: Instant) {
+        if self.remb_at().is_none_or(|at| now < at) {
+            return;
+        }
+        self.remb_sent_at = Some(now);
+        let receivers = self.receivers.iter().filter(|receiver| receiver.has_remb);
+        let mids: Vec<_> = receivers.map(|receiver| receiver.mid).collect();
+        self.with_rtc(now, |rtc| {
+            for mid in mids {
+                let mut direct = rtc.direct_api();
+                if let Some(stream) = direct.stream_rx_by_mid(mid, None) {
+                    stream.request_remb(bwe::Bitrate::bps(RECEIVED_BITRATE));
+                }
+            }
+            rtc.handle_input(Input::Timeout(now))
+        });
+    }
+
+    /// When to call [`send_remb`](Self::send_remb).
+    pub(super) fn remb_at(&self) -> Option<Instant> {
+        let is_due = self.state == State::Connected && self.receivers.iter().any(|it| it.has_remb);
+        let next = self
+            .remb_sent_at
+            .map_or(self.now, |sent| sent + REMB_INTERVAL);
+        is_due.then_some(next)
     }
 
     /// Takes what comes before the viewer's answer: connectivity checks, which are answered once it is there.

@@ -1,7 +1,7 @@
 //! What a peer sends in one section, and its packets.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use str0m::media::{MediaKind, Mid, Pt};
 use str0m::rtp::{RtpPacket, Ssrc};
@@ -10,10 +10,17 @@ use str0m::{Rtc, rtp};
 use super::config::Codec;
 use super::description::Section;
 use super::received_section::ReceivedSection;
-use crate::ids::StreamKind;
+use crate::ids::{Bitrate, StreamKind};
 
 /// The most sources (SSRC) that a peer may name for a section.
 const MAX_NAMED_SOURCES: usize = 8;
+
+/// What a peer without transport-wide feedback is said to be able to send, in bit/s: str0m has no estimate of what comes, and
+/// without a word from the receiver such a peer stays at its first rate.
+pub const RECEIVED_BITRATE: Bitrate = 10_000_000;
+
+/// How often that is said (draft-alvestrand-rmcat-remb, section 2.2: about once a second).
+pub(super) const REMB_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A track that a peer sends, as both descriptions agree on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +90,8 @@ pub(super) struct TrackReceiver {
     pub(super) mid: Mid,
     pub(super) track: RemoteTrack,
     has_nack: bool,
+    /// Whether the peer is sent [`RECEIVED_BITRATE`].
+    pub(super) has_remb: bool,
     /// Payload types, and those of packets that are sent a second time.
     payload_types: Vec<(u8, Option<u8>)>,
 }
@@ -108,6 +117,7 @@ impl TrackReceiver {
                 formats: formats.collect(),
             },
             has_nack: received.has_nack(),
+            has_remb: received.has_remb(),
             payload_types: mappings.map(|it| (it.payload_type, it.rtx)).collect(),
         }
     }

@@ -8,8 +8,8 @@ use str0m::media::{Direction, MediaKind, Mid};
 use str0m::rtp::RtpWrite;
 use wigwag_media::ids::StreamKind;
 use wigwag_media::session::{
-    Codec, EndReason, MAX_RECEIVED_PACKETS, ReceiveConfig, ReceivedPacket, RemoteTrack, Session,
-    SessionConfig, SessionEvent,
+    Codec, EndReason, MAX_RECEIVED_PACKETS, RECEIVED_BITRATE, ReceiveConfig, ReceivedPacket,
+    RemoteTrack, Session, SessionConfig, SessionEvent,
 };
 
 use crate::virtual_network::{Network, SENDER, VIEWER, Viewer, address, config};
@@ -229,6 +229,19 @@ fn key_frame_that_is_requested_is_asked_of_the_peer() {
     call.network.session.request_key_frame_of(&mid, now);
     call.network.run(FRAME * 5);
     assert_eq!(call.network.viewer.key_frames_requested, 1);
+}
+
+#[test]
+fn peer_without_transport_wide_feedback_is_said_what_it_may_send() {
+    let with = Call::offered(&[MediaKind::Video], |_| true);
+    assert_eq!(with.network.viewer.remb, None);
+    let mut without = Call::offered(&[MediaKind::Video], |line| {
+        !line.contains("transport-cc") && !line.contains("transport-wide-cc")
+    });
+    for _ in 0..150 {
+        without.send(0);
+    }
+    assert_eq!(without.network.viewer.remb, Some(RECEIVED_BITRATE));
 }
 
 #[test]

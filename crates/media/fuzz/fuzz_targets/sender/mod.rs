@@ -3,10 +3,10 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use wigwag_media::ids::StreamId;
+use wigwag_media::ids::{StreamId, StreamKind};
 use wigwag_media::session::{
-    Certificate, Codec, CodecConfig, EndReason, OfferExtent, Session, SessionConfig, SessionEvent,
-    StreamConfig,
+    Certificate, Codec, CodecConfig, EndReason, OfferExtent, ReceiveConfig, Session, SessionConfig,
+    SessionEvent, StreamConfig,
 };
 
 pub const VIDEO: StreamId = StreamId(0);
@@ -47,6 +47,23 @@ pub fn config() -> SessionConfig {
         retransmission: true,
         extent: OfferExtent::Full,
         receive: None,
+    }
+}
+
+/// The other way round: it takes what that sends.
+#[allow(dead_code, reason = "a module that targets share")]
+pub fn receiving() -> SessionConfig {
+    let sender = config();
+    let codecs = sender.streams.iter().flat_map(|stream| &stream.codecs);
+    let receive = ReceiveConfig {
+        codecs: codecs.map(|codec| codec.codec).collect(),
+        offered: vec![StreamKind::Audio, StreamKind::Video, StreamKind::Video],
+    };
+    SessionConfig {
+        streams: Vec::new(),
+        start_bitrate: None,
+        receive: Some(receive),
+        ..sender
     }
 }
 

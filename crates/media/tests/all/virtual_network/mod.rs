@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use link::Link;
+use str0m::bwe::BweKind;
 use str0m::change::SdpOffer;
 use str0m::media::{KeyframeRequestKind, Mid};
 use str0m::net::{Protocol, Receive};
@@ -91,6 +92,8 @@ pub struct Viewer {
     pub connected: bool,
     pub closed: bool,
     pub key_frames_requested: usize,
+    /// What the session says that it can take, in bit/s.
+    pub remb: Option<u64>,
     pub started: Instant,
     deadline: Instant,
 }
@@ -132,6 +135,7 @@ impl Viewer {
             connected: false,
             closed: false,
             key_frames_requested: 0,
+            remb: None,
             started: now,
             deadline: now,
         }
@@ -168,6 +172,9 @@ impl Viewer {
                 Output::Event(Event::Connected) => self.connected = true,
                 Output::Event(Event::Closed) => self.closed = true,
                 Output::Event(Event::KeyframeRequest(_)) => self.key_frames_requested += 1,
+                Output::Event(Event::EgressBitrateEstimate(BweKind::Remb { estimate, .. })) => {
+                    self.remb = Some(estimate.as_u64());
+                }
                 Output::Event(_) => {}
             }
         }
