@@ -1,0 +1,70 @@
+//! What a session of ours receives of senders of others, when the network loses packets.
+//!
+//! The session is that of a viewer of `wigwag load`; the program is the one of `WIGWAG_SERVE`.
+
+use std::env;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use wigwag_end_to_end::SignallingServer;
+use wigwag_end_to_end::gst_plugin_webrtc::{Endpoint, listed_producer};
+use wigwag_link::Namespace;
+
+/// One packet of twenty is lost, of UDP alone, in both directions.
+const LOSS: &str = "add table inet lossy; \
+     add chain inet lossy out { type filter hook output priority 0; }; \
+     add rule inet lossy out meta l4proto udp numgen random mod 20 == 0 drop";
+
+const SECONDS: u64 = 6;
+
+#[test]
+fn what_the_published_sink_sends_is_complete_though_packets_are_lost() -> Result<()> {
+    const INSIDE: &str = "WIGWAG_IN_A_LOSSY_NETWORK";
+    if env::var_os(INSIDE).is_none() {
+        // Again, in a network of its own.
+        let network = Namespace::new()?;
+        let mut again = Command::new(env::current_exe()?);
+        again.args([
+            "--exact",
+            "what_the_published_sink_sends_is_complete_though_packets_are_lost",
+            "--nocapture",
+        ]);
+        again.env(INSIDE, "1");
+        let ended = network.enter(&again).output()?;
+        let said = String::from_utf8_lossy(&ended.stdout);
+        let error = String::from_utf8_lossy(&ended.stderr);
+        ensure!(ended.status.success(), "{said}{error}");
+        ensure!(said.contains("1 passed"), "{said}");
+        return Ok(());
+    }
+    ensure!(Command::new("nft").arg(LOSS).status()?.success());
+    let server = SignallingServer::start()?;
+    let (mut producer, _) = listed_producer(&Endpoint::plain(&server))?;
+    let video = watch(&server, "--decrypt=all")?;
+    ensure!(video["frames"].as_u64() >= Some(10 * SECONDS), "{video}");
+    ensure!(video["lost"] == 0, "{video}");
+    // One that never asks for what is missing: the network does lose packets.
+    let video = watch(&server, "--decrypt=none")?;
+    ensure!(video["lost"].as_u64() > Some(0), "{video}");
+    producer.stop()
+}
+
+/// What a viewer got of the first stream of video.
+fn watch(server: &SignallingServer, decrypt: &str) -> Result<Value> {
+    let serve = env::var("WIGWAG_SERVE").context("WIGWAG_SERVE")?;
+    let program = serve.split(' ').next().context("a program")?;
+    let output = Command::new(program)
+        .args(["load", &server.uri(), "--json", decrypt])
+        .arg(format!("--seconds={SECONDS}"))
+        .output()?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    let report: Value = serde_json::from_slice(&output.stdout).context(error.into_owned())?;
+    let streams = &report["viewers"][0]["streams"];
+    let streams = streams.as_array().context("streams")?;
+    let mut videos = streams.iter().filter(|stream| stream["kind"] == "video");
+    let video = videos
+        .next()
+        .with_context(|| format!("no video: {report}"))?;
+    Ok(video.clone())
+}
