@@ -17,13 +17,14 @@ const FEWEST_FRAMES = 10 * SECONDS;
  * @param {Stage} stage
  * @param {string} producer
  * @param {string[]} options
+ * @param {number} [seconds]
  * @returns {Promise<{ kind: string, frames: number, key_frames: number, lost: number }[]>} its streams
  */
-async function watch(stage, producer, options) {
+async function watch(stage, producer, options, seconds = SECONDS) {
   const [program] = (process.env["WIGWAG_SERVE"] ?? "").split(" ");
   assert(program);
   const { stdout } = await promisify(execFile)(program, [
-    ...["load", stage.server.url, "--json", `--seconds=${SECONDS}`, `--producer=${producer}`],
+    ...["load", stage.server.url, "--json", `--seconds=${seconds}`, `--producer=${producer}`],
     ...options,
   ]);
   const [viewer] = JSON.parse(stdout).viewers;
@@ -58,4 +59,34 @@ for (const [browser, launch, codecs] of /** @type {const} */ ([
       launch,
     );
   }
+}
+
+for (const [browser, launch] of /** @type {const} */ ([
+  ["Chromium", undefined],
+  ["Firefox", launchFirefox],
+])) {
+  onStage(
+    `${browser} adds tracks to a session that receives, stops one and resumes it`,
+    async (stage) => {
+      const producer = await stage.producing();
+      const watched = watch(stage, producer.id, ["--codec=vp8"], 4 * SECONDS);
+      const { sessionId } = await producer.tab.until("clientConsumerAdded");
+      const { page } = producer.tab;
+
+      await page.evaluate((id) => window.producer.addTracks(id), sessionId);
+      await page.evaluate((id) => window.producer.setDirection(id, "inactive"), sessionId);
+      await page.evaluate((id) => window.producer.setDirection(id, "sendonly"), sessionId);
+
+      const streams = await watched;
+      const kinds = streams.map((stream) => stream.kind).toSorted();
+      assert.deepEqual(kinds, ["audio", "audio", "video", "video"]);
+      for (const stream of streams) {
+        const summary = JSON.stringify(streams);
+        assert(stream.frames >= FEWEST_FRAMES, summary);
+        assert.equal(stream.lost, 0, summary);
+      }
+      producer.tab.assertNoProblems();
+    },
+    launch,
+  );
 }

@@ -82,6 +82,67 @@ function dismiss(sessionId) {
   client.close();
 }
 
-const page = { start, stop, dismiss };
+/**
+ * Adds another stream of video to a consumer's session, and one of audio, by a further offer.
+ *
+ * @param {string} sessionId
+ */
+async function addTracks(sessionId) {
+  const connection = connectionOf(sessionId);
+  // What is done before comes with the first offer.
+  while (connection.connectionState !== "connected") {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const stream = await navigator.mediaDevices.getUserMedia({
+    audio: true,
+    video: { width: 320, height: 240, frameRate: 30 },
+  });
+  for (const track of stream.getTracks()) {
+    connection.addTrack(track, stream);
+  }
+  await offerAgain(sessionId);
+}
+
+/**
+ * Stops or resumes the first stream of video of a consumer's session, by a further offer.
+ *
+ * @param {string} sessionId
+ * @param {RTCRtpTransceiverDirection} direction
+ */
+async function setDirection(sessionId, direction) {
+  const videos = connectionOf(sessionId)
+    .getTransceivers()
+    .filter((transceiver) => transceiver.sender.track?.kind === "video");
+  if (videos[0]) {
+    videos[0].direction = direction;
+  }
+  await offerAgain(sessionId);
+}
+
+/** @param {string} sessionId */
+function connectionOf(sessionId) {
+  const connection = clients.get(sessionId)?.rtcPeerConnection;
+  if (!(connection instanceof RTCPeerConnection)) {
+    throw new Error(`no connection of ${sessionId}`);
+  }
+  return connection;
+}
+
+/**
+ * Offers once more, past the API, which takes the answer.
+ *
+ * @param {string} sessionId
+ */
+async function offerAgain(sessionId) {
+  const connection = connectionOf(sessionId);
+  await connection.setLocalDescription();
+  const { _comChannel: channel } = /** @type {any} */ (clients.get(sessionId));
+  channel.send({ type: "peer", sessionId, sdp: connection.localDescription?.toJSON() });
+  while (connection.signalingState !== "stable") {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+const page = { start, stop, dismiss, addTracks, setDirection };
 /** @typedef {typeof page} ProducerPage */
 window.producer = page;

@@ -3,6 +3,6 @@
 /** @typedef {import("gstwebrtc-api").default} GstWebRTCAPI */
 /** @typedef {ReturnType<GstWebRTCAPI["createProducerSession"]>} ProducerSession */
 /** @typedef {ReturnType<GstWebRTCAPI["createConsumerSession"]>} ConsumerSession */
-/** @typedef {Pick<ConsumerSession, "peerId" | "sessionId" | "close">} ClientSession */
+/** @typedef {Pick<ConsumerSession, "peerId" | "sessionId" | "close" | "rtcPeerConnection">} ClientSession */
 
 export {};

@@ -56,10 +56,11 @@ impl Call {
         }
     }
 
-    /// Answers the sender's offer.
+    /// Answers the sender's offer, or a further one.
     pub(super) fn answer(&self, offer: &str) -> Result<String, String> {
-        if self.is_described() {
-            return Err("the sender made a second offer, which is not supported".to_owned());
+        if let Some((id, _)) = self.receiver() {
+            let answered = self.receivers.answer_again(id, offer);
+            return answered.map_err(|error| error.to_string());
         }
         let begun = Instant::now();
         let answered = self

@@ -59,6 +59,18 @@ impl Demultiplexer {
         }
     }
 
+    /// Changes the route by user name fragment.
+    pub(super) fn set_ufrag(&mut self, session: usize, routes: &mut Routes, ufrag: String) {
+        if routes.ufrag == ufrag {
+            return;
+        }
+        if self.by_ufrag.get(&routes.ufrag) == Some(&session) {
+            self.by_ufrag.remove(&routes.ufrag);
+        }
+        routes.ufrag.clone_from(&ufrag);
+        self.by_ufrag.insert(ufrag, session);
+    }
+
     /// The session that is named by the user name of a connectivity check, if it is one.
     pub(super) fn by_username(&self, datagram: &[u8]) -> Option<usize> {
         // Binding requests alone begin with these bytes (RFC 8489, 5); a datagram of media costs no more.

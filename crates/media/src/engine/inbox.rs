@@ -57,6 +57,8 @@ pub(super) enum ViewerRequest {
     /// It is one too many.
     Refuse,
     AcceptAnswer(String, Vec<(StreamId, u32)>),
+    /// A further one.
+    HandleOffer(String, Vec<(StreamId, u32)>),
     AddCandidate(String),
     /// Of the track in a section of that name.
     RequestKeyFrame(Arc<str>),

@@ -215,6 +215,13 @@ impl Publication {
         self.ask(viewer, ViewerRequest::AcceptAnswer(sdp, preferred));
     }
 
+    /// Takes a further offer (SDP) of a viewer; the answer comes as
+    /// [`LocalDescription`](super::ViewerEvent::LocalDescription). See
+    /// [`Session::handle_offer`](crate::session::Session::handle_offer).
+    pub fn handle_offer(&self, viewer: ViewerId, sdp: String, preferred: Vec<(StreamId, u32)>) {
+        self.ask(viewer, ViewerRequest::HandleOffer(sdp, preferred));
+    }
+
     /// Takes a candidate of a viewer, as an attribute's text. The empty text is the end of candidates.
     pub fn add_candidate(&self, viewer: ViewerId, candidate: String) {
         self.ask(viewer, ViewerRequest::AddCandidate(candidate));

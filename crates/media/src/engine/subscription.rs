@@ -85,6 +85,12 @@ impl Subscription {
         self.publication.accept_answer(PEER, sdp, Vec::new());
     }
 
+    /// Takes a further offer (SDP) of the peer; the answer comes as
+    /// [`LocalDescription`](SubscriptionEvent::LocalDescription).
+    pub fn handle_offer(&self, sdp: String) {
+        self.publication.handle_offer(PEER, sdp, Vec::new());
+    }
+
     /// Takes a candidate of the peer, as an attribute's text. The empty text is the end of candidates.
     pub fn handle_candidate(&self, candidate: String) {
         self.publication.add_candidate(PEER, candidate);

@@ -138,11 +138,19 @@ impl Agreement {
         }
     }
 
-    /// What stands for the formats in this session.
-    pub(super) fn claims(&self) -> Vec<PayloadTypeMapping> {
+    /// The formats, and what stands for them in this session.
+    pub(super) fn formats(&self) -> Vec<(&Format, PayloadTypeMapping)> {
         match self {
-            Self::Sent { formats, .. } => formats.iter().map(|format| format.claim).collect(),
-            Self::Received(received) => received.formats.iter().map(|it| it.mapping).collect(),
+            Self::Sent { formats, .. } => {
+                let formats = formats.iter();
+                formats
+                    .map(|format| (&format.format, format.claim))
+                    .collect()
+            }
+            Self::Received(received) => {
+                let formats = received.formats.iter();
+                formats.map(|it| (&it.format, it.mapping)).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -221,7 +229,7 @@ impl Agreement {
                 None => Content::IdleAs(section.formats.clone()),
             },
             Self::Rejected => Content::Rejected(section.protocol.clone(), section.formats.clone()),
-            Self::Data { .. } => Content::Data,
+            Self::Data { .. } => Content::Data(section.protocol.clone()),
         }
     }
 }

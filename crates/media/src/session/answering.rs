@@ -5,22 +5,23 @@ use str0m::media::MediaKind;
 use super::agreement::{self, AgreedFormat, Agreement, DEFAULT_MAX_MESSAGE_BYTES};
 use super::config::{SessionConfig, StreamConfig};
 use super::description::{Description, Section};
-use super::end::EndReason;
-use super::format::{self, Format};
+use super::format;
 use super::header_extensions::HeaderExtensions;
+use super::known_formats::KnownFormats;
 use super::local_description::MAX_MESSAGE_BYTES;
-use super::payload_types::{PayloadTypeMapping, PayloadTypes};
-use super::received_section::{KnownFormats, ReceivedSection};
+use super::received_section::ReceivedSection;
 use super::remote_description;
 use crate::ids::StreamId;
 
-/// What of a viewer's offer is sent what: each stream goes to the first section that takes it.
+/// What of a peer's offer is sent what, and what is received. Each stream goes to the first section that takes it, or, if it is
+/// bound to a place from before, to that.
 pub(super) fn answer(
     offer: &Description,
     config: &SessionConfig,
     preferred: &[(StreamId, u32)],
-    claims: &mut PayloadTypes,
-) -> Result<Vec<Agreement>, EndReason> {
+    known: &mut KnownFormats,
+    bound: &[(StreamId, usize)],
+) -> Vec<Agreement> {
     let mut agreements: Vec<_> = offer
         .sections
         .iter()
@@ -40,39 +41,43 @@ pub(super) fn answer(
             _ => Agreement::Rejected,
         })
         .collect();
-    let mut known: Vec<(Format, PayloadTypeMapping)> = Vec::new();
+    let data = agreements
+        .iter_mut()
+        .filter(|it| matches!(it, Agreement::Data { .. }));
+    // There is one association (RFC 8841, section 2).
+    data.skip(1)
+        .for_each(|further| *further = Agreement::Rejected);
     for stream in &config.streams {
+        let bound_to = bound.iter().find(|(bound, _)| *bound == stream.id);
         let sections = offer.sections.iter().zip(&mut agreements);
-        for (section, agreement) in sections {
+        for (place, (section, agreement)) in sections.enumerate() {
+            if bound_to.is_some_and(|(_, bound)| *bound != place) {
+                continue;
+            }
             let free = matches!(agreement, Agreement::Idle)
                 && remote_description::is_receiving(offer, section);
             if !free || stream.kind().map(agreement::media) != Some(section.media.as_str()) {
                 continue;
             }
-            *agreement = agree_on_stream(stream, section, config, preferred, &mut known, claims);
+            *agreement = agree_on_stream(stream, section, config, preferred, known);
             if matches!(agreement, Agreement::Sent { .. }) {
                 break;
             }
         }
     }
     if let Some(receive) = &config.receive {
-        let mut known = KnownFormats::default();
         for (section, agreement) in offer.sections.iter().zip(&mut agreements) {
             let sends = remote_description::is_sending(offer, section);
             let mut kinds = [MediaKind::Audio, MediaKind::Video].into_iter();
             let kind = kinds.find(|kind| agreement::media(*kind) == section.media);
             if let (Agreement::Idle, true, Some(kind)) = (&agreement, sends, kind)
-                && let Some(taken) =
-                    ReceivedSection::taken(section, kind, receive, claims, &mut known)
+                && let Some(taken) = ReceivedSection::taken(section, kind, receive, known)
             {
                 *agreement = Agreement::Received(taken);
             }
         }
     }
-    if !agreements.iter().any(Agreement::has_media) {
-        return Err(EndReason::NoCommonCodec);
-    }
-    Ok(agreements)
+    agreements
 }
 
 fn agree_on_stream(
@@ -80,8 +85,7 @@ fn agree_on_stream(
     section: &Section,
     config: &SessionConfig,
     preferred: &[(StreamId, u32)],
-    known: &mut Vec<(Format, PayloadTypeMapping)>,
-    claims: &mut PayloadTypes,
+    known: &mut KnownFormats,
 ) -> Agreement {
     let Some(kind) = stream.kind() else {
         return Agreement::Idle;
@@ -90,21 +94,8 @@ fn agree_on_stream(
         let mut codecs = stream.codecs.iter();
         let codec = codecs
             .find(|codec| codec.codec.kind() == kind && format.takes_by_any_name(codec.codec))?;
-        // The same format may stand in several sections.
-        let same = |(known, _): &&(Format, PayloadTypeMapping)| {
-            known.payload_type == format.payload_type
-                && known.encoding.eq_ignore_ascii_case(&format.encoding)
-                && known.parameters == format.parameters
-        };
-        let claim = match known.iter().find(same) {
-            Some((_, claim)) => *claim,
-            None => {
-                let rtx = format.rtx.filter(|_| config.retransmission);
-                let claim = claims.claim_new(codec.codec, format.payload_type, rtx)?;
-                known.push((format.clone(), claim));
-                claim
-            }
-        };
+        let rtx = format.rtx.filter(|_| config.retransmission);
+        let claim = known.claim_to_send(codec.codec, &format, rtx)?;
         Some(AgreedFormat {
             codec_number: codec.number,
             alternate_number: codec.alternate_number,

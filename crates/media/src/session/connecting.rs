@@ -3,102 +3,316 @@
 use std::time::{Duration, Instant};
 
 use str0m::change::SdpOffer;
-use str0m::media::Mid;
-use str0m::{RtcConfig, bwe};
+use str0m::media::{MediaKind, Mid};
+use str0m::rtp::Ssrc;
+use str0m::{Rtc, RtcConfig, bwe};
 
 use super::agreement::Agreement;
-use super::description::Description;
+use super::candidate_pair::RemoteCandidates;
+use super::description::{Description, Section};
 use super::format;
 use super::header_extensions::HeaderExtensions;
-use super::identity::provider;
-use super::local_transport::LocalTransport;
+use super::identity::{Certificate, provider};
+use super::known_formats::KnownFormats;
 use super::mid_header::MidNames;
 use super::remote_description::{self, RemoteTransport, Setup};
 use super::remote_track::TrackReceiver;
-use super::str0m_description::{self, Str0mSection};
+use super::str0m_description::{self, Str0mLine, Str0mSection};
+use super::track::Track;
 use super::{EndReason, Session, SessionConfig};
+use crate::ids::StreamId;
 
 /// How often str0m reports what it measured; estimates that fall come with these reports.
 const STATISTICS_INTERVAL: Duration = Duration::from_millis(100);
 
+/// What both descriptions say together, as far as further ones have to agree with it.
+pub(super) struct Negotiated {
+    pub(super) known: KnownFormats,
+    /// The header extensions that str0m knows.
+    pub(super) extensions: HeaderExtensions,
+    pub(super) remote: RemoteTransport,
+    /// Our part in the handshake, which stays.
+    pub(super) setup: Setup,
+    /// In the order of the descriptions.
+    pub(super) places: Vec<Place>,
+    /// How often it was agreed.
+    pub(super) version: u64,
+    /// str0m's sections, in its order.
+    lines: Vec<Str0mLine>,
+    names: MidNames,
+}
+
+/// One section of the descriptions.
+pub(super) struct Place {
+    pub(super) media: String,
+    pub(super) name: String,
+    pub(super) is_rejected: bool,
+    /// The section as str0m knows it; none if nothing was ever sent or received in it.
+    mid: Option<Mid>,
+}
+
 impl Session {
-    /// Makes the connection, now that both descriptions are there, and returns our part in the handshake.
+    /// Makes the connection, now that both descriptions are there.
     pub(super) fn begin(
         &mut self,
-        transport: &LocalTransport,
         remote: &Description,
         names: &[String],
         agreements: &[Agreement],
         offered: bool,
         now: Instant,
-    ) -> Result<Setup, EndReason> {
-        let is_rejected = |section: &_| remote_description::is_rejected(remote, section);
-        let remote_transport = RemoteTransport::read(remote, is_rejected);
-        let remote_transport = remote_transport.ok_or(EndReason::UnusableDescription)?;
-        let setup = Setup::ours(remote_transport.setup);
-        let all = common_extensions(agreements);
+    ) -> Result<(), EndReason> {
+        let extensions = common_extensions(agreements);
+        let remote_transport = read_transport(remote)?;
+        let mut known = KnownFormats::default();
+        for (format, mapping) in agreements.iter().flat_map(Agreement::formats) {
+            known.insert(format, mapping);
+        }
         let mid_names = MidNames::default();
-        let mut rtc = rtc_config(&self.config, agreements, &all, &mid_names)
-            .set_local_ice_credentials(transport.credentials().clone())
-            .build(now);
-        for candidate in transport.candidates() {
+        let rtc = rtc_config(&self.config, &known, &extensions, &mid_names)
+            .set_local_ice_credentials(self.transport.credentials().clone());
+        let mut rtc = rtc.build(now);
+        known.fix();
+        for candidate in self.transport.candidates() {
             rtc.add_local_candidate(candidate);
         }
-        let mut sections = Vec::new();
-        let mut named = Vec::new();
-        for (place, (agreement, name)) in agreements.iter().zip(names).enumerate() {
-            let (Some(kind), Some(extensions)) = (agreement.kind(), agreement.extensions()) else {
-                continue;
+        // Who offers controls, except if the other end cannot (RFC 8445, section 6.1.1).
+        let controls = offered || remote_transport.is_lite;
+        let mut negotiated = Negotiated {
+            known,
+            setup: Setup::ours(remote_transport.setup),
+            remote: remote_transport,
+            extensions,
+            places: Vec::new(),
+            version: 0,
+            lines: Vec::new(),
+            names: mid_names,
+        };
+        self.mid_extension = negotiated.extensions.mid();
+        self.agree(&mut rtc, &mut negotiated, remote, names, agreements)?;
+        rtc.direct_api().set_ice_controlling(controls);
+        self.add_candidates(&mut rtc, remote);
+        self.rtc = Some(rtc);
+        self.negotiated = Some(negotiated);
+        self.str0m_timeout = now;
+        Ok(())
+    }
+
+    /// Takes a further agreement into the connection. The peer's credentials differ if ICE is to begin again.
+    pub(super) fn agree_again(
+        &mut self,
+        remote: &Description,
+        names: &[String],
+        agreements: &[Agreement],
+        now: Instant,
+    ) -> Result<(), EndReason> {
+        let remote_transport = read_transport(remote)?;
+        let (Some(mut rtc), Some(mut negotiated)) = (self.rtc.take(), self.negotiated.take())
+        else {
+            return Err(EndReason::Internal);
+        };
+        let before = &negotiated.remote;
+        let restarts = (&before.ufrag, &before.password)
+            != (&remote_transport.ufrag, &remote_transport.password);
+        // It is that of the connection, whatever a further description says.
+        let fingerprints = std::mem::take(&mut negotiated.remote.fingerprints);
+        negotiated.remote = RemoteTransport {
+            fingerprints,
+            ..remote_transport
+        };
+        self.agree(&mut rtc, &mut negotiated, remote, names, agreements)?;
+        if restarts {
+            self.transport.restart()?;
+            self.ufrag = self.transport.credentials().ufrag.clone();
+            let credentials = self.transport.credentials().clone();
+            rtc.direct_api().set_local_ice_credentials(credentials);
+            self.remote_candidates = RemoteCandidates::default();
+        }
+        self.add_candidates(&mut rtc, remote);
+        self.rtc = Some(rtc);
+        self.negotiated = Some(negotiated);
+        self.str0m_timeout = now;
+        Ok(())
+    }
+
+    fn agree(
+        &mut self,
+        rtc: &mut Rtc,
+        negotiated: &mut Negotiated,
+        remote: &Description,
+        names: &[String],
+        agreements: &[Agreement],
+    ) -> Result<(), EndReason> {
+        negotiated.version += 1;
+        let mut places = Vec::new();
+        for (number, (agreement, name)) in agreements.iter().zip(names).enumerate() {
+            let before = negotiated.places.get(number);
+            // Another name is another section in the place of one that was rejected.
+            let mid = before.filter(|it| it.name == *name).and_then(|it| it.mid);
+            let section = remote.sections.get(number);
+            let mid = match (agreement.has_media(), section) {
+                (true, Some(section)) => {
+                    let version = negotiated.version;
+                    let new = || Mid::from(format!("r{number}v{version}").as_str());
+                    Some(self.take_section(
+                        rtc,
+                        negotiated,
+                        (mid, new),
+                        name,
+                        section,
+                        agreement,
+                    )?)
+                }
+                _ => {
+                    self.stop_section(mid, rtc);
+                    mid
+                }
             };
-            let mut tracks = self.tracks.iter_mut();
-            let track = tracks.find(|track| Some((track.stream(), kind)) == agreement.stream());
-            let mid = match &track {
-                Some(track) => track.mid(),
-                None => Mid::from(format!("r{place}").as_str()),
-            };
-            let declared = self.config.certificate.declare_media(&mut rtc, mid, kind);
-            declared.ok_or(EndReason::Internal)?;
-            if let Some(track) = track {
-                track.prepare(&mut rtc, self.config.retransmission);
-            }
-            if let (Agreement::Received(received), Some(section)) =
-                (agreement, remote.sections.get(place))
+            if let (Agreement::Data { max_message_bytes }, false) =
+                (agreement, negotiated.has_data())
             {
-                let receiver = TrackReceiver::new(mid, name, section, received);
-                receiver.expect_named(section, &mut rtc);
-                self.receivers.push(receiver);
+                negotiated.lines.push(Str0mLine::Data(*max_message_bytes));
             }
-            named.push((mid, name.clone()));
-            sections.push(Str0mSection {
+            places.push(Place {
+                media: section.map_or_else(String::new, |section| section.media.clone()),
+                name: name.clone(),
+                is_rejected: matches!(agreement, Agreement::Rejected),
                 mid,
-                kind,
-                formats: agreement.placeholders(),
-                extensions: extensions.among(&all),
-                is_received: matches!(agreement, Agreement::Received(_)),
             });
         }
-        mid_names.set(named);
-        self.mid_extension = all.mid();
-        let max_message_bytes = agreements.iter().find_map(|agreement| match agreement {
-            Agreement::Data { max_message_bytes } => Some(*max_message_bytes),
-            _ => None,
-        });
-        let text = str0m_description::offer(&remote_transport, setup, &sections, max_message_bytes);
+        negotiated.places = places;
+        let named = negotiated.places.iter();
+        let named = named.filter_map(|place| Some((place.mid?, place.name.clone())));
+        negotiated.names.set(named.collect());
+        let (remote, setup) = (&negotiated.remote, negotiated.setup);
+        let text = str0m_description::offer(remote, setup, &negotiated.lines);
         let offer = SdpOffer::from_sdp_string(&text).map_err(|_| EndReason::UnusableDescription)?;
         let accepted = rtc.sdp_api().accept_offer(offer);
         accepted.map_err(|error| EndReason::from(&error))?;
-        // Who offers controls, except if the other end cannot (RFC 8445, section 6.1.1).
-        let controls = offered || remote_transport.is_lite;
-        rtc.direct_api().set_ice_controlling(controls);
+        Ok(())
+    }
+
+    /// Sends or receives in a section from now on, as was agreed. Returns how str0m knows it.
+    fn take_section(
+        &mut self,
+        rtc: &mut Rtc,
+        negotiated: &mut Negotiated,
+        (mid, new): (Option<Mid>, impl FnOnce() -> Mid),
+        name: &str,
+        section: &Section,
+        agreement: &Agreement,
+    ) -> Result<Mid, EndReason> {
+        let (Some(kind), Some(extensions)) = (agreement.kind(), agreement.extensions()) else {
+            return Err(EndReason::Internal);
+        };
+        let is_received = matches!(agreement, Agreement::Received(_));
+        let mut tracks = self.tracks.iter_mut();
+        let track = tracks.find(|track| Some((track.stream(), kind)) == agreement.stream());
+        let is_new = mid.is_none();
+        let mid = mid.or_else(|| track.as_ref().map(|track| track.mid()));
+        let mid = mid.unwrap_or_else(new);
+        if is_new {
+            let declared = negotiated.declare(rtc, &self.config.certificate, mid, kind);
+            declared.ok_or(EndReason::Internal)?;
+        }
+        if let Some(track) = track.filter(|_| is_new) {
+            track.prepare(rtc, self.config.retransmission);
+        }
+        if let Agreement::Received(received) = agreement {
+            let before = self.receivers.iter().position(|it| it.mid == mid);
+            let source = before.and_then(|place| self.receivers.remove(place).source);
+            let mut receiver = TrackReceiver::new(mid, name, section, received);
+            receiver.source = source;
+            for named in receiver.expect_named(section, rtc) {
+                self.received_sources.name(named, mid);
+            }
+            self.receivers.push(receiver);
+        }
+        negotiated.set(Str0mSection {
+            mid,
+            kind,
+            formats: agreement.placeholders(),
+            extensions: extensions.among(&negotiated.extensions),
+            is_received,
+        });
+        Ok(mid)
+    }
+
+    /// Neither sends nor receives in a section any more.
+    fn stop_section(&mut self, mid: Option<Mid>, rtc: &mut Rtc) {
+        let Some(mid) = mid else {
+            return;
+        };
+        let tracks = self.tracks.iter_mut().filter(|track| track.mid() == mid);
+        tracks.for_each(Track::stop);
+        self.receivers.retain(|receiver| receiver.mid != mid);
+        for source in self.received_sources.remove_section(mid) {
+            rtc.direct_api().remove_stream_rx(Ssrc::from(source));
+        }
+    }
+
+    fn add_candidates(&mut self, rtc: &mut Rtc, remote: &Description) {
         for candidate in remote_description::candidates(remote) {
             if let Some(candidate) = self.read_candidate(&candidate) {
                 rtc.add_remote_candidate(candidate);
             }
         }
-        self.rtc = Some(rtc);
-        self.str0m_timeout = now;
-        Ok(setup)
     }
+}
+
+impl Negotiated {
+    /// Where each stream is sent.
+    pub(super) fn bound(&self, tracks: &[Track]) -> Vec<(StreamId, usize)> {
+        let places = tracks.iter().filter_map(|track| {
+            let mut places = self.places.iter();
+            let place = places.position(|place| place.mid == Some(track.mid()))?;
+            Some((track.stream(), place))
+        });
+        places.collect()
+    }
+
+    fn has_data(&self) -> bool {
+        let mut lines = self.lines.iter();
+        lines.any(|line| matches!(line, Str0mLine::Data(_)))
+    }
+
+    /// Declares a section. str0m numbers those of media by themselves, and looks for data channels where they were first: so the
+    /// first section after them is the second of two that are declared, of which one goes.
+    fn declare(
+        &mut self,
+        rtc: &mut Rtc,
+        certificate: &Certificate,
+        mid: Mid,
+        kind: MediaKind,
+    ) -> Option<()> {
+        let takes_place_of_data = matches!(self.lines.last(), Some(Str0mLine::Data(_)));
+        let between = Mid::from("between");
+        if takes_place_of_data {
+            certificate.declare_media(rtc, between, kind)?;
+        }
+        certificate.declare_media(rtc, mid, kind)?;
+        if takes_place_of_data {
+            rtc.direct_api().remove_media(between);
+        }
+        Some(())
+    }
+
+    fn set(&mut self, section: Str0mSection) {
+        let mut lines = self.lines.iter_mut();
+        let known = lines.find_map(|line| match line {
+            Str0mLine::Media(known) if known.mid == section.mid => Some(known),
+            _ => None,
+        });
+        match known {
+            Some(known) => *known = section,
+            None => self.lines.push(Str0mLine::Media(section)),
+        }
+    }
+}
+
+fn read_transport(remote: &Description) -> Result<RemoteTransport, EndReason> {
+    let is_rejected = |section: &_| remote_description::is_rejected(remote, section);
+    let transport = RemoteTransport::read(remote, is_rejected);
+    transport.ok_or(EndReason::UnusableDescription)
 }
 
 /// The header extensions of all sections, in which an identifier means one thing.
@@ -112,7 +326,7 @@ pub(super) fn common_extensions(agreements: &[Agreement]) -> HeaderExtensions {
 
 fn rtc_config(
     config: &SessionConfig,
-    agreements: &[Agreement],
+    known: &KnownFormats,
     extensions: &HeaderExtensions,
     names: &MidNames,
 ) -> RtcConfig {
@@ -126,12 +340,13 @@ fn rtc_config(
         .enable_bwe(config.start_bitrate.map(bwe::Bitrate::bps))
         .set_stats_interval(Some(STATISTICS_INTERVAL));
     rtc_config = extensions.configure(rtc_config, names);
-    // Sections share the formats that they have in common.
-    let mut known = Vec::new();
-    for claim in agreements.iter().flat_map(Agreement::claims) {
-        if !known.contains(&claim.number) {
-            known.push(claim.number);
-            format::add_placeholder(rtc_config.codec_config(), &claim);
+    for mapping in known.mappings() {
+        format::add_placeholder(rtc_config.codec_config(), mapping);
+    }
+    if config.receive.is_some() {
+        // What a further description may name. Whether such a packet was sent before, its source tells.
+        for mapping in known.unused() {
+            format::add_placeholder(rtc_config.codec_config(), &mapping);
         }
     }
     rtc_config

@@ -103,7 +103,8 @@ impl Section {
 
     /// Whether it is for data channels (RFC 8841).
     pub(super) fn is_data(&self) -> bool {
-        self.media == "application" && self.protocol.ends_with("/DTLS/SCTP")
+        let protocol = self.protocol.strip_prefix("UDP/").unwrap_or(&self.protocol);
+        self.media == "application" && matches!(protocol, "DTLS/SCTP" | "TCP/DTLS/SCTP")
     }
 }
 

@@ -35,37 +35,48 @@ pub(super) const TRANSPORT_FEEDBACK: &str = "transport-cc";
 /// What viewers can do that cannot do that (draft-alvestrand-rmcat-remb).
 pub(super) const RECEIVER_ESTIMATE: &str = "goog-remb";
 
-/// The formats of a section in its order, without those that only serve others.
+/// The feedback that is of use; the rest is not kept.
+const KNOWN_FEEDBACK: [&str; 5] = [
+    TRANSPORT_FEEDBACK,
+    RECEIVER_ESTIMATE,
+    VIDEO_FEEDBACK[0],
+    VIDEO_FEEDBACK[1],
+    NACK,
+];
+
+/// Payload types that there are (RFC 3550, section 5.1).
+const PAYLOAD_TYPES: usize = 128;
+
+/// The formats of a section in its order, without those that only serve others. A section of any length is read once.
 pub(super) fn formats(section: &Section) -> Vec<Format> {
-    let encoding = |payload_type: &str| value_for(section, "rtpmap", payload_type);
+    let attributes = Attributes::read(section);
     let mut formats: Vec<Format> = Vec::new();
+    let mut seen = [false; PAYLOAD_TYPES];
+    let mut all = Vec::new();
     for name in &section.formats {
-        let Ok(payload_type @ 0..=127) = name.parse() else {
-            continue;
-        };
-        let Some(encoding) = encoding(name) else {
-            continue;
-        };
-        let known = formats
-            .iter()
-            .any(|known| known.payload_type == payload_type);
-        if known || is_rtx(encoding) {
-            continue;
+        if let Some(payload_type) = payload_type(name)
+            && !std::mem::replace(&mut seen[usize::from(payload_type)], true)
+        {
+            all.push(payload_type);
         }
+    }
+    for payload_type in &all {
+        let of = &attributes.of[usize::from(*payload_type)];
+        let Some(encoding) = of.encoding.filter(|encoding| !is_rtx(encoding)) else {
+            continue;
+        };
         formats.push(Format {
-            payload_type,
+            payload_type: *payload_type,
             rtx: None,
             encoding: encoding.to_owned(),
-            parameters: value_for(section, "fmtp", name).map(str::to_owned),
-            feedback: feedback(section, name),
+            parameters: of.parameters.map(str::to_owned),
+            feedback: attributes.feedback(of),
         });
     }
-    for name in &section.formats {
-        let resends = encoding(name).is_some_and(is_rtx);
-        let Some(parameters) = value_for(section, "fmtp", name).filter(|_| resends) else {
-            continue;
-        };
-        let Ok(payload_type @ 0..=127) = name.parse() else {
+    for payload_type in all {
+        let of = &attributes.of[usize::from(payload_type)];
+        let (Some(_), Some(parameters)) = (of.encoding.filter(|it| is_rtx(it)), of.parameters)
+        else {
             continue;
         };
         let apt = parameter(parameters, "apt").and_then(|apt| apt.parse().ok());
@@ -75,6 +86,78 @@ pub(super) fn formats(section: &Section) -> Vec<Format> {
         }
     }
     formats
+}
+
+/// What a section says of payload types.
+struct Attributes<'a> {
+    of: [OfPayloadType<'a>; PAYLOAD_TYPES],
+    /// Of all (`a=rtcp-fb:*`).
+    feedback: Vec<usize>,
+}
+
+#[derive(Clone, Default)]
+struct OfPayloadType<'a> {
+    /// As after `a=rtpmap:96`.
+    encoding: Option<&'a str>,
+    /// As after `a=fmtp:96`.
+    parameters: Option<&'a str>,
+    /// By their places among [`KNOWN_FEEDBACK`], in the order of the section.
+    feedback: Vec<usize>,
+}
+
+impl<'a> Attributes<'a> {
+    /// The first line of each kind counts.
+    fn read(section: &'a Section) -> Self {
+        let mut attributes = Self {
+            of: std::array::from_fn(|_| OfPayloadType::default()),
+            feedback: Vec::new(),
+        };
+        for line in &section.lines {
+            let Some((attribute, value)) =
+                line.strip_prefix("a=").and_then(|it| it.split_once(':'))
+            else {
+                continue;
+            };
+            let Some((of, value)) = value.trim().split_once(' ') else {
+                continue;
+            };
+            let value = value.trim();
+            let all = &mut attributes.feedback;
+            let of = payload_type(of).map(|it| &mut attributes.of[usize::from(it)]);
+            match (attribute, of) {
+                ("rtpmap", Some(of)) => {
+                    of.encoding.get_or_insert(value);
+                }
+                ("fmtp", Some(of)) => {
+                    of.parameters.get_or_insert(value);
+                }
+                ("rtcp-fb", of) => {
+                    let known = KNOWN_FEEDBACK.iter().position(|known| *known == value);
+                    let is_for_all = line.starts_with("a=rtcp-fb:*");
+                    let list = of.map(|of| &mut of.feedback);
+                    let list = list.or_else(|| is_for_all.then_some(all));
+                    if let (Some(known), Some(list)) = (known, list)
+                        && !list.contains(&known)
+                    {
+                        list.push(known);
+                    }
+                }
+                _ => {}
+            }
+        }
+        attributes
+    }
+
+    fn feedback(&self, of: &OfPayloadType<'_>) -> Vec<String> {
+        let own = of.feedback.iter().filter(|it| !self.feedback.contains(it));
+        let all = self.feedback.iter().chain(own);
+        all.map(|known| KNOWN_FEEDBACK[*known].to_owned()).collect()
+    }
+}
+
+fn payload_type(text: &str) -> Option<u8> {
+    let number = text.parse().ok()?;
+    (usize::from(number) < PAYLOAD_TYPES).then_some(number)
 }
 
 impl Format {
@@ -277,28 +360,6 @@ fn h264_parameters(profile_level_id: u32, asymmetry: bool) -> String {
         ""
     };
     format!("{asymmetry}packetization-mode=1;profile-level-id={profile_level_id:06x}")
-}
-
-/// What stands behind `a=name:96 `.
-fn value_for<'a>(section: &'a Section, name: &'a str, payload_type: &str) -> Option<&'a str> {
-    section.values(name).find_map(|value| {
-        let (of, value) = value.split_once(' ')?;
-        (of == payload_type).then(|| value.trim())
-    })
-}
-
-fn feedback(section: &Section, payload_type: &str) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for value in section.values("rtcp-fb") {
-        let Some((of, feedback)) = value.split_once(' ') else {
-            continue;
-        };
-        let feedback = feedback.trim();
-        if (of == payload_type || of == "*") && !found.iter().any(|known| known == feedback) {
-            found.push(feedback.to_owned());
-        }
-    }
-    found
 }
 
 /// A parameter of `a=fmtp`, as in `apt=96;rtx-time=3000`.

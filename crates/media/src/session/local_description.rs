@@ -25,6 +25,8 @@ pub(super) struct LocalDescription<'a> {
     pub(super) name: &'a str,
     /// The number of the session (RFC 8866, section 5.2).
     pub(super) number: u64,
+    /// Of this description, one more than that of the one before.
+    pub(super) version: u64,
     /// Of all streams.
     pub(super) canonical_name: &'a str,
     pub(super) ufrag: &'a str,
@@ -71,8 +73,8 @@ pub(super) enum Content {
     IdleAs(Vec<String>),
     /// A section that there is not; it keeps its place, its protocol and what stood for formats.
     Rejected(String, Vec<String>),
-    /// Data channels.
-    Data,
+    /// Data channels, by this protocol.
+    Data(String),
 }
 
 /// The sources of a stream (SSRC, RFC 3550).
@@ -96,7 +98,7 @@ impl LocalDescription<'_> {
         }
         let session = vec![
             "v=0".to_owned(),
-            format!("o=- {} 2 IN IP4 0.0.0.0", self.number),
+            format!("o=- {} {} IN IP4 0.0.0.0", self.number, self.version),
             "s=-".to_owned(),
             "t=0 0".to_owned(),
             group,
@@ -126,8 +128,7 @@ impl LocalDescription<'_> {
             media: section.media.clone(),
             port: if is_rejected { "0" } else { "9" }.to_owned(),
             protocol: match &section.content {
-                Content::Data => "UDP/DTLS/SCTP".to_owned(),
-                Content::Rejected(protocol, _) => protocol.clone(),
+                Content::Data(protocol) | Content::Rejected(protocol, _) => protocol.clone(),
                 _ => "UDP/TLS/RTP/SAVPF".to_owned(),
             },
             formats: Vec::new(),
@@ -178,7 +179,13 @@ impl LocalDescription<'_> {
                 write_idle(&mut written);
                 written.formats.clone_from(formats);
             }
-            Content::Data => {
+            // As before RFC 8841.
+            Content::Data(protocol) if protocol == "DTLS/SCTP" => {
+                written.formats.push("5000".to_owned());
+                let line = "a=sctpmap:5000 webrtc-datachannel 1024".to_owned();
+                written.lines.push(line);
+            }
+            Content::Data(_) => {
                 written.formats.push("webrtc-datachannel".to_owned());
                 written.lines.push("a=sctp-port:5000".to_owned());
                 let line = format!("a=max-message-size:{MAX_MESSAGE_BYTES}");

@@ -12,7 +12,7 @@ use str0m::net::Protocol;
 use str0m::{Candidate, IceCreds};
 
 use super::EndReason;
-use super::identity::provider;
+use super::identity::{provider, random_number};
 use crate::rtp::DatagramKind;
 
 /// Characters of a user name fragment: 16 of 62 are 95 bits (RFC 8445, section 5.3, asks for 24).
@@ -27,6 +27,7 @@ pub(super) const MAX_EARLY_CHECKS: usize = 16;
 /// Our end of the transport.
 pub(super) struct LocalTransport {
     agent: IceAgent,
+    number: u64,
     early: Vec<EarlyCheck>,
 }
 
@@ -50,10 +51,28 @@ impl LocalTransport {
                 .map_err(|_| EndReason::UnusableAddress(*address))?;
             agent.add_local_candidate(candidate);
         }
+        let number = random_number().ok_or(EndReason::Internal)?;
         Ok(Self {
             agent,
+            // Others read it as a signed number of 64 bits (RFC 9429, section 5.2.1).
+            number: number >> 1,
             early: Vec::new(),
         })
+    }
+
+    /// Has credentials of its own from now on, and the same candidates: ICE begins again (RFC 8445, section 9).
+    pub(super) fn restart(&mut self) -> Result<(), EndReason> {
+        let mut restarted = Self::new(&[])?;
+        for candidate in self.agent.local_candidates() {
+            restarted.agent.add_local_candidate(candidate);
+        }
+        *self = restarted;
+        Ok(())
+    }
+
+    /// The number of the session in descriptions (RFC 8866, section 5.2).
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     /// What the viewer's connectivity checks are signed with.

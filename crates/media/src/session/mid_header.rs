@@ -3,7 +3,7 @@
 //! str0m knows sections by names of ours, since it would cut those that viewers offer. In packets this header extension,
 //! which str0m takes for one it does not know, writes what the descriptions say.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use str0m::media::Mid;
 use str0m::rtp::{ExtensionSerializer, ExtensionValues};
@@ -19,33 +19,24 @@ const MAX_BYTES: usize = 16;
 
 /// How str0m's sections are called in descriptions. Copies share the names.
 #[derive(Clone, Debug, Default)]
-pub(super) struct MidNames(Arc<OnceLock<Vec<(Mid, String)>>>);
+pub(super) struct MidNames(Arc<RwLock<Vec<(Mid, String)>>>);
 
 impl MidNames {
-    /// Sets the names, once.
+    /// Sets the names, of all sections that there are.
     pub(super) fn set(&self, names: Vec<(Mid, String)>) {
-        // Sections are negotiated once in the life of a session.
-        let _ = self.0.set(names);
-    }
-
-    fn mid(&self, name: &str) -> Option<Mid> {
-        let names = self.0.get()?;
-        let (mid, _) = names.iter().find(|(_, known)| known == name)?;
-        Some(*mid)
-    }
-
-    fn name(&self, mid: Mid) -> Option<&str> {
-        let names = self.0.get()?;
-        let (_, name) = names.iter().find(|(known, _)| *known == mid)?;
-        Some(name)
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = names;
     }
 }
 
 impl ExtensionSerializer for MidNames {
     fn write_to(&self, buffer: &mut [u8], values: &ExtensionValues) -> usize {
-        let name = values.mid.and_then(|mid| self.name(mid));
+        let names = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut names = names.iter();
+        let name = names.find(|(mid, _)| Some(*mid) == values.mid);
         // Without it, viewers know the sections by the sources that the description names.
-        let name = name.filter(|name| name.len() <= MAX_BYTES);
+        let name = name
+            .map(|(_, name)| name)
+            .filter(|name| name.len() <= MAX_BYTES);
         match name.and_then(|name| Some((name, buffer.get_mut(..name.len())?))) {
             Some((name, place)) => {
                 place.copy_from_slice(name.as_bytes());
@@ -55,10 +46,9 @@ impl ExtensionSerializer for MidNames {
         }
     }
 
-    fn parse_value(&self, bytes: &[u8], values: &mut ExtensionValues) -> bool {
-        let mid = str::from_utf8(bytes).ok().and_then(|name| self.mid(name));
-        values.mid = mid.or(values.mid);
-        mid.is_some()
+    fn parse_value(&self, _: &[u8], _: &mut ExtensionValues) -> bool {
+        // Names in packets are read by [`receiving`](super::receiving).
+        true
     }
 
     fn is_video(&self) -> bool {
@@ -92,15 +82,5 @@ mod tests {
         for unnamed in [None, Some(long), Some(Mid::from("ghi"))] {
             assert!(written(unnamed).is_empty());
         }
-        let read = |bytes: &[u8]| {
-            let mut values = ExtensionValues::default();
-            names.parse_value(bytes, &mut values);
-            values.mid
-        };
-        assert_eq!(read(b"video0"), Some(short));
-        assert_eq!(
-            (read(b"video1"), read(b"abc"), read(&[0xff])),
-            (None, None, None)
-        );
     }
 }

@@ -33,6 +33,7 @@ mod format;
 mod h264_profile;
 mod header_extensions;
 mod identity;
+mod known_formats;
 mod local_description;
 mod local_transport;
 mod mid_header;
@@ -45,6 +46,7 @@ mod probing;
 mod rate;
 mod reachability;
 mod received_section;
+mod received_sources;
 mod receiving;
 mod remote_description;
 mod remote_track;
@@ -68,11 +70,13 @@ pub use colour_space::ColourSpace;
 pub use config::{
     Codec, CodecConfig, OfferExtent, PassedThrough, ReceiveConfig, SessionConfig, StreamConfig,
 };
+use connecting::Negotiated;
 pub use end::EndReason;
 use estimate::Estimate;
 pub use feedback::FEEDBACK_TIMEOUT;
 use feedback::Feedback;
 pub use identity::Certificate;
+use local_transport::LocalTransport;
 use negotiation::PendingOffer;
 use pacer::Pacer;
 use path::Path;
@@ -80,7 +84,9 @@ pub use path::{CHECKS_MOVED, REPORTS_MOVED};
 use probing::Probing;
 use rate::Rate;
 use reachability::Reachability;
-pub use receiving::{MAX_RECEIVED_PACKETS, MAX_UNSIGNALLED_SOURCES};
+use received_sources::ReceivedSources;
+pub use received_sources::{MAX_PROVEN_SOURCES, MAX_SOURCES_EVER, MAX_UNPROVEN_SOURCES};
+pub use receiving::MAX_RECEIVED_PACKETS;
 use remote_track::TrackReceiver;
 pub use remote_track::{RECEIVED_BITRATE, ReceivedPacket, RemoteFormat, RemoteTrack, ReportedTime};
 pub use statistics::{SessionStatistics, StreamStatistics};
@@ -111,7 +117,12 @@ pub struct Session {
     rtc: Option<Rtc>,
     config: SessionConfig,
     ufrag: String,
+    transport: LocalTransport,
+    /// Of our descriptions.
+    number: u64,
     pending: Option<PendingOffer>,
+    /// None until both descriptions are there.
+    negotiated: Option<Negotiated>,
     tracks: Vec<Track>,
     transmits: VecDeque<Transmit>,
     events: VecDeque<SessionEvent>,
@@ -138,10 +149,7 @@ pub struct Session {
     receivers: Vec<TrackReceiver>,
     /// What is not taken yet.
     received: VecDeque<ReceivedPacket>,
-    /// Sources of which packets came, and the receiver of each.
-    sources: Vec<(u32, usize)>,
-    /// Those that no description and no packet names a section of.
-    unsignalled_sources: usize,
+    received_sources: ReceivedSources,
     /// The identifier of the header extension that names a packet's section.
     mid_extension: Option<u8>,
     remb_sent_at: Option<Instant>,
@@ -161,8 +169,10 @@ pub enum SessionEvent {
     /// Which codecs the viewer takes of each stream of which it takes any, by the sender's numbers; the first was
     /// agreed on.
     Negotiated(Vec<(StreamId, Vec<u32>)>),
-    /// What the peer sends.
+    /// What the peer sends, all of it.
     RemoteTracks(Vec<RemoteTrack>),
+    /// To be sent to the peer: the answer (SDP) to a further offer of its own.
+    Answer(String),
     /// Which streams the viewer takes nothing of, though it takes others: it has none of their codecs, or does not
     /// want them.
     Refused(Vec<StreamId>),
@@ -230,13 +240,18 @@ impl Session {
     ) -> Option<String> {
         let candidate = Candidate::server_reflexive(mapped, base, Protocol::Udp).ok()?;
         let mut text = None;
-        match &mut self.pending {
-            Some(pending) => text = pending.transport.add(candidate),
-            None => self.with_rtc(now, |rtc| {
-                let known = rtc.add_local_candidate(candidate);
+        if self.rtc.is_some() {
+            let further = candidate.clone();
+            self.with_rtc(now, |rtc| {
+                let known = rtc.add_local_candidate(further);
                 text = known.map(Candidate::to_sdp_string);
                 Ok(())
-            }),
+            });
+        }
+        // Also for further descriptions.
+        let described = self.transport.add(candidate);
+        if self.rtc.is_none() {
+            text = described;
         }
         if self.pending.is_some() && self.reflexive_candidates.len() < MAX_REFLEXIVE_CANDIDATES {
             self.reflexive_candidates.extend(text.clone());

@@ -17,21 +17,22 @@ use super::agreement::{self, Agreement};
 use super::answering;
 use super::candidate_pair::RemoteCandidates;
 use super::config::PassedThrough;
-use super::connecting::common_extensions;
+use super::connecting::{Place, common_extensions};
 use super::description::Description;
 use super::estimate::Estimate;
 use super::feedback::Feedback;
 use super::header_extensions::HeaderExtensions;
 use super::identity::random_number;
+use super::known_formats::KnownFormats;
 use super::local_description::{Content, LocalDescription, LocalSection, Sources};
 use super::local_transport::LocalTransport;
 use super::offered::Offered;
 use super::pacer::Pacer;
 use super::path::Path;
-use super::payload_types::PayloadTypes;
 use super::probing::Probing;
 use super::rate::Rate;
 use super::reachability::Reachability;
+use super::received_sources::ReceivedSources;
 use super::remote_description::{self, Setup};
 use super::track::Track;
 use super::{
@@ -41,7 +42,6 @@ use crate::ids::StreamId;
 
 /// An offer that is not answered yet.
 pub(super) struct PendingOffer {
-    pub(super) transport: LocalTransport,
     /// Those that came before the answer.
     pub(super) remote_candidates: Vec<Candidate>,
     offered: Offered,
@@ -92,6 +92,9 @@ impl Session {
         let Some(pending) = self.pending.take() else {
             return;
         };
+        if self.state == State::Ended {
+            return;
+        }
         // Reading a viewer's text is as risky as what str0m does.
         let done = catch_unwind(AssertUnwindSafe(|| {
             self.try_accept_answer(sdp, preferred, pending, now)
@@ -113,7 +116,7 @@ impl Session {
             return Err(EndReason::NothingToOffer);
         }
         let transport = LocalTransport::new(addresses)?;
-        let mut session = Self::new(config, &transport, now);
+        let mut session = Self::new(config, transport, now);
         let mut sections = Vec::new();
         for section in &offered.sections {
             let place = section.place;
@@ -152,9 +155,8 @@ impl Session {
             });
         }
         let names = sections.iter().map(|section| section.mid.clone()).collect();
-        let text = describe(config, &transport, Setup::Either, sections)?;
+        let text = session.describe(Setup::Either, sections)?;
         session.pending = Some(PendingOffer {
-            transport,
             remote_candidates: Vec::new(),
             offered,
             names,
@@ -179,7 +181,7 @@ impl Session {
             track.accept(agreement);
         }
         let names = std::mem::take(&mut pending.names);
-        self.begin(&pending.transport, &answer, &names, &agreements, true, now)?;
+        self.begin(&answer, &names, &agreements, true, now)?;
         let candidates = std::mem::take(&mut pending.remote_candidates);
         self.with_rtc(now, |rtc| {
             candidates
@@ -187,7 +189,7 @@ impl Session {
                 .for_each(|it| rtc.add_remote_candidate(it));
             Ok(())
         });
-        for early in pending.transport.take_early() {
+        for early in self.transport.take_early() {
             self.handle_datagram(early.source, early.destination, &early.datagram, now);
         }
         Ok(())
@@ -201,41 +203,146 @@ impl Session {
         now: Instant,
     ) -> Result<(Self, String), EndReason> {
         let offer = Description::parse(offer).map_err(|_| EndReason::MalformedDescription)?;
-        let mut payload_types = PayloadTypes::default();
-        let agreements = answering::answer(&offer, config, preferred, &mut payload_types)?;
-        let transport = LocalTransport::new(addresses)?;
-        let mut session = Self::new(config, &transport, now);
-        let all = common_extensions(&agreements);
-        let mut sections = Vec::new();
-        for (place, (section, agreement)) in offer.sections.iter().zip(&agreements).enumerate() {
-            let mid = remote_description::mid(section, place);
-            let sources = session.draw_sources()?;
-            let stream = agreement.stream();
-            if let Some((stream, kind)) = stream {
-                let str0m_mid = Mid::from(place.to_string().as_str());
-                let mut track = Track::new(config, stream, kind, str0m_mid).with_sources(sources);
-                track.accept(agreement);
-                session.tracks.push(track);
-            }
-            sections.push(LocalSection {
-                media: section.media.clone(),
-                mid,
-                track: place,
-                passed_through: stream.and_then(|(stream, _)| passed_through(config, stream)),
-                content: agreement.content(section, config, &all, sources),
-            });
+        if !goes_on(&offer, &[]) {
+            return Err(EndReason::UnusableDescription);
         }
+        let transport = LocalTransport::new(addresses)?;
+        let mut session = Self::new(config, transport, now);
+        let mut known = KnownFormats::default();
+        let agreements = answering::answer(&offer, config, preferred, &mut known, &[]);
+        if !agreements.iter().any(Agreement::has_media) {
+            return Err(EndReason::NoCommonCodec);
+        }
+        let all = common_extensions(&agreements);
+        let sections = session.local_sections(&offer, &agreements, &all)?;
         let names: Vec<_> = sections.iter().map(|section| section.mid.clone()).collect();
-        let setup = session.begin(&transport, &offer, &names, &agreements, false, now)?;
+        session.begin(&offer, &names, &agreements, false, now)?;
         session.with_rtc(now, |_| Ok(()));
         session.report_agreed();
-        let answer = describe(config, &transport, setup, sections)?;
+        let setup = session.setup();
+        let answer = session.describe(setup, sections)?;
         Ok((session, answer))
     }
 
-    fn new(config: &SessionConfig, transport: &LocalTransport, now: Instant) -> Self {
+    /// Takes a further offer of the peer (SDP), which may add sections, stop them, change their directions, or have ICE begin
+    /// again. The answer comes as an [event](SessionEvent::Answer). One that comes while an offer of ours waits for its answer, or
+    /// does not go on from the descriptions before, ends the session.
+    pub fn handle_offer(&mut self, sdp: &str, preferred: &[(StreamId, u32)], now: Instant) {
+        if self.state == State::Ended {
+            return;
+        }
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            self.try_answer_again(sdp, preferred, now)
+        }));
+        match done {
+            Ok(Ok(answer)) => {
+                self.report_agreed();
+                self.events.push_back(SessionEvent::Answer(answer));
+                self.with_rtc(now, |_| Ok(()));
+            }
+            Ok(Err(reason)) => self.end(reason),
+            Err(_) => self.end(EndReason::Panicked),
+        }
+    }
+
+    fn try_answer_again(
+        &mut self,
+        offer: &str,
+        preferred: &[(StreamId, u32)],
+        now: Instant,
+    ) -> Result<String, EndReason> {
+        let offer = Description::parse(offer).map_err(|_| EndReason::MalformedDescription)?;
+        let negotiated = self.negotiated.as_mut();
+        let negotiated = negotiated.ok_or(EndReason::UnusableDescription)?;
+        if !goes_on(&offer, &negotiated.places) {
+            return Err(EndReason::UnusableDescription);
+        }
+        let bound = negotiated.bound(&self.tracks);
+        let known = &mut negotiated.known;
+        let agreements = answering::answer(&offer, &self.config, preferred, known, &bound);
+        let all = negotiated.extensions.clone();
+        let sections = self.local_sections(&offer, &agreements, &all)?;
+        let names: Vec<_> = sections.iter().map(|section| section.mid.clone()).collect();
+        self.agree_again(&offer, &names, &agreements, now)?;
+        self.describe(self.setup(), sections)
+    }
+
+    /// What is answered about each section of an offer. Streams that are sent for the first time get a track.
+    fn local_sections(
+        &mut self,
+        offer: &Description,
+        agreements: &[Agreement],
+        extensions: &HeaderExtensions,
+    ) -> Result<Vec<LocalSection>, EndReason> {
+        let version = self.negotiated.as_ref().map_or(0, |it| it.version);
+        let mut sections = Vec::new();
+        for (place, (section, agreement)) in offer.sections.iter().zip(agreements).enumerate() {
+            let stream = agreement.stream();
+            let mut sources = Sources::default();
+            if let Some((stream, kind)) = stream {
+                let mut tracks = self.tracks.iter_mut();
+                match tracks.find(|track| track.stream() == stream) {
+                    Some(track) => {
+                        if !track.has_accepted(agreement) {
+                            track.accept(agreement);
+                        }
+                        sources = track.sources();
+                    }
+                    None => {
+                        sources = self.draw_sources()?;
+                        let mid = Mid::from(format!("t{place}v{version}").as_str());
+                        let track = Track::new(&self.config, stream, kind, mid);
+                        let mut track = track.with_sources(sources);
+                        track.accept(agreement);
+                        self.tracks.push(track);
+                    }
+                }
+            }
+            let config = &self.config;
+            sections.push(LocalSection {
+                media: section.media.clone(),
+                mid: remote_description::mid(section, place),
+                track: place,
+                passed_through: stream.and_then(|(stream, _)| passed_through(config, stream)),
+                content: agreement.content(section, config, extensions, sources),
+            });
+        }
+        Ok(sections)
+    }
+
+    /// Our part in the handshake.
+    fn setup(&self) -> Setup {
+        let negotiated = self.negotiated.as_ref();
+        negotiated.map_or(Setup::Either, |negotiated| negotiated.setup)
+    }
+
+    /// Our description.
+    fn describe(&self, setup: Setup, sections: Vec<LocalSection>) -> Result<String, EndReason> {
+        let credentials = self.transport.credentials();
+        let candidates = self.transport.candidates();
+        let version = self.negotiated.as_ref().map_or(0, |it| it.version);
+        let description = LocalDescription {
+            name: &self.config.name,
+            number: self.number,
+            // The first is 2, as of browsers.
+            version: version.saturating_sub(1) + 2,
+            canonical_name: self.config.certificate.canonical_name(),
+            ufrag: &credentials.ufrag,
+            password: &credentials.pass,
+            fingerprint: self.config.certificate.fingerprint(),
+            setup,
+            candidates: candidates.map(|it| it.to_sdp_string()).collect(),
+            sections,
+        };
+        Ok(description.write())
+    }
+
+    fn new(config: &SessionConfig, transport: LocalTransport, now: Instant) -> Self {
         Self {
             ufrag: transport.credentials().ufrag.clone(),
+            number: transport.number(),
+            transport,
+            negotiated: None,
             rtc: None,
             config: config.clone(),
             pending: None,
@@ -262,8 +369,7 @@ impl Session {
             bundle_section: 0,
             receivers: Vec::new(),
             received: VecDeque::new(),
-            sources: Vec::new(),
-            unsignalled_sources: 0,
+            received_sources: ReceivedSources::default(),
             mid_extension: None,
             remb_sent_at: None,
         }
@@ -344,27 +450,19 @@ fn passed_through(config: &SessionConfig, stream: StreamId) -> Option<PassedThro
     config.passed_through.clone()
 }
 
-/// Our description.
-fn describe(
-    config: &SessionConfig,
-    transport: &LocalTransport,
-    setup: Setup,
-    sections: Vec<LocalSection>,
-) -> Result<String, EndReason> {
-    let credentials = transport.credentials();
-    let number = random_number().ok_or(EndReason::Internal)?;
-    let candidates = transport.candidates();
-    let description = LocalDescription {
-        name: &config.name,
-        // Others read it as a signed number of 64 bits (RFC 9429, section 5.2.1).
-        number: number >> 1,
-        canonical_name: config.certificate.canonical_name(),
-        ufrag: &credentials.ufrag,
-        password: &credentials.pass,
-        fingerprint: config.certificate.fingerprint(),
-        setup,
-        candidates: candidates.map(|it| it.to_sdp_string()).collect(),
-        sections,
-    };
-    Ok(description.write())
+/// Whether the sections of an offer have names of their own, and it has all of the descriptions before, and others only in the place of rejected ones or after all
+/// (RFC 3264, section 8).
+fn goes_on(offer: &Description, before: &[Place]) -> bool {
+    let same = before.iter().enumerate().all(|(number, place)| {
+        offer.sections.get(number).is_some_and(|section| {
+            let name = remote_description::mid(section, number);
+            place.is_rejected || (section.media == place.media && name == place.name)
+        })
+    });
+    let names = offer.sections.iter().enumerate();
+    let mut names: Vec<_> = names
+        .map(|(at, it)| remote_description::mid(it, at))
+        .collect();
+    names.sort_unstable();
+    same && names.windows(2).all(|pair| pair[0] != pair[1])
 }

@@ -135,20 +135,6 @@ impl Offered {
         }
         let mut claims = PayloadTypes::default();
         let (sent, received) = answer.sections.split_at(self.sections.len());
-        let received = received
-            .iter()
-            .zip(&self.received)
-            .map(|(section, offered)| {
-                if section.media != agreement::media(offered.kind) {
-                    return Err(EndReason::UnusableDescription);
-                }
-                if remote_description::is_rejected(answer, section) {
-                    return Ok(Agreement::Rejected);
-                }
-                let sends = remote_description::is_sending(answer, section);
-                let agreed = offered.answered(section).filter(|_| sends);
-                Ok(agreed.map_or(Agreement::Idle, Agreement::Received))
-            });
         let sections = sent.iter().zip(&self.sections);
         let agreements = sections.map(|(section, offered)| {
             if section.media != agreement::media(offered.kind) {
@@ -185,7 +171,23 @@ impl Offered {
                 preferred,
             ))
         });
-        agreements.chain(received).collect()
+        let mut agreements = agreements.collect::<Result<Vec<_>, _>>()?;
+        for (section, offered) in received.iter().zip(&self.received) {
+            if section.media != agreement::media(offered.kind) {
+                return Err(EndReason::UnusableDescription);
+            }
+            let is_rejected = remote_description::is_rejected(answer, section);
+            let sends = !is_rejected && remote_description::is_sending(answer, section);
+            let agreed = sends
+                .then(|| offered.answered(section, &mut claims))
+                .flatten();
+            agreements.push(match agreed {
+                Some(agreed) => Agreement::Received(agreed),
+                None if is_rejected => Agreement::Rejected,
+                None => Agreement::Idle,
+            });
+        }
+        Ok(agreements)
     }
 }
 

@@ -7,6 +7,7 @@ use super::description::Section;
 use super::end::EndReason;
 use super::format::{self, Format};
 use super::header_extensions::HeaderExtensions;
+use super::known_formats::KnownFormats;
 use super::payload_types::{PayloadTypeMapping, PayloadTypes};
 
 /// A section in which something is received.
@@ -25,10 +26,6 @@ pub(super) struct ReceivedFormat {
     /// As we write it.
     pub(super) format: Format,
 }
-
-/// Formats of all sections: in those that share a transport, a payload type means one thing.
-#[derive(Debug, Default)]
-pub(super) struct KnownFormats(Vec<(Format, PayloadTypeMapping)>);
 
 impl ReceivedSection {
     /// What is offered for one section.
@@ -71,7 +68,7 @@ impl ReceivedSection {
 
     /// What a peer sends of what was offered, by its answer; it sends under the payload types of the offer (RFC 3264,
     /// section 6.1).
-    pub(super) fn answered(&self, section: &Section) -> Option<Self> {
+    pub(super) fn answered(&self, section: &Section, claims: &mut PayloadTypes) -> Option<Self> {
         let answered = format::formats(section);
         let formats = self.formats.iter().filter_map(|offered| {
             let kept = answered.iter().find(|format| {
@@ -83,6 +80,11 @@ impl ReceivedSection {
                 offered.mapping.rtx = None;
             }
             offered.format.feedback = agreed_feedback(self.kind, kept);
+            let mapping = offered.mapping;
+            // The peer may take what we send in the same codec under another payload type.
+            offered.mapping = claims
+                .claim(mapping)
+                .or_else(|| claims.claim_new(offered.codec, mapping.payload_type, mapping.rtx))?;
             Some(offered)
         });
         let formats: Vec<_> = formats.collect();
@@ -98,7 +100,6 @@ impl ReceivedSection {
         section: &Section,
         kind: MediaKind,
         config: &ReceiveConfig,
-        payload_types: &mut PayloadTypes,
         known: &mut KnownFormats,
     ) -> Option<Self> {
         let mut formats: Vec<ReceivedFormat> = Vec::new();
@@ -109,7 +110,7 @@ impl ReceivedSection {
             let Some(codec) = codec.copied() else {
                 continue;
             };
-            let Some(mapping) = known.claim(codec, &format, payload_types) else {
+            let Some(mapping) = known.claim_to_receive(codec, &format) else {
                 continue;
             };
             formats.push(ReceivedFormat {
@@ -149,28 +150,6 @@ impl ReceivedSection {
     fn has_feedback(&self, feedback: &str) -> bool {
         let mut formats = self.formats.iter();
         formats.any(|received| received.format.feedback.iter().any(|it| it == feedback))
-    }
-}
-
-impl KnownFormats {
-    fn claim(
-        &mut self,
-        codec: Codec,
-        format: &Format,
-        payload_types: &mut PayloadTypes,
-    ) -> Option<PayloadTypeMapping> {
-        let mut known = self.0.iter();
-        let same = known.find(|(known, _)| {
-            known.payload_type == format.payload_type
-                && known.encoding.eq_ignore_ascii_case(&format.encoding)
-                && known.parameters == format.parameters
-        });
-        if let Some((_, mapping)) = same {
-            return Some(*mapping);
-        }
-        let mapping = payload_types.claim_new(codec, format.payload_type, format.rtx)?;
-        self.0.push((format.clone(), mapping));
-        Some(mapping)
     }
 }
 

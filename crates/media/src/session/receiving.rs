@@ -14,18 +14,12 @@ use str0m::{Input, bwe};
 
 use super::local_transport::EarlyCheck;
 use super::path::FiveTuple;
-use super::remote_track::{RECEIVED_BITRATE, REMB_INTERVAL};
+use super::remote_track::{RECEIVED_BITRATE, REMB_INTERVAL, TrackReceiver};
 use super::{Session, SessionEvent, State};
 use crate::rtp::{DatagramKind, Header, extension};
 
 /// Packets that wait for the owner, who takes them after each datagram.
 pub const MAX_RECEIVED_PACKETS: usize = 256;
-
-/// Sources of a session that neither the description nor a packet names a section of.
-pub const MAX_UNSIGNALLED_SOURCES: usize = 8;
-
-/// Sources whose section is remembered; that of others is found for each packet.
-const MAX_SOURCES: usize = 64;
 
 /// An address that nobody has: str0m looks at the integrity of a check that comes from there.
 const UNSPECIFIED_SOURCE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
@@ -55,7 +49,7 @@ impl Session {
             return self.receive_media(source, destination, datagram, now);
         }
         let stun = kind == DatagramKind::Stun;
-        if self.pending.is_some() {
+        if self.rtc.is_none() {
             return self.receive_early(source, destination, datagram);
         }
         let Some(input) = self.accepted(source, destination, datagram, now) else {
@@ -87,8 +81,8 @@ impl Session {
         true
     }
 
-    /// Takes a packet of media. str0m keeps something for each source that it sees, before it knows whether the packet is
-    /// authentic: so from addresses that proved to be the peer's alone.
+    /// Takes a packet of media. str0m keeps something for each source that it is told of, before it knows whether a packet is
+    /// authentic: so from addresses that proved to be the peer's alone, and of few sources.
     fn receive_media(
         &mut self,
         source: SocketAddr,
@@ -99,7 +93,9 @@ impl Session {
         if self.receivers.is_empty() || !self.reachability.has_answered(source) {
             return false;
         }
-        self.expect_unsignalled(datagram);
+        if self.expect_source(datagram).is_none() {
+            return false;
+        }
         let Some(input) = self.accepted(source, destination, datagram, now) else {
             return false;
         };
@@ -108,67 +104,66 @@ impl Session {
         true
     }
 
-    /// Finds the section of a source that neither the description nor the packet names one of, by its payload type, if only one
-    /// section has that.
-    fn expect_unsignalled(&mut self, datagram: &[u8]) {
-        let Some(header) = Header::read(datagram, None) else {
-            return;
-        };
-        let is_known = self
-            .sources
-            .iter()
-            .any(|(known, _)| *known == header.source);
-        if is_known || self.unsignalled_sources >= MAX_UNSIGNALLED_SOURCES {
-            return;
+    /// Has str0m expect the source of a packet; none if it belongs to no section.
+    fn expect_source(&mut self, datagram: &[u8]) -> Option<()> {
+        let header = Header::read(datagram, None)?;
+        // Probes of no stream, which str0m knows.
+        if header.source == 0 {
+            return Some(());
         }
-        let names_section = self.mid_extension.and_then(|id| extension(datagram, id));
-        if names_section.is_some() {
-            return;
+        if self.received_sources.section(header.source).is_some() {
+            return Some(());
         }
-        let mut takers = self.receivers.iter();
-        let mut next = || takers.find(|receiver| receiver.takes(header.payload_type));
-        let (Some(receiver), None) = (next(), next()) else {
-            return;
+        let named = self.mid_extension.and_then(|id| extension(datagram, id));
+        let named = named.and_then(|name| str::from_utf8(name).ok());
+        let receiver = match named {
+            Some(name) => {
+                let mut receivers = self.receivers.iter_mut();
+                receivers.find(|receiver| &*receiver.track.mid == name)
+            }
+            // The section that alone has such packets.
+            None => {
+                let has = |it: &&mut TrackReceiver| it.has_payload_type(header.payload_type);
+                let mut receivers = self.receivers.iter_mut().filter(has);
+                receivers.next().filter(|_| receivers.next().is_none())
+            }
         };
-        let Some(rtc) = &mut self.rtc else {
-            return;
-        };
-        let ssrc = Ssrc::from(header.source);
-        if rtc.direct_api().stream_rx(&ssrc).is_none() {
-            receiver.expect(header.source, None, rtc);
-            self.unsignalled_sources += 1;
+        let (receiver, rtc) = (receiver?, self.rtc.as_mut()?);
+        if !receiver.takes(header.payload_type) {
+            return receiver.expect_rtx(header.source, header.payload_type, rtc);
         }
+        let made_way = self.received_sources.show(header.source, receiver.mid);
+        let made_way = made_way.ok()?;
+        if let Some(made_way) = made_way {
+            rtc.direct_api().remove_stream_rx(Ssrc::from(made_way));
+        }
+        receiver.expect(header.source, None, rtc);
+        Some(())
     }
 
     /// Takes a packet that str0m decrypted.
     pub(super) fn on_packet(&mut self, packet: RtpPacket) {
         let source = *packet.header.ssrc;
-        let known = self.sources.iter().find(|(known, _)| *known == source);
-        let receiver = match known {
-            Some((_, receiver)) => Some(*receiver),
-            None => self.find_receiver(&packet),
+        let Some(mid) = self.received_sources.section(source) else {
+            return;
         };
-        let Some(receiver) = receiver.and_then(|place| self.receivers.get(place)) else {
+        if let Some(made_way) = self.received_sources.prove(source)
+            && let Some(rtc) = &mut self.rtc
+        {
+            rtc.direct_api().remove_stream_rx(Ssrc::from(made_way));
+        }
+        let mut receivers = self.receivers.iter_mut();
+        let Some(receiver) = receivers.find(|receiver| receiver.mid == mid) else {
+            return;
+        };
+        receiver.source = Some(source);
+        let Some(packet) = receiver.packet(packet) else {
             return;
         };
         if self.received.len() >= MAX_RECEIVED_PACKETS {
             self.received.pop_front();
         }
-        self.received.push_back(receiver.packet(packet));
-    }
-
-    fn find_receiver(&mut self, packet: &RtpPacket) -> Option<usize> {
-        let ssrc = packet.header.ssrc;
-        let mut direct = self.rtc.as_mut()?.direct_api();
-        let mid = direct.stream_rx(&ssrc).map(|stream| stream.mid());
-        let mid = mid.or(packet.header.ext_vals.mid)?;
-        let mut receivers = self.receivers.iter();
-        let place = receivers.position(|receiver| receiver.mid == mid)?;
-        if self.sources.len() >= MAX_SOURCES {
-            self.sources.remove(0);
-        }
-        self.sources.push((*ssrc, place));
-        Some(place)
+        self.received.push_back(packet);
     }
 
     /// Asks the peer for a key frame of a track (PLI, RFC 4585), which is named by its section.
@@ -177,10 +172,12 @@ impl Session {
         let Some(receiver) = receivers.find(|receiver| &*receiver.track.mid == mid) else {
             return;
         };
-        let mid = receiver.mid;
+        let Some(source) = receiver.source else {
+            return;
+        };
         self.with_rtc(now, |rtc| {
             let mut direct = rtc.direct_api();
-            if let Some(stream) = direct.stream_rx_by_mid(mid, None) {
+            if let Some(stream) = direct.stream_rx(&Ssrc::from(source)) {
                 stream.request_keyframe(KeyframeRequestKind::Pli);
             }
             rtc.handle_input(Input::Timeout(now))
@@ -194,11 +191,11 @@ impl Session {
         }
         self.remb_sent_at = Some(now);
         let receivers = self.receivers.iter().filter(|receiver| receiver.has_remb);
-        let mids: Vec<_> = receivers.map(|receiver| receiver.mid).collect();
+        let sources: Vec<_> = receivers.filter_map(|receiver| receiver.source).collect();
         self.with_rtc(now, |rtc| {
-            for mid in mids {
+            for source in sources {
                 let mut direct = rtc.direct_api();
-                if let Some(stream) = direct.stream_rx_by_mid(mid, None) {
+                if let Some(stream) = direct.stream_rx(&Ssrc::from(source)) {
                     stream.request_remb(bwe::Bitrate::bps(RECEIVED_BITRATE));
                 }
             }
@@ -222,15 +219,12 @@ impl Session {
         destination: SocketAddr,
         datagram: &[u8],
     ) -> bool {
-        let Some(pending) = &mut self.pending else {
-            return false;
-        };
         // To read a datagram is as risky as to do what it says.
-        let accepts = || pending.transport.accepts(datagram);
+        let accepts = || self.transport.accepts(datagram);
         if !catch_unwind(AssertUnwindSafe(accepts)).unwrap_or(false) {
             return false;
         }
-        pending.transport.keep(EarlyCheck {
+        self.transport.keep(EarlyCheck {
             source,
             destination,
             datagram: datagram.to_vec(),
@@ -242,8 +236,8 @@ impl Session {
     /// Whether it is a connectivity check of the viewer, or the answer to one of ours: it is signed with a
     /// password of the session.
     pub fn recognises(&self, destination: SocketAddr, datagram: &[u8], now: Instant) -> bool {
-        if let Some(pending) = &self.pending {
-            let accepts = || pending.transport.accepts(datagram);
+        if self.rtc.is_none() {
+            let accepts = || self.transport.accepts(datagram);
             return catch_unwind(AssertUnwindSafe(accepts)).unwrap_or(false);
         }
         DatagramKind::of(datagram) == DatagramKind::Stun

@@ -89,6 +89,10 @@ pub(super) struct TrackReceiver {
     /// The section, as str0m calls it.
     pub(super) mid: Mid,
     pub(super) track: RemoteTrack,
+    /// The one of which a packet was decrypted last.
+    pub(super) source: Option<u32>,
+    /// Of packets that are sent a second time, and whether the description names it.
+    rtx: Option<(u32, bool)>,
     has_nack: bool,
     /// Whether the peer is sent [`RECEIVED_BITRATE`].
     pub(super) has_remb: bool,
@@ -116,14 +120,16 @@ impl TrackReceiver {
                 msid: section.value("msid").and_then(msid),
                 formats: formats.collect(),
             },
+            source: None,
+            rtx: None,
             has_nack: received.has_nack(),
             has_remb: received.has_remb(),
             payload_types: mappings.map(|it| (it.payload_type, it.rtx)).collect(),
         }
     }
 
-    /// Expects the sources that the peer names (RFC 5576), whose packets need not name their section.
-    pub(super) fn expect_named(&self, section: &Section, rtc: &mut Rtc) {
+    /// Expects the sources that the peer names (RFC 5576), whose packets need not name their section, and returns them.
+    pub(super) fn expect_named(&mut self, section: &Section, rtc: &mut Rtc) -> Vec<u32> {
         let mut sources: Vec<u32> = Vec::new();
         for value in section.values("ssrc") {
             let source = value.split_ascii_whitespace().next();
@@ -141,10 +147,36 @@ impl TrackReceiver {
         let pairs: Vec<_> = pairs.collect();
         let is_rtx = |source: &u32| pairs.iter().any(|(_, rtx)| rtx == source);
         let media = sources.iter().filter(|source| !is_rtx(source));
+        let mut named = Vec::new();
         for source in media.take(MAX_NAMED_SOURCES) {
             let rtx = pairs.iter().find(|(media, _)| media == source);
-            self.expect(*source, rtx.map(|(_, rtx)| *rtx), rtc);
+            let rtx = rtx.map(|(_, rtx)| *rtx);
+            self.expect(*source, rtx, rtc);
+            self.rtx = rtx.map(|rtx| (rtx, true));
+            named.push(*source);
+            named.extend(rtx);
         }
+        named
+    }
+
+    /// Expects packets that are sent a second time from a source that nothing names; none if that cannot be.
+    pub(super) fn expect_rtx(
+        &mut self,
+        source: u32,
+        payload_type: u8,
+        rtc: &mut Rtc,
+    ) -> Option<()> {
+        let mut payload_types = self.payload_types.iter();
+        payload_types.find(|(_, rtx)| *rtx == Some(payload_type))?;
+        if matches!(self.rtx, Some((_, true))) {
+            return None;
+        }
+        let media = self.source?;
+        if self.rtx != Some((source, false)) {
+            self.rtx = Some((source, false));
+            self.expect(media, Some(source), rtc);
+        }
+        Some(())
     }
 
     /// Expects packets of a source.
@@ -155,18 +187,29 @@ impl TrackReceiver {
         stream.suppress_nack(!self.has_nack);
     }
 
+    /// Whether it may have packets of this payload type.
+    pub(super) fn has_payload_type(&self, payload_type: u8) -> bool {
+        let mut all = self.payload_types.iter();
+        all.any(|it| it.0 == payload_type || it.1 == Some(payload_type))
+    }
+
     /// Whether it may have packets of this payload type, not counting those that are sent a second time.
     pub(super) fn takes(&self, payload_type: u8) -> bool {
         self.payload_types.iter().any(|it| it.0 == payload_type)
     }
 
-    pub(super) fn packet(&self, packet: RtpPacket) -> ReceivedPacket {
+    /// A packet of the track; none if it is in none of its formats.
+    pub(super) fn packet(&self, packet: RtpPacket) -> Option<ReceivedPacket> {
         let header = packet.header;
+        let payload_type = self.media_payload_type(header.payload_type);
+        if !self.takes(payload_type) {
+            return None;
+        }
         let values = header.ext_vals;
-        ReceivedPacket {
+        Some(ReceivedPacket {
             mid: Arc::clone(&self.track.mid),
             ssrc: *header.ssrc,
-            payload_type: self.media_payload_type(header.payload_type),
+            payload_type,
             sequence: *packet.seq_no,
             timestamp: header.timestamp,
             marker: header.marker,
@@ -183,7 +226,7 @@ impl TrackReceiver {
                 time: info.ntp_time,
                 timestamp: info.rtp_time.numer() as u32,
             }),
-        }
+        })
     }
 
     /// str0m leaves packets that were sent a second time the payload type under which they came.

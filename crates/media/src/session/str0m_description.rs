@@ -15,7 +15,16 @@ use super::remote_description::{RemoteTransport, Setup};
 /// How the section of data channels is called.
 const DATA_MID: &str = "data";
 
-/// One section.
+/// One section of str0m's.
+#[derive(Clone, Debug)]
+pub(super) enum Str0mLine {
+    Media(Str0mSection),
+    /// Data channels; the peer takes messages of so many bytes.
+    Data(usize),
+}
+
+/// One section of media.
+#[derive(Clone, Debug)]
 pub(super) struct Str0mSection {
     pub(super) mid: Mid,
     pub(super) kind: MediaKind,
@@ -26,20 +35,15 @@ pub(super) struct Str0mSection {
     pub(super) is_received: bool,
 }
 
-/// Writes the offer. `ours` is the part that we take in the handshake; `max_message_bytes` is the longest message that the
-/// viewer takes through data channels, if there are any.
-pub(super) fn offer(
-    remote: &RemoteTransport,
-    ours: Setup,
-    sections: &[Str0mSection],
-    max_message_bytes: Option<usize>,
-) -> String {
+/// Writes the offer. `ours` is the part that we take in the handshake.
+pub(super) fn offer(remote: &RemoteTransport, ours: Setup, lines: &[Str0mLine]) -> String {
     let mut group = "a=group:BUNDLE".to_owned();
-    for section in sections {
-        group += &format!(" {}", section.mid);
-    }
-    if max_message_bytes.is_some() {
-        group += &format!(" {DATA_MID}");
+    for line in lines {
+        group += " ";
+        match line {
+            Str0mLine::Media(section) => group += &section.mid,
+            Str0mLine::Data(_) => group += DATA_MID,
+        }
     }
     let theirs = match ours {
         Setup::Active => Setup::Passive,
@@ -56,9 +60,11 @@ pub(super) fn offer(
     let fingerprints = remote.fingerprints.iter();
     session.extend(fingerprints.map(|fingerprint| format!("a=fingerprint:{fingerprint}")));
     session.push(format!("a=setup:{}", theirs.as_str()));
-    let media = sections.iter().map(media_section);
-    let data = max_message_bytes.map(data_section);
-    let sections = media.chain(data).collect();
+    let sections = lines.iter().map(|line| match line {
+        Str0mLine::Media(section) => media_section(section),
+        Str0mLine::Data(max_message_bytes) => data_section(*max_message_bytes),
+    });
+    let sections = sections.collect();
     Description { session, sections }.to_string()
 }
 

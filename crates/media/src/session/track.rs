@@ -229,6 +229,20 @@ impl Track {
         });
     }
 
+    /// Takes that nothing of it is sent any more.
+    pub(super) fn stop(&mut self) {
+        self.accepted.clear();
+        self.given = None;
+        self.next = None;
+        self.revision = self.revision.wrapping_add(1);
+        self.clear();
+    }
+
+    /// Whether this is what the peer takes already.
+    pub(super) fn has_accepted(&self, agreement: &Agreement) -> bool {
+        self.accepted == agreement.payload_types()
+    }
+
     /// Declares the stream, whose section is declared.
     pub(super) fn prepare(&mut self, rtc: &mut Rtc, retransmission: bool) {
         let media = Ssrc::from(self.sources.media);

@@ -66,6 +66,9 @@ impl HeaderReceiver {
     }
 
     pub(super) fn answer(&mut self, offer: &str, now: Instant) -> Result<String, ReceiverError> {
+        if self.connected_after.is_some() {
+            return Err(description("a further offer, which takes --decrypt"));
+        }
         let sender = offer;
         let offer = SdpOffer::from_sdp_string(offer).map_err(description)?;
         let answer = self.rtc.sdp_api().accept_offer(offer);

@@ -60,11 +60,11 @@ impl Receiver {
         }))
     }
 
-    /// Takes the sender's offer (SDP); returns the answer.
+    /// Takes the sender's offer (SDP), or a further one; returns the answer.
     ///
     /// # Errors
     ///
-    /// The offer cannot be used.
+    /// The offer cannot be used; or it is a further one, and the viewer counts by headers.
     pub fn answer(&mut self, offer: &str, now: Instant) -> Result<String, ReceiverError> {
         either!(&mut self.0, it => it.answer(offer, now))
     }

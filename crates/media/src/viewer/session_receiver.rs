@@ -23,6 +23,8 @@ pub(super) struct SessionReceiver {
     addresses: Vec<SocketAddr>,
     /// None before an offer is made or answered.
     session: Option<Session>,
+    /// To a further offer.
+    answer: Option<String>,
     tracks: Vec<RemoteTrack>,
     streams: Vec<StreamCounter>,
     started: Instant,
@@ -47,6 +49,7 @@ impl SessionReceiver {
             settings: *settings,
             addresses: addresses.to_vec(),
             session: None,
+            answer: None,
             tracks: Vec::new(),
             streams: Vec::new(),
             started: now,
@@ -59,6 +62,12 @@ impl SessionReceiver {
     }
 
     pub(super) fn answer(&mut self, offer: &str, now: Instant) -> Result<String, ReceiverError> {
+        if let Some(session) = &mut self.session {
+            session.handle_offer(offer, &[], now);
+            self.poll(now);
+            let failure = || self.failure.clone().unwrap_or(ReceiverError::Gone);
+            return self.answer.take().ok_or_else(failure);
+        }
         let config = self.config(&[])?;
         let answered = Session::answer(&config, offer, &[], &self.addresses, now);
         let (session, answer) = answered.map_err(|reason| description(&reason))?;
@@ -200,6 +209,7 @@ impl SessionReceiver {
         while let Some(event) = self.session.as_mut().and_then(Session::poll_event) {
             match event {
                 SessionEvent::RemoteTracks(tracks) => self.tracks = tracks,
+                SessionEvent::Answer(answer) => self.answer = Some(answer),
                 SessionEvent::Connected => {
                     let after = self.now.saturating_duration_since(self.started);
                     self.connected_after.get_or_insert(after);

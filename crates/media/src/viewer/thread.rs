@@ -150,6 +150,15 @@ impl Receivers {
         drops::dropped(&addresses)
     }
 
+    /// Takes a further offer of the sender; returns the answer.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be used, or the viewer is gone.
+    pub fn answer_again(&self, id: ReceiverId, offer: &str) -> Result<String, ReceiverError> {
+        self.with(id, |receiver, now| receiver.answer(offer, now))?
+    }
+
     /// Takes the sender's answer.
     ///
     /// # Errors

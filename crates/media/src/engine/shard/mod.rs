@@ -268,11 +268,10 @@ impl Shard {
     }
 
     fn request(&mut self, key: usize, request: ViewerRequest, now: Instant) {
-        let Some(session) = self
-            .viewers
-            .get_mut(key)
-            .and_then(|viewer| viewer.session.as_mut())
-        else {
+        let Some(viewer) = self.viewers.get_mut(key) else {
+            return;
+        };
+        let Some(session) = &mut viewer.session else {
             return;
         };
         match request {
@@ -280,6 +279,12 @@ impl Shard {
             ViewerRequest::Add(..) | ViewerRequest::Refuse => {}
             ViewerRequest::AcceptAnswer(sdp, preferred) => {
                 session.handle_answer(&sdp, &preferred, now);
+            }
+            ViewerRequest::HandleOffer(sdp, preferred) => {
+                session.handle_offer(&sdp, &preferred, now);
+                // ICE may have begun again.
+                let (routes, ufrag) = (&mut viewer.routes, session.local_ufrag());
+                self.demultiplexer.set_ufrag(key, routes, ufrag);
             }
             ViewerRequest::RequestKeyFrame(mid) => session.request_key_frame_of(&mid, now),
             ViewerRequest::AddCandidate(text) => session.handle_candidate(&text, now),

@@ -108,6 +108,10 @@ impl Viewer {
             let event = match event {
                 SessionEvent::Negotiated(streams) => ViewerEvent::Negotiated(streams),
                 SessionEvent::Refused(streams) => ViewerEvent::Refused(streams),
+                SessionEvent::Answer(sdp) => ViewerEvent::LocalDescription {
+                    sdp,
+                    is_answer: true,
+                },
                 SessionEvent::RemoteTracks(tracks) => ViewerEvent::RemoteTracks(tracks),
                 SessionEvent::LocalCandidate(candidate) => self.local_candidate(candidate),
                 SessionEvent::Checked => ViewerEvent::Checked,
