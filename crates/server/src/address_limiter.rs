@@ -383,6 +383,43 @@ mod tests {
         again.expect("there is room again");
     }
 
+    /// How many messages an address may send now.
+    fn messages(permit: &AddressPermit, now: Instant) -> usize {
+        let rate = limits().message_rate;
+        let counted = (0..100).take_while(|_| permit.count_message(rate, now).is_ok());
+        counted.count()
+    }
+
+    #[test]
+    fn messages_that_are_refunded_may_be_sent_again() {
+        let now = Instant::now();
+        let limiter = Arc::new(AddressLimiter::new(now));
+        let permit = limiter.admit(address("192.0.2.1"), &limits(), now);
+        let permit = permit.expect("there is room");
+        let all = messages(&permit, now);
+        assert_eq!((all > 2, messages(&permit, now)), (true, 0));
+        permit.refund_messages(limits().message_rate, 2);
+        assert_eq!(messages(&permit, now), 2);
+    }
+
+    #[test]
+    fn address_that_has_used_up_one_of_its_rates_is_not_forgotten_before_all_are_full() {
+        let now = Instant::now();
+        let limiter = Arc::new(AddressLimiter::new(now));
+        let here = address("192.0.2.1");
+        let permit = limiter.admit(here, &limits(), now);
+        let permit = permit.expect("there is room");
+        // Its connections are as good as new by then, and its messages are not.
+        let later = now + SECOND;
+        while permit.count_message(limits().message_rate, later).is_ok() {}
+        drop(permit);
+        limiter.forget_idle(later);
+        let again = limiter.admit(here, &limits(), later);
+        assert_eq!(messages(&again.expect("there is room"), later), 0);
+        limiter.forget_idle(later + 60 * SECOND);
+        assert_eq!(limiter.len(), 0);
+    }
+
     #[test]
     fn ipv6_addresses_of_one_64_count_together() {
         let now = Instant::now();

@@ -164,7 +164,7 @@ impl Agreement {
         }
     }
 
-    /// The formats as str0m is told of them.
+    /// The formats in str0m's terms.
     pub(super) fn placeholders(&self) -> Vec<Format> {
         match self {
             Self::Sent { formats, .. } => {

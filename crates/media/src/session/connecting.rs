@@ -344,7 +344,7 @@ fn rtc_config(
         format::add_placeholder(rtc_config.codec_config(), mapping);
     }
     if config.receive.is_some() {
-        // What a further description may name. Whether such a packet was sent before, its source tells.
+        // What a further description may name. Whether such a packet was sent before is known by its source.
         for mapping in known.unused() {
             format::add_placeholder(rtc_config.codec_config(), &mapping);
         }

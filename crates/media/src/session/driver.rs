@@ -1,5 +1,5 @@
 //! The one place that touches str0m: it drains what each operation causes, catches panics,
-//! and takes what str0m tells.
+//! and takes what str0m reports.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -70,7 +70,7 @@ impl Session {
                     if !self.write_packets() {
                         return Ok(());
                     }
-                    // str0m looks at what was written when it is told the time, which never goes back for it.
+                    // str0m looks at what was written when it is given the time, which never goes back for it.
                     let time = stepped.map_or(self.now, |last| last.max(self.now));
                     if let Some(rtc) = &mut self.rtc {
                         rtc.handle_input(Input::Timeout(time))?;

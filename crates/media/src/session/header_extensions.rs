@@ -1,4 +1,4 @@
-//! Header extensions of RTP packets (RFC 8285): which are offered, where the viewer takes them, and what str0m is told.
+//! Header extensions of RTP packets (RFC 8285): which are offered, where the viewer takes them, and what str0m is given.
 
 use str0m::RtcConfig;
 use str0m::media::MediaKind;
@@ -55,7 +55,7 @@ impl HeaderExtension {
         }
     }
 
-    /// As str0m is told, which is not to take those for its own that it would not write as we do.
+    /// For str0m, which is not to take those for its own that it would not write as we do.
     fn uri_for_str0m(self) -> &'static str {
         match self {
             Self::Mid => mid_header::URI_FOR_STR0M,

@@ -1,4 +1,4 @@
-//! What viewers are told.
+//! Descriptions of ours.
 //!
 //! * Each section names the formats of its own stream only, in order of preference.
 //! * All media is of one media stream, so that it is played in step, and each section's track has an id
@@ -40,7 +40,7 @@ pub(super) struct LocalDescription<'a> {
     pub(super) sections: Vec<LocalSection>,
 }
 
-/// What viewers are told of one section.
+/// One section of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LocalSection {
     /// `video`, `audio`, `application` …

@@ -11,7 +11,7 @@ use str0m::rtp::{ExtensionSerializer, ExtensionValues};
 /// The extension as viewers know it (RFC 9143, section 14).
 pub(super) const URI: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 
-/// The extension as str0m is told of it, so that it does not take it for its own.
+/// The extension as it is named to str0m, so that it does not take it for its own.
 pub(super) const URI_FOR_STR0M: &str = "urn:ietf:params:rtp-hdrext:sdes:mid:as-described";
 
 /// The longest value of a header extension with a header of one byte (RFC 8285, section 4.2).

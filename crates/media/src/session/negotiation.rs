@@ -1,6 +1,6 @@
 //! Offers and answers.
 //!
-//! Which formats are agreed on is decided here, by the descriptions' texts; str0m is told the outcome, once both are there:
+//! Which formats are agreed on is decided here, by the descriptions' texts; str0m is given the outcome, once both are there:
 //! what is sent is declared, and then it is given [an offer](super::str0m_description) of that alone. Viewers' sections of
 //! which we send nothing are answered as idle, not as rejected: a first section that is rejected takes the transport of all
 //! with it in browsers.

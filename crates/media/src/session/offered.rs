@@ -206,7 +206,7 @@ impl OfferedSection {
     }
 
     /// Which of the offered formats the viewer means: payload types need not be the same in both
-    /// directions, but tell best.
+    /// directions, but are the best sign.
     fn find(&self, format: &Format) -> Option<&OfferedFormat> {
         let repeated = self.formats.iter().find(|offered| {
             offered.claim.payload_type == format.payload_type && format.repeats(offered.codec)

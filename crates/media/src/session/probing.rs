@@ -28,7 +28,7 @@ pub(super) struct Probing {
     /// The estimate, and since when it stands still.
     still: Option<(Bitrate, Instant)>,
     patience: Duration,
-    /// Whether str0m was told of less than is desired.
+    /// Whether str0m was given less than is desired.
     lowered: bool,
 }
 
@@ -43,20 +43,20 @@ impl Probing {
         }
     }
 
-    /// Takes what is desired from now on; returns the desire to tell str0m.
+    /// Takes what is desired from now on; returns the desire for str0m.
     pub(super) fn desire(&mut self, desired: Bitrate) -> Option<Bitrate> {
         self.desired = desired;
         self.lowered = false;
         self.possible.then_some(desired)
     }
 
-    /// str0m has a stream to probe by; returns the desire to tell it.
+    /// str0m has a stream to probe by; returns the desire for it.
     pub(super) fn is_possible(&mut self) -> Option<Bitrate> {
         let was_possible = std::mem::replace(&mut self.possible, true);
         (!was_possible && self.desired > 0).then_some(self.desired)
     }
 
-    /// Takes the estimate, every now and then; returns the desire to tell str0m.
+    /// Takes the estimate, every now and then; returns the desire for str0m.
     pub(super) fn on_estimate(&mut self, estimate: Bitrate, now: Instant) -> Option<Bitrate> {
         if !self.possible {
             return None;

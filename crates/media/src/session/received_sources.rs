@@ -1,7 +1,7 @@
 //! The sources (SSRC) of what a peer sends, and the section of each.
 //!
 //! str0m would find sections by itself, before it knows whether a packet is authentic, and would move a section to another source
-//! for it. So it is told of sources, never of names in packets: those that the description names, and a few that packets show.
+//! for it. So it is given sources, never names in packets: those that the description names, and a few that packets show.
 //! Of these, one of which nothing was decrypted makes way for another.
 
 use std::collections::VecDeque;

@@ -81,7 +81,7 @@ impl Session {
         true
     }
 
-    /// Takes a packet of media. str0m keeps something for each source that it is told of, before it knows whether a packet is
+    /// Takes a packet of media. str0m keeps something for each source that it is given, before it knows whether a packet is
     /// authentic: so from addresses that proved to be the peer's alone, and of few sources.
     fn receive_media(
         &mut self,

@@ -60,7 +60,7 @@ pub(super) struct Track {
     last_time: Option<u32>,
     /// Packets that wait in str0m, as far as is known.
     in_str0m: usize,
-    /// When str0m last told how many wait.
+    /// When str0m last reported how many wait.
     reported_at: Option<Instant>,
     /// Whether the viewer takes packets that are sent again.
     takes_rtx: bool,
