@@ -210,7 +210,7 @@ impl Publication {
     }
 
     /// Takes a viewer's answer (SDP) to our offer. `preferred` are codecs that already run: see
-    /// [`Session::accept_answer`](crate::session::Session::accept_answer).
+    /// [`Session::handle_answer`](crate::session::Session::handle_answer).
     pub fn accept_answer(&self, viewer: ViewerId, sdp: String, preferred: Vec<(StreamId, u32)>) {
         self.ask(viewer, ViewerRequest::AcceptAnswer(sdp, preferred));
     }
@@ -227,7 +227,7 @@ impl Publication {
         self.ask(viewer, ViewerRequest::AddCandidate(candidate));
     }
 
-    /// Gives a viewer this rendition of its stream: see [`Session::give`](crate::session::Session::give).
+    /// Gives a viewer this rendition of its stream: see [`Session::assign`](crate::session::Session::assign).
     pub fn give(&self, viewer: ViewerId, rendition: RenditionId, handover: Handover) {
         self.ask(viewer, ViewerRequest::Give(rendition, handover));
     }

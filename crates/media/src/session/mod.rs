@@ -1,21 +1,21 @@
-//! One viewer: offer, answer, connection, and the frames it is sent. No sockets and no clock.
+//! One peer: offer, answer, connection, the frames that it is sent and the packets that it sends. No sockets and no clock.
 //!
 //! # Contract
 //!
 //! * [`Session::offer`] makes a session and its offer. The owner sends the offer and hands in the answer
-//!   ([`accept_answer`](Session::accept_answer)). Or the viewer offers, and [`Session::answer`] makes
-//!   the session and the answer. Then the owner hands in the viewer's candidates, and every datagram
-//!   that the viewer sends ([`receive`](Session::handle_datagram)).
-//! * After any call, the owner takes all [`poll_transmit`](Session::poll_transmit) and
-//!   [`poll_event`](Session::poll_event) have, and calls [`wake`](Session::wake) at
-//!   [`deadline`](Session::deadline).
-//! * Nothing that the viewer does is an error of the owner: a session that cannot go on says so with
-//!   [`SessionEvent::Ended`], once, and is silent from then on. That includes a panic in the WebRTC
-//!   library.
-//! * A viewer of which no connectivity check nor the answer to one comes for [`SILENCE_TIMEOUT`] is gone. One whose reports on media came many
+//!   ([`handle_answer`](Session::handle_answer)). Or the peer offers, and [`Session::answer`] makes
+//!   the session and the answer. Then the owner hands in the peer's candidates
+//!   ([`handle_candidate`](Session::handle_candidate)), its further offers ([`handle_offer`](Session::handle_offer)), and every
+//!   datagram that it sends ([`handle_datagram`](Session::handle_datagram)).
+//! * After any call, the owner takes all that [`poll_transmit`](Session::poll_transmit),
+//!   [`poll_packet`](Session::poll_packet) and [`poll_event`](Session::poll_event) have, and calls
+//!   [`handle_timeout`](Session::handle_timeout) at [`poll_timeout`](Session::poll_timeout).
+//! * Nothing that the peer does is an error of the owner: a session that cannot go on says so with
+//!   [`SessionEvent::Ended`], once, and is silent from then on. That includes a panic in str0m.
+//! * A peer of which no connectivity check nor the answer to one comes for [`SILENCE_TIMEOUT`] is gone. One whose reports on media came many
 //!   times a second and stop for [`FEEDBACK_TIMEOUT`] is sent next to nothing until they come again; one
 //!   that reports every few seconds, as GStreamer does, is not judged by that.
-//! * Time never goes backwards. `rtc` is only touched through `operate`, which drains what each
+//! * Time never goes backwards. The connection is only touched through `with_rtc`, which drains what each
 //!   operation causes, as str0m demands.
 
 mod agreement;
