@@ -10,6 +10,7 @@ pub mod container;
 pub mod environment;
 pub mod gst_plugin_webrtc;
 mod lines;
+pub mod lossy_network;
 mod output;
 mod pebble;
 mod peer;

@@ -1,13 +1,12 @@
 //! `wigwag publish` of RTSP cameras as people have them: passwords, certificates of their own, tracks that stall and tracks
 //! that are neither picture nor sound.
 
-use std::process::Command;
-use std::{env, fs};
+use std::fs;
 
 use anyhow::{Result, ensure};
 use tempfile::TempDir;
 use wigwag_end_to_end::publish::{Published, RtspServer};
-use wigwag_end_to_end::{Authority, Namespace, PictureViewer, SignallingServer};
+use wigwag_end_to_end::{Authority, PictureViewer, SignallingServer, lossy_network};
 
 const ENOUGH: u64 = 30;
 fn publish(server: &SignallingServer, arguments: &[&str]) -> Result<Published> {
@@ -148,32 +147,11 @@ fn rtsp_comes_over_the_transport_that_is_asked_for() -> Result<()> {
     Ok(())
 }
 
-/// One packet of twenty is lost, of UDP alone.
-const LOSS: &str = "add table inet lossy; \
-     add chain inet lossy out { type filter hook output priority 0; }; \
-     add rule inet lossy out meta l4proto udp numgen random mod 20 == 0 drop";
-
 #[test]
 fn camera_whose_packets_are_lost_is_asked_over_tcp() -> Result<()> {
-    const INSIDE: &str = "WIGWAG_IN_A_LOSSY_NETWORK";
-    if env::var_os(INSIDE).is_none() {
-        // Again, in a network of its own.
-        let network = Namespace::new()?;
-        let mut again = Command::new(env::current_exe()?);
-        again.args([
-            "--exact",
-            "camera_whose_packets_are_lost_is_asked_over_tcp",
-            "--nocapture",
-        ]);
-        again.env(INSIDE, "1");
-        let ended = network.enter(&again).output()?;
-        let said = String::from_utf8_lossy(&ended.stdout);
-        let error = String::from_utf8_lossy(&ended.stderr);
-        ensure!(ended.status.success(), "{said}{error}");
-        ensure!(said.contains("1 passed"), "{said}");
+    if !lossy_network::is_entered("camera_whose_packets_are_lost_is_asked_over_tcp")? {
         return Ok(());
     }
-    ensure!(Command::new("nft").arg(LOSS).status()?.success());
     let server = SignallingServer::start()?;
     let mut camera = RtspServer::start()?;
     let mut published = publish(&server, &[&camera.uri(), "--name", "Gate"])?;

@@ -9,36 +9,17 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use wigwag_end_to_end::SignallingServer;
 use wigwag_end_to_end::gst_plugin_webrtc::{Endpoint, listed_producer};
-use wigwag_link::Namespace;
-
-/// One packet of twenty is lost, of UDP alone, in both directions.
-const LOSS: &str = "add table inet lossy; \
-     add chain inet lossy out { type filter hook output priority 0; }; \
-     add rule inet lossy out meta l4proto udp numgen random mod 20 == 0 drop";
+use wigwag_end_to_end::lossy_network;
 
 const SECONDS: u64 = 6;
 
 #[test]
 fn what_the_published_sink_sends_is_complete_though_packets_are_lost() -> Result<()> {
-    const INSIDE: &str = "WIGWAG_IN_A_LOSSY_NETWORK";
-    if env::var_os(INSIDE).is_none() {
-        // Again, in a network of its own.
-        let network = Namespace::new()?;
-        let mut again = Command::new(env::current_exe()?);
-        again.args([
-            "--exact",
-            "what_the_published_sink_sends_is_complete_though_packets_are_lost",
-            "--nocapture",
-        ]);
-        again.env(INSIDE, "1");
-        let ended = network.enter(&again).output()?;
-        let said = String::from_utf8_lossy(&ended.stdout);
-        let error = String::from_utf8_lossy(&ended.stderr);
-        ensure!(ended.status.success(), "{said}{error}");
-        ensure!(said.contains("1 passed"), "{said}");
+    if !lossy_network::is_entered(
+        "what_the_published_sink_sends_is_complete_though_packets_are_lost",
+    )? {
         return Ok(());
     }
-    ensure!(Command::new("nft").arg(LOSS).status()?.success());
     let server = SignallingServer::start()?;
     let (mut producer, _) = listed_producer(&Endpoint::plain(&server))?;
     let video = watch(&server, "--decrypt=all")?;

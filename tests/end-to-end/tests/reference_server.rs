@@ -378,8 +378,8 @@ fn clients_observe_these_differences() {
         peers.receive_all();
         // Whether the session is still there: the camera is told only of an end that happened.
         peers.send("viewer", &end.to_string());
-        let told = peers.receive_all();
-        !told
+        let received = peers.receive_all();
+        !received
             .iter()
             .any(|(_, message)| message["type"] == "endSession")
     };

@@ -2,7 +2,7 @@
 //!
 //! str0m probes when more is desired than before, when little is sent, and else every
 //! fifteen seconds. After congestion its estimate often stands still, far below what the path takes, until
-//! it probes. So an estimate that stands still below what is desired is tried sooner: str0m is told
+//! it probes. So an estimate that stands still below what is desired is tried sooner: str0m is given
 //! of a desire that falls, and then of one that rises again.
 //!
 //! It is told of none before it can probe by the stream of packets sent again, which is with the first

@@ -15,7 +15,7 @@ use str0m::{Input, bwe};
 use super::local_transport::EarlyCheck;
 use super::path::FiveTuple;
 use super::remote_track::{RECEIVED_BITRATE, REMB_INTERVAL, TrackReceiver};
-use super::{Session, SessionEvent, State};
+use super::{EndReason, Session, SessionEvent, State};
 use crate::rtp::{DatagramKind, Header, extension};
 
 /// Packets that wait for the owner, who takes them after each datagram.
@@ -93,8 +93,14 @@ impl Session {
         if self.receivers.is_empty() || !self.reachability.has_answered(source) {
             return false;
         }
-        if self.expect_source(datagram).is_none() {
-            return false;
+        // What str0m keeps of a source is as risky as what it does with a packet.
+        match catch_unwind(AssertUnwindSafe(|| self.expect_source(datagram))) {
+            Ok(Some(())) => {}
+            Ok(None) => return false,
+            Err(_) => {
+                self.end(EndReason::Panicked);
+                return false;
+            }
         }
         let Some(input) = self.accepted(source, destination, datagram, now) else {
             return false;

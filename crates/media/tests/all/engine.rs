@@ -66,7 +66,7 @@ fn with_congestion_control_a_viewer_gets_every_frame_and_its_estimates_are_heard
     stage.play(60);
     stage.wait_frames(&[0], 60);
     stage.wait("an estimate", |stage| {
-        let mut heard = stage.heard[&ONE].iter();
+        let mut heard = stage.reported[&ONE].iter();
         heard.any(|event| matches!(event, ViewerEvent::Estimate(_)))
     });
 }
@@ -107,7 +107,7 @@ fn candidates_may_come_after_the_answer() {
 fn every_usable_address_is_offered_unless_some_are_named() {
     let mut stage = Stage::new(engine(1, &[]));
     stage.add(ONE);
-    stage.wait("an offer", |stage| stage.heard.contains_key(&ONE));
+    stage.wait("an offer", |stage| stage.reported.contains_key(&ONE));
     assert!(stage.offer(ONE).contains("a=candidate:"));
 }
 
@@ -140,7 +140,7 @@ fn a_viewer_that_is_removed_is_told() {
     });
     stage.wait("we hear of it", |stage| stage.end(ONE).is_some());
     assert_eq!(stage.end(ONE), Some(&EndReason::Closed));
-    let last = stage.heard[&ONE].last();
+    let last = stage.reported[&ONE].last();
     assert_eq!(last, Some(&ViewerEvent::Ended(EndReason::Closed)));
     stage.play(30);
     stage.wait_frames(&[1], 30);
@@ -229,7 +229,7 @@ fn a_key_frame_that_a_viewer_asks_for_is_asked_of_the_owner() {
     stage.join(1);
     stage.play(10);
     stage.wait_frames(&[0], 10);
-    stage.heard.clear();
+    stage.reported.clear();
     let id = stage.viewers[&ONE];
     stage.receivers.ask_for_key_frames(id).expect("it is there");
     stage.wait("it is asked for", |stage| {

@@ -61,7 +61,7 @@ fn frames_for_a_shard_that_is_busy_are_dropped_up_to_the_next_key_frame() {
     stage.play(10);
     stage.wait_frames(&[0], 10);
     barrier.close(&mut stage, ViewerId(9));
-    stage.heard.clear();
+    stage.reported.clear();
     let begun = Instant::now();
     for number in 0..MAX_WAITING_FRAMES as u32 + 50 {
         let frame = frame(rendition(0), 10 + number, false);
@@ -125,6 +125,6 @@ fn events_that_find_no_room_come_later_in_order() {
         ViewerEvent::Ended(_) => Some("ended"),
         _ => None,
     };
-    let heard: Vec<_> = stage.heard[&ONE].iter().filter_map(of).collect();
+    let heard: Vec<_> = stage.reported[&ONE].iter().filter_map(of).collect();
     assert_eq!(heard, ["description", "negotiated", "connected", "ended"]);
 }

@@ -116,7 +116,7 @@ fn stun_server(mapped: &'static str) -> (String, Arc<AtomicUsize>) {
 
 fn reflexive(stage: &Stage, viewer: ViewerId) -> Option<String> {
     stage
-        .heard
+        .reported
         .get(&viewer)?
         .iter()
         .find_map(|event| match event {

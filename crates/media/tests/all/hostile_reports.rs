@@ -243,7 +243,7 @@ fn viewers_that_report_nonsense_and_hold_the_keys_harm_only_themselves() {
             counted.bytes_resent <= 2 * counted.bytes_sent,
             "{name}: {counted:?}"
         );
-        let wishes = stage.heard[viewer].iter();
+        let wishes = stage.reported[viewer].iter();
         let wishes = wishes.filter(|event| **event == ViewerEvent::KeyFrameWanted(VIDEO));
         let wishes = u32::try_from(wishes.count()).expect("not that many");
         assert!(PLI_INTERVAL * wishes <= took + 2 * PLI_INTERVAL, "{name}");

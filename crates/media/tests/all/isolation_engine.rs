@@ -213,7 +213,7 @@ fn a_viewer_that_freezes_or_vanishes_ends_and_nobody_notices() {
 fn wishes_for_key_frames_are_passed_on_now_and_then() {
     let mut stage = stage();
     served_while(&mut stage, SECOND, |_| ());
-    stage.heard.clear();
+    stage.reported.clear();
     let begin = Instant::now();
     served_while(&mut stage, 2 * SECOND, |stage| {
         for _ in 0..5 {
@@ -221,7 +221,7 @@ fn wishes_for_key_frames_are_passed_on_now_and_then() {
             stage.receivers.ask_for_key_frames(id).expect("it is there");
         }
     });
-    let heard = stage.heard[&ODD].iter();
+    let heard = stage.reported[&ODD].iter();
     let wishes = heard.filter(|event| **event == ViewerEvent::KeyFrameWanted(VIDEO));
     let wishes = u32::try_from(wishes.count()).expect("not that many");
     assert!(wishes > 0);
@@ -249,9 +249,9 @@ fn strangers_that_know_a_name_cannot_spend_what_its_viewer_may() {
     let newcomer = ViewerId(3);
     stage.behind_nat.insert(newcomer);
     served_while(&mut stage, 2 * SECOND, |stage| {
-        if sent > UNKNOWN_SOURCE_CHECKS_AT_ONCE && !stage.heard.contains_key(&newcomer) {
+        if sent > UNKNOWN_SOURCE_CHECKS_AT_ONCE && !stage.reported.contains_key(&newcomer) {
             stage.add(newcomer);
-            stage.heard.entry(newcomer).or_default();
+            stage.reported.entry(newcomer).or_default();
         }
         for _ in 0..100 {
             stranger.send_to(&check, to).expect("it is sent");
@@ -259,7 +259,11 @@ fn strangers_that_know_a_name_cannot_spend_what_its_viewer_may() {
         }
     });
     assert!(sent > 2 * UNKNOWN_SOURCE_CHECKS_AT_ONCE, "{sent}");
-    assert!(stage.is_connected(newcomer), "{:?}", stage.heard[&newcomer]);
+    assert!(
+        stage.is_connected(newcomer),
+        "{:?}",
+        stage.reported[&newcomer]
+    );
     let statistics = stage.engine.statistics();
     assert!(statistics.datagrams_over_limit > 0, "{statistics:?}");
     let of = stage.publication().statistics(PATIENCE);

@@ -237,13 +237,13 @@ fn a_reflexive_candidate_is_told_once() {
 fn a_session_knows_its_datagrams_and_its_name() {
     let mut network = Network::connected(&config(&[VIDEO], None), viewer());
     let now = network.now;
-    let stranger = network.session.handle_datagram(
+    let unknown = network.session.handle_datagram(
         address("203.0.113.9:7000"),
         address(SENDER),
         &[1; 40],
         now,
     );
-    assert!(!stranger);
+    assert!(!unknown);
     let (session, offer) =
         Session::offer(&config(&[VIDEO], None), &[address(SENDER)], now).expect("an offer");
     assert!(offer.contains(&format!("a=ice-ufrag:{}\r\n", session.local_ufrag())));

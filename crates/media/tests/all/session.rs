@@ -224,14 +224,14 @@ fn candidates_that_cannot_be_used_are_passed_over() {
 fn strangers_and_garbage_do_not_disturb() {
     let mut network = Network::connected(&config(&[VIDEO], None), viewer());
     network.events.clear();
-    let stranger = address("203.0.113.9:7000");
+    let unknown = address("203.0.113.9:7000");
     for first in 0..=255u8 {
         for length in [1, 12, 20, 100] {
             let now = network.now;
             let garbage = vec![first; length];
             network
                 .session
-                .handle_datagram(stranger, address(SENDER), &garbage, now);
+                .handle_datagram(unknown, address(SENDER), &garbage, now);
         }
     }
     play(&mut network, 10);

@@ -107,7 +107,7 @@ pub struct Stage {
     /// The viewers that have a description.
     pub viewers: BTreeMap<ViewerId, ReceiverId>,
     /// What was heard of each.
-    pub heard: BTreeMap<ViewerId, Vec<ViewerEvent>>,
+    pub reported: BTreeMap<ViewerId, Vec<ViewerEvent>>,
     pub config: Arc<SessionConfig>,
     /// Where viewers listen.
     pub addresses: Vec<IpAddr>,
@@ -143,7 +143,7 @@ impl Stage {
             publication: Some(publication),
             receivers: Receivers::start().expect("a thread"),
             viewers: BTreeMap::new(),
-            heard: BTreeMap::new(),
+            reported: BTreeMap::new(),
             config: config(),
             addresses: vec![localhost()],
             trickle: false,
@@ -194,7 +194,7 @@ impl Stage {
     }
 
     pub fn is_connected(&self, viewer: ViewerId) -> bool {
-        let heard = self.heard.get(&viewer);
+        let heard = self.reported.get(&viewer);
         heard.is_some_and(|heard| heard.contains(&ViewerEvent::Connected))
             && self.report(viewer).connected_after.is_some()
     }
@@ -260,7 +260,7 @@ impl Stage {
             }
             _ => {}
         }
-        self.heard.entry(viewer).or_default().push(kind);
+        self.reported.entry(viewer).or_default().push(kind);
     }
 
     fn on_offer(&mut self, viewer: ViewerId, offer: &str) {
@@ -365,7 +365,7 @@ impl Stage {
     }
 
     pub fn end(&self, viewer: ViewerId) -> Option<&EndReason> {
-        let heard = self.heard.get(&viewer)?;
+        let heard = self.reported.get(&viewer)?;
         heard.iter().find_map(|event| match event {
             ViewerEvent::Ended(reason) => Some(reason),
             _ => None,
@@ -373,13 +373,13 @@ impl Stage {
     }
 
     pub fn has_heard(&self, viewer: ViewerId, event: &ViewerEvent) -> bool {
-        let heard = self.heard.get(&viewer);
+        let heard = self.reported.get(&viewer);
         heard.is_some_and(|heard| heard.contains(event))
     }
 
     /// What we offered a viewer.
     pub fn offer(&self, viewer: ViewerId) -> &str {
-        let mut heard = self.heard.get(&viewer).into_iter().flatten();
+        let mut heard = self.reported.get(&viewer).into_iter().flatten();
         let offer = heard.find_map(|event| match event {
             ViewerEvent::LocalDescription { sdp, .. } => Some(sdp),
             _ => None,
