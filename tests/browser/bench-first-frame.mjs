@@ -126,7 +126,7 @@ async function measure() {
   const browser = await launchChromium();
   endings.push(() => browser.close());
   const query = new URLSearchParams({ signalling: server.url });
-  const tab = await Tab.open(browser, { who: "viewer", url: `${pages.url}/consumer.html?${query}` });
+  const tab = await Tab.open(browser, { who: "viewer", url: `${pages.url}/published/consumer.html?${query}` });
   await tab.until("connected");
 
   startReference(server);

@@ -84,7 +84,7 @@ function start(server, name, { sound, latencyMs }, { published, properties }) {
  */
 async function watch(server, pages, browser, plan, source, sink) {
   const query = new URLSearchParams({ signalling: server.url });
-  const tab = await Tab.open(browser, { who: "viewer", url: `${pages.url}/consumer.html?${query}` });
+  const tab = await Tab.open(browser, { who: "viewer", url: `${pages.url}/published/consumer.html?${query}` });
   await tab.until("connected");
   const link = plan.link && new NarrowLink(plan.link);
   if (link) {

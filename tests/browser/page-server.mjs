@@ -13,12 +13,19 @@ const PAGES = [
   "signalling-connection.js",
 ];
 
-/** @type {Map<string, URL>} what the server gives out, by request path */
-const FILES = new Map([
-  // The bundle exactly as it was published.
-  ["/gstwebrtc-api.js", new URL("node_modules/gstwebrtc-api/dist/gstwebrtc-api-3.0.0.esm.js", import.meta.url)],
-  ...PAGES.map((name) => /** @type {const} */ ([`/${name}`, new URL(`pages/${name}`, import.meta.url)])),
-]);
+/** The bundle exactly as it was published, and ours, which has the same names. */
+const APIS = {
+  published: new URL("node_modules/gstwebrtc-api/dist/gstwebrtc-api-3.0.0.esm.js", import.meta.url),
+  ours: new URL("../../web/api/dist/wigwag.js", import.meta.url),
+};
+
+/** @type {Map<string, URL>} what the server gives out, by request path: the pages with each API */
+const FILES = new Map(
+  Object.entries(APIS).flatMap(([folder, api]) => [
+    /** @type {const} */ ([`/${folder}/gstwebrtc-api.js`, api]),
+    ...PAGES.map((name) => /** @type {const} */ ([`/${folder}/${name}`, new URL(`pages/${name}`, import.meta.url)])),
+  ]),
+);
 
 /** Serves the test pages from 127.0.0.1, a secure context, without which there is no getUserMedia. */
 export class PageServer {

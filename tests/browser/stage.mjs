@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ChangingSink } from "./changing-sink.mjs";
 import { launchChromium } from "./chromium.mjs";
 import { DEADLINE_MS } from "./hearing.mjs";
 import { PageServer } from "./page-server.mjs";
@@ -85,12 +86,12 @@ export class Stage {
   }
 
   /**
-   * Opens a page that is connected, listens to peers and can consume.
+   * Opens a page that is connected, listens to peers and can consume, by an API of the two.
    *
    * @returns {Promise<{ tab: Tab, id: string }>}
    */
-  consumer() {
-    return this.#open("consumer", {});
+  consumer(api = /** @type {"published" | "ours"} */ ("published")) {
+    return this.#open("consumer", {}, api);
   }
 
   /**
@@ -118,14 +119,27 @@ export class Stage {
   }
 
   /**
+   * Starts a `webrtcsink` of ours whose pads come and go.
+   *
+   * @param {string[]} kinds of the pads that there are at first
+   */
+  async changingSink(kinds) {
+    const { sink, id } = await ChangingSink.start(this.server.url, kinds);
+    this.#parties.push(sink);
+    this.#endings.push(() => sink.stop());
+    return { sink, id };
+  }
+
+  /**
    * @param {"producer" | "consumer"} kind
    * @param {Record<string, unknown>} meta
+   * @param {"published" | "ours"} api
    */
-  async #open(kind, meta) {
+  async #open(kind, meta, api = "published") {
     assert(this.#browser && this.#pages);
     const query = new URLSearchParams({ signalling: this.server.url, meta: JSON.stringify(meta) });
     const who = `${kind} page ${this.#parties.length + 1}`;
-    const tab = await Tab.open(this.#browser, { who, url: `${this.#pages.url}/${kind}.html?${query}` });
+    const tab = await Tab.open(this.#browser, { who, url: `${this.#pages.url}/${api}/${kind}.html?${query}` });
     this.#parties.push(tab);
     return { tab, id: String(await tab.until("connected")) };
   }

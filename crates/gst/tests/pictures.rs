@@ -117,7 +117,7 @@ fn another_size_in_mid_stream_goes_on_for_the_viewer() {
 }
 
 #[test]
-fn a_new_pad_is_for_the_next_viewer_when_another_was_released() {
+fn a_new_pad_is_for_the_next_viewer_too_when_another_was_released() {
     let sources = "videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=30/1 \
         ! tee name=t allow-not-linked=true ! queue ! s.";
     let sender = Sender::playing(sources);

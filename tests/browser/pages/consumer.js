@@ -6,6 +6,9 @@ import { connectToSignalling, errorText } from "./signalling-connection.js";
 /** @import { ConsumerSession } from "./session-types.js" */
 /** @import { Goal } from "./measurement.js" */
 
+/** How often what came is read. */
+const SAMPLE_EVERY_MS = 100;
+
 const api = connectToSignalling();
 const video = /** @type {HTMLVideoElement} */ (document.querySelector("video"));
 /** @type {ConsumerSession | null} */
@@ -84,6 +87,52 @@ async function picture(frames, deadlineMs) {
 }
 
 /**
+ * Waits until the tracks that are received are of these kinds, and until each has got so much more.
+ *
+ * @param {string[]} kinds in order
+ * @param {number} more pictures of video, packets of audio
+ * @param {number} deadlineMs
+ * @returns {Promise<string[]>} the kinds of those that got so much at last
+ */
+async function tracks(kinds, more, deadlineMs) {
+  const giveUp = performance.now() + deadlineMs;
+  /** @type {Map<string, number>} */
+  const before = new Map();
+  for (;;) {
+    const counts = await counted();
+    for (const [id, { count }] of counts) {
+      before.set(id, before.get(id) ?? count);
+    }
+    const going = [...counts].filter(([id, { count }]) => count >= (before.get(id) ?? count) + more);
+    const found = going.map(([, { kind }]) => kind).sort();
+    if ((found.length === kinds.length && counts.size === kinds.length) || performance.now() > giveUp) {
+      return found;
+    }
+    await new Promise((resolve) => window.setTimeout(resolve, SAMPLE_EVERY_MS));
+  }
+}
+
+/** @returns {Promise<Map<string, { kind: string, count: number }>>} what came of each track that is received now */
+async function counted() {
+  /** @type {Map<string, { kind: string, count: number }>} */
+  const counts = new Map();
+  for (const transceiver of session?.rtcPeerConnection?.getTransceivers() ?? []) {
+    if (!["recvonly", "sendrecv"].includes(transceiver.currentDirection ?? "")) {
+      continue;
+    }
+    const { track } = transceiver.receiver;
+    let count = 0;
+    for (const entry of (await transceiver.receiver.getStats()).values()) {
+      if (entry.type === "inbound-rtp") {
+        count = Math.max(count, entry.framesDecoded ?? 0, track.kind === "audio" ? entry.packetsReceived : 0);
+      }
+    }
+    counts.set(track.id, { kind: track.kind, count });
+  }
+  return counts;
+}
+
+/**
  * @param {Goal} goal
  * @returns what a viewer notices of the session, measured when the goal is reached or the time is over
  */
@@ -98,6 +147,7 @@ const page = {
   play,
   stop,
   picture,
+  tracks,
   measured,
   /** @param {Parameters<typeof watchClock>[1]} how */
   clock: (how) => watchClock(video, how),

@@ -143,6 +143,27 @@ pub fn receive(endpoint: &Endpoint, producer: &str, wanted: Wanted<'_>) -> Resul
     start("webrtcsrc", "consume", endpoint, &arguments)
 }
 
+/// Starts a webrtcsrc that reports what becomes of each of its pads.
+pub fn watch_pads(endpoint: &Endpoint, producer: &str) -> Result<Peer> {
+    let arguments = ["--producer".to_owned(), producer.to_owned()];
+    start("webrtcsrc", "pads", endpoint, &arguments)
+}
+
+/// Starts our webrtcsink with pads of these kinds, in a program that adds and removes pads as lines of its input say: `add video`,
+/// `remove video_0`. Returns its id as well, once the server lists it.
+pub fn change_pads(endpoint: &Endpoint, pads: &[&str]) -> Result<(Peer, String)> {
+    const NAME: &str = "changing";
+    let mut command = Command::new(environment::required("WIGWAG_CHANGING_PADS")?);
+    command.args([&endpoint.uri, NAME]).args(pads);
+    command
+        .env("GST_DEBUG", "webrtcsink:4")
+        .env("GST_DEBUG_NO_COLOR", "1")
+        .env("WIGWAG_ADDRESSES", "127.0.0.1");
+    let sender = Peer::start("webrtcsink", command)?;
+    let id = wait_until_listed(endpoint, |event| event["name"] == NAME)?;
+    Ok((sender, id))
+}
+
 /// Starts the plugin's signaller as a listener, which reports producers.
 pub fn listen(endpoint: &Endpoint) -> Result<Peer> {
     start("listener", "listen", endpoint, &[])

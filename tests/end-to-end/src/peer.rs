@@ -1,7 +1,7 @@
 //! A peer as a child process that writes one JSON event per line.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -111,6 +111,12 @@ impl Peer {
             }
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Writes a line to the peer's input.
+    pub fn write_line(&mut self, line: &str) -> Result<()> {
+        let input = self.child.stdin.as_mut().context("the peer has no input")?;
+        writeln!(input, "{line}").with_context(|| format!("{} takes no line", self.name))
     }
 
     /// Asks the peer to end by closing its input, and waits until it has ended without complaint.

@@ -56,9 +56,12 @@ impl Made {
     pub(super) fn variables(&self) -> Result<Vec<(&'static str, String)>> {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let programs = self.get(&self.programs)?;
+        let built = places::target().join(PROFILE_FOLDER);
+        let changing_pads = built.join("examples/changing_pads");
         let mut variables = vec![
             ("WIGWAG_SERVE", programs.serve()),
             ("WIGWAG_PLUGIN", text(&programs.plugin)),
+            ("WIGWAG_CHANGING_PADS", text(&changing_pads)),
             ("WIGWAG_XTASK", text(self.get(&self.xtask)?)),
         ];
         let peers = [

@@ -113,7 +113,9 @@ pub(super) async fn watch(
                 session.get_or_insert_with(|| message.session_id.clone());
                 match message.body {
                     PeerMessageBody::Sdp(SessionDescription::Offer { sdp }) => {
-                        let answer = call.answer(&sdp)?;
+                        let Some(answer) = call.answer(&sdp)? else {
+                            continue;
+                        };
                         connection
                             .send(&described(message.session_id, answer))
                             .await?;

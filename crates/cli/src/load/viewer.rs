@@ -56,11 +56,15 @@ impl Call {
         }
     }
 
-    /// Answers the sender's offer, or a further one.
-    pub(super) fn answer(&self, offer: &str) -> Result<String, String> {
+    /// Answers the sender's offer, or a further one. None to a further one if the viewer counts by headers: it goes on with what
+    /// was agreed on first.
+    pub(super) fn answer(&self, offer: &str) -> Result<Option<String>, String> {
         if let Some((id, _)) = self.receiver() {
+            if self.settings.counting == Counting::Headers {
+                return Ok(None);
+            }
             let answered = self.receivers.answer_again(id, offer);
-            return answered.map_err(|error| error.to_string());
+            return answered.map(Some).map_err(|error| error.to_string());
         }
         let begun = Instant::now();
         let answered = self
@@ -71,7 +75,7 @@ impl Call {
             state.receiver = Some((id, begun));
             state.is_described = true;
         });
-        Ok(answer)
+        Ok(Some(answer))
     }
 
     /// Offers to receive picture and sound.

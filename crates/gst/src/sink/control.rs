@@ -267,8 +267,11 @@ impl Controlled {
                 self.pads.remove(stream);
                 self.stop_decoding(stream);
                 self.reordered.remove(&stream);
-                self.streams.remove(&stream);
+                let was_offered = self.streams.remove(&stream).is_some();
                 self.audience.remove_stream(stream, Instant::now());
+                if was_offered {
+                    self.offer_streams_again();
+                }
                 self.start_signalling_if_ready();
             }
             Message::SourceKeyFrame(stream) => {

@@ -77,6 +77,9 @@ impl Controlled {
             .as_ref()
             .is_some_and(|known| field(&known.caps, None) != field(&stream.caps, None));
         self.streams.insert(id, stream);
+        if known.is_none() {
+            self.offer_streams_again();
+        }
         if other_format {
             self.restart_decoding(id);
         }

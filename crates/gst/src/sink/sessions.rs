@@ -1,5 +1,6 @@
 //! Sessions with viewers, from the request to the end.
 
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use wigwag_media::audience::NoCodecLeft;
 use wigwag_media::engine::{Negotiation, PublicationEvent, ViewerEvent};
 use wigwag_media::ids::{PeerKey, StreamId, ViewerId};
 use wigwag_media::key_frames::Requested;
-use wigwag_media::session::{EndReason, OfferExtent, SessionConfig};
+use wigwag_media::session::{EndReason, OfferExtent, SessionConfig, StreamConfig};
 
 use super::consumer::Consumer;
 use super::control::Controlled;
@@ -109,11 +110,7 @@ impl Controlled {
         let config = SessionConfig {
             certificate: self.certificate.clone(),
             name: STREAM_NAME.to_owned(),
-            streams: self
-                .streams
-                .values()
-                .map(|stream| stream.config(self.settings.playout_delay))
-                .collect(),
+            streams: self.stream_configs(),
             start_bitrate: congestion_control.then_some(self.settings.start_bitrate.into()),
             max_wait: MAX_WAIT,
             retransmission: self.settings.retransmission,
@@ -150,11 +147,10 @@ impl Controlled {
                 self.publication
                     .accept_answer(*viewer, sdp.into_string(), preferred);
             }
-            Description::Offer(_) => {
-                gst::warning!(
-                    log::SINK,
-                    "session {id}: viewers cannot change what is offered; ignored"
-                );
+            Description::Offer(sdp) => {
+                let preferred = self.preferred();
+                self.publication
+                    .handle_offer(*viewer, sdp.into_string(), preferred);
             }
         }
     }
@@ -300,25 +296,65 @@ impl Controlled {
             (!codecs.is_empty()).then_some((*id, codecs))
         };
         let taken: Vec<_> = taken.iter().filter_map(known).collect();
-        if taken.is_empty() {
+        let is_there = self.audience.has_viewer(viewer);
+        if taken.is_empty() && !is_there {
             return self.end_session(viewer, Some("there is nothing to send any more"));
         }
         let Some(session) = self.sessions.get(&viewer) else {
             return;
         };
+        let names: Vec<_> = taken
+            .iter()
+            .filter_map(|(stream, _)| Some(&self.streams.get(stream)?.name))
+            .collect();
+        self.snapshot.update_session(viewer, |session| {
+            session
+                .refused
+                .retain(|refused| !names.contains(&&refused.pad));
+        });
         let peer = PeerKey(self.peer_hasher.hash_one(session.peer.as_str()));
-        match self.audience.handle_joined(viewer, peer, &taken, now) {
+        let joined = match is_there {
+            true => self.audience.handle_renegotiated(viewer, &taken, now),
+            false => self.audience.handle_joined(viewer, peer, &taken, now),
+        };
+        match joined {
             Ok(left) => {
                 let reason = "its codec gave way to one that every viewer has";
                 for viewer in left {
                     self.end_session(viewer, Some(reason));
                 }
             }
+            Err(none) if is_there => {
+                let reason = self.no_codec_left(&none);
+                gst::warning!(log::SINK, "session {} goes without: {reason}", session.id);
+            }
             Err(none) => {
                 let reason = self.no_codec_left(&none);
                 gst::warning!(log::SINK, "session {} is refused: {reason}", session.id);
                 self.end_session(viewer, Some(&reason));
             }
+        }
+    }
+
+    /// The streams as they are offered.
+    fn stream_configs(&self) -> Vec<StreamConfig> {
+        let streams = self.streams.values();
+        let streams = streams.map(|stream| stream.config(self.settings.playout_delay));
+        streams.collect()
+    }
+
+    /// Pads were added or removed: every viewer is offered what there is now.
+    pub(super) fn offer_streams_again(&self) {
+        let streams: Arc<[_]> = self.stream_configs().into();
+        let pads = self.streams.values();
+        let pads: BTreeMap<_, _> = pads
+            .map(|stream| (stream.id, stream.name.clone()))
+            .collect();
+        for (viewer, session) in &self.sessions {
+            gst::debug!(log::SINK, "session {}: the pads changed", session.id);
+            self.snapshot
+                .update_session(*viewer, |session| session.pads.clone_from(&pads));
+            self.publication.set_streams(*viewer, Arc::clone(&streams));
         }
     }
 

@@ -331,6 +331,8 @@ impl Talk {
         let PeerMessage { session_id, body } = message;
         let receiver = self.state().receiver;
         match body {
+            // It counts what it agreed on first, and goes on with that.
+            PeerMessageBody::Sdp(SessionDescription::Offer { .. }) if receiver.is_some() => {}
             PeerMessageBody::Sdp(SessionDescription::Offer { sdp }) => {
                 self.state().description = Some(sdp.clone());
                 self.answer(session_id, sdp);

@@ -3,6 +3,7 @@
 //! # Contract
 //!
 //! * The owner reports events of viewers ([`handle_joined`](Audience::handle_joined),
+//!   [`handle_renegotiated`](Audience::handle_renegotiated),
 //!   [`handle_connected`](Audience::handle_connected), [`handle_estimate`](Audience::handle_estimate),
 //!   [`handle_key_frame_request`](Audience::handle_key_frame_request), [`handle_switched`](Audience::handle_switched),
 //!   [`handle_left`](Audience::handle_left)), of renditions ([`handle_key_frame`](Audience::handle_key_frame),
@@ -191,6 +192,48 @@ impl Audience {
         self.mark(viewer);
         self.assign(Some(viewer), now);
         Ok(left)
+    }
+
+    /// A viewer that is there takes these codecs of these streams from now on. Of what it takes still, it gets what it got; streams
+    /// that it takes for the first time are as those of a viewer that joins.
+    ///
+    /// Returns whose codec had to give way and who takes no other: they have left, and the owner ends their sessions.
+    ///
+    /// # Errors
+    ///
+    /// Of a stream that is new to it, it takes no codec that may be sent; then it goes without the streams that are new to it.
+    pub fn handle_renegotiated(
+        &mut self,
+        viewer: ViewerId,
+        taken: &[(StreamId, Vec<u32>)],
+        now: Instant,
+    ) -> Result<Vec<ViewerId>, NoCodecLeft> {
+        let Some(mut watching) = self.viewers.remove(&viewer) else {
+            return Ok(Vec::new());
+        };
+        let find = |id: StreamId| taken.iter().find(|(taken, _)| *taken == id);
+        let before: Vec<_> = watching.streams.keys().copied().collect();
+        watching.streams.retain(|stream, watched| {
+            let mut sent = self.sent_codecs(*stream);
+            let takes = find(*stream).map(|(_, codecs)| codecs.clone());
+            takes.is_some_and(|takes| watched.take(takes, &mut sent))
+        });
+        let is_new = |(stream, _): &&(StreamId, _)| !before.contains(stream);
+        let new: Vec<_> = taken.iter().filter(is_new).cloned().collect();
+        let mut new = Watching::new(watching.peer, &new);
+        let chosen = self.choose_codecs(&mut new);
+        if chosen.is_ok() {
+            watching.streams.extend(new.streams);
+        }
+        self.viewers.insert(viewer, watching);
+        self.mark(viewer);
+        self.assign(Some(viewer), now);
+        chosen
+    }
+
+    /// Whether a viewer is there.
+    pub fn has_viewer(&self, viewer: ViewerId) -> bool {
+        self.viewers.contains_key(&viewer)
     }
 
     /// Media may flow to the viewer: from now on it has a say in rates.

@@ -2,6 +2,7 @@
 
 mod index;
 mod limits;
+mod renegotiation;
 
 use super::*;
 use crate::demand;

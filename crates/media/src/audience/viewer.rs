@@ -92,6 +92,22 @@ impl Watched {
             .find(|codec| *codec != self.codec)
     }
 
+    /// Takes these codecs from now on, the one agreed on first. Goes on in what it gets if that is one of them, else in one that may
+    /// be sent; false if there is none.
+    pub(super) fn take(&mut self, takes: Vec<u32>, sent: &mut SentCodecs) -> bool {
+        self.next = self.next.filter(|next| takes.contains(next));
+        if !takes.contains(&self.codec) {
+            let Some(codec) = sent.first_allowed(takes.iter().copied()) else {
+                return false;
+            };
+            (self.codec, self.arrived, self.next) = (codec, false, None);
+            sent.add(codec);
+            self.waits_since = None;
+        }
+        self.takes = takes;
+        true
+    }
+
     /// Chooses another codec than these, of those that may be sent; false if it gets one of them and takes no other.
     pub(super) fn withdraw(&mut self, codecs: &[u32], sent: &mut SentCodecs) -> bool {
         let others = self.takes.iter().copied();

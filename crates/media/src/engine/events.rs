@@ -68,6 +68,19 @@ impl ViewerEvent {
     fn comes_again(&self) -> bool {
         matches!(self, Self::Estimate(_) | Self::KeyFrameWanted(_))
     }
+
+    /// Whether an event before is of no interest any more.
+    fn replaces(&self, before: &Self) -> bool {
+        match (self, before) {
+            (Self::Switched(rendition), Self::Switched(before)) => {
+                rendition.stream == before.stream
+            }
+            (Self::Negotiated(_), Self::Negotiated(_))
+            | (Self::Refused(_), Self::Refused(_))
+            | (Self::RemoteTracks(_), Self::RemoteTracks(_)) => true,
+            _ => false,
+        }
+    }
 }
 
 /// The events of one viewer on their way, in order.
@@ -97,11 +110,7 @@ impl EventQueue {
         if is_full && matches!(kind, ViewerEvent::LocalCandidate { .. }) {
             return;
         }
-        if let ViewerEvent::Switched(rendition) = &kind {
-            // The latest counts.
-            let of_stream = |waiting: &ViewerEvent| matches!(waiting, ViewerEvent::Switched(before) if before.stream == rendition.stream);
-            self.waiting.retain(|waiting| !of_stream(waiting));
-        }
+        self.waiting.retain(|waiting| !kind.replaces(waiting));
         self.waiting.push_back(kind);
         self.retry(viewer, listener);
     }

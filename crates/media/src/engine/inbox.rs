@@ -15,7 +15,7 @@ use super::{Negotiation, StatisticsReply};
 use crate::demand::Handover;
 use crate::frame::Frame;
 use crate::ids::{Bitrate, RenditionId, StreamId, ViewerId};
-use crate::session::SessionConfig;
+use crate::session::{SessionConfig, StreamConfig};
 
 /// Frames that wait for a shard at most, of all publications: some seconds of several pictures.
 pub const MAX_WAITING_FRAMES: usize = 512;
@@ -59,6 +59,8 @@ pub(super) enum ViewerRequest {
     AcceptAnswer(String, Vec<(StreamId, u32)>),
     /// A further one.
     HandleOffer(String, Vec<(StreamId, u32)>),
+    /// What it is sent from now on.
+    SetStreams(Arc<[StreamConfig]>),
     AddCandidate(String),
     /// Of the track in a section of that name.
     RequestKeyFrame(Arc<str>),

@@ -15,7 +15,7 @@ use super::{Negotiation, Threads};
 use crate::demand::Handover;
 use crate::frame::Frame;
 use crate::ids::{Bitrate, RenditionId, StreamId, ViewerId};
-use crate::session::{EndReason, SessionConfig, SessionStatistics};
+use crate::session::{EndReason, SessionConfig, SessionStatistics, StreamConfig};
 
 /// How to publish.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -220,6 +220,13 @@ impl Publication {
     /// [`Session::handle_offer`](crate::session::Session::handle_offer).
     pub fn handle_offer(&self, viewer: ViewerId, sdp: String, preferred: Vec<(StreamId, u32)>) {
         self.ask(viewer, ViewerRequest::HandleOffer(sdp, preferred));
+    }
+
+    /// Has a viewer sent these streams from now on. If others were sent to it, a further offer comes as
+    /// [`LocalDescription`](super::ViewerEvent::LocalDescription). See
+    /// [`Session::set_streams`](crate::session::Session::set_streams).
+    pub fn set_streams(&self, viewer: ViewerId, streams: Arc<[StreamConfig]>) {
+        self.ask(viewer, ViewerRequest::SetStreams(streams));
     }
 
     /// Takes a candidate of a viewer, as an attribute's text. The empty text is the end of candidates.

@@ -6,7 +6,7 @@ use super::config::{Codec, SessionConfig};
 use super::description::Section;
 use super::format::{self, Format};
 use super::header_extensions::HeaderExtensions;
-use super::local_description::{Content, Sources};
+use super::local_description::{Content, MAX_MESSAGE_BYTES, Sources};
 use super::payload_types::PayloadTypeMapping;
 use super::received_section::ReceivedSection;
 use crate::ids::StreamId;
@@ -35,7 +35,7 @@ pub(super) enum Agreement {
 }
 
 /// What the viewer takes who does not say (RFC 8841, section 6.1).
-pub(super) const DEFAULT_MAX_MESSAGE_BYTES: usize = 65_536;
+const DEFAULT_MAX_MESSAGE_BYTES: usize = 65_536;
 
 #[derive(Clone, Debug)]
 pub(super) struct AgreedFormat {
@@ -49,6 +49,19 @@ pub(super) struct AgreedFormat {
     pub(super) is_true_name: bool,
 }
 impl Agreement {
+    /// What a peer says of data channels.
+    pub(super) fn data(section: &Section) -> Self {
+        let stated = section.value("max-message-size");
+        let max_message_bytes = stated.map_or(Some(DEFAULT_MAX_MESSAGE_BYTES), |bytes| {
+            // 0 is any length (RFC 8841, section 6).
+            let bytes = bytes.parse().ok();
+            bytes.map(|bytes| if bytes == 0 { MAX_MESSAGE_BYTES } else { bytes })
+        });
+        Self::Data {
+            max_message_bytes: max_message_bytes.unwrap_or(DEFAULT_MAX_MESSAGE_BYTES),
+        }
+    }
+
     /// The first of each codec counts, the true name before others; the one that runs already goes first.
     pub(super) fn sent(
         stream: StreamId,
@@ -135,23 +148,6 @@ impl Agreement {
         match self {
             Self::Sent { formats, .. } => formats.first().map(|format| format.codec),
             _ => None,
-        }
-    }
-
-    /// The formats, and what stands for them in this session.
-    pub(super) fn formats(&self) -> Vec<(&Format, PayloadTypeMapping)> {
-        match self {
-            Self::Sent { formats, .. } => {
-                let formats = formats.iter();
-                formats
-                    .map(|format| (&format.format, format.claim))
-                    .collect()
-            }
-            Self::Received(received) => {
-                let formats = received.formats.iter();
-                formats.map(|it| (&it.format, it.mapping)).collect()
-            }
-            _ => Vec::new(),
         }
     }
 

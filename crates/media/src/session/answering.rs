@@ -2,13 +2,12 @@
 
 use str0m::media::MediaKind;
 
-use super::agreement::{self, AgreedFormat, Agreement, DEFAULT_MAX_MESSAGE_BYTES};
+use super::agreement::{self, AgreedFormat, Agreement};
 use super::config::{SessionConfig, StreamConfig};
 use super::description::{Description, Section};
 use super::format;
 use super::header_extensions::HeaderExtensions;
 use super::known_formats::KnownFormats;
-use super::local_description::MAX_MESSAGE_BYTES;
 use super::received_section::ReceivedSection;
 use super::remote_description;
 use crate::ids::StreamId;
@@ -28,16 +27,7 @@ pub(super) fn answer(
         .map(|section| match section {
             section if remote_description::is_rejected(offer, section) => Agreement::Rejected,
             section if section.is_media() => Agreement::Idle,
-            section if section.is_data() => {
-                let stated = section.value("max-message-size");
-                let max_message_bytes = stated.map_or(Some(DEFAULT_MAX_MESSAGE_BYTES), |bytes| {
-                    // 0 is any length (RFC 8841, section 6).
-                    let bytes = bytes.parse().ok();
-                    bytes.map(|bytes| if bytes == 0 { MAX_MESSAGE_BYTES } else { bytes })
-                });
-                let max_message_bytes = max_message_bytes.unwrap_or(DEFAULT_MAX_MESSAGE_BYTES);
-                Agreement::Data { max_message_bytes }
-            }
+            section if section.is_data() => Agreement::data(section),
             _ => Agreement::Rejected,
         })
         .collect();

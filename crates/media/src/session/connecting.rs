@@ -14,12 +14,14 @@ use super::format;
 use super::header_extensions::HeaderExtensions;
 use super::identity::{Certificate, provider};
 use super::known_formats::KnownFormats;
+use super::local_description::LocalSection;
 use super::mid_header::MidNames;
+use super::payload_types::PayloadTypeMapping;
 use super::remote_description::{self, RemoteTransport, Setup};
 use super::remote_track::TrackReceiver;
 use super::str0m_description::{self, Str0mLine, Str0mSection};
 use super::track::Track;
-use super::{EndReason, Session, SessionConfig};
+use super::{Codec, EndReason, Session, SessionConfig};
 use crate::ids::StreamId;
 
 /// How often str0m reports what it measured; estimates that fall come with these reports.
@@ -37,6 +39,8 @@ pub(super) struct Negotiated {
     pub(super) places: Vec<Place>,
     /// How often it was agreed.
     pub(super) version: u64,
+    /// What stands for which codec in our offers.
+    pub(super) codecs: Vec<(Codec, PayloadTypeMapping)>,
     /// str0m's sections, in its order.
     lines: Vec<Str0mLine>,
     names: MidNames,
@@ -44,39 +48,66 @@ pub(super) struct Negotiated {
 
 /// One section of the descriptions.
 pub(super) struct Place {
-    pub(super) media: String,
-    pub(super) name: String,
-    pub(super) is_rejected: bool,
+    /// As we described it, as far as it was agreed on.
+    pub(super) local: LocalSection,
+    pub(super) agreement: Agreement,
+    /// Whether the peer wants to be sent something in it.
+    pub(super) peer_receives: bool,
     /// The section as str0m knows it; none if nothing was ever sent or received in it.
-    mid: Option<Mid>,
+    pub(super) mid: Option<Mid>,
+}
+
+/// What two descriptions say together.
+pub(super) struct Agreed<'a> {
+    pub(super) remote: &'a Description,
+    /// Ours.
+    pub(super) local: Vec<LocalSection>,
+    /// Of each section.
+    pub(super) agreements: Vec<Agreement>,
+}
+
+/// What a first description of ours offered.
+#[derive(Default)]
+pub(super) struct FirstOffer {
+    /// Whether it was ours.
+    pub(super) is_ours: bool,
+    /// What stands for which codec in it.
+    pub(super) codecs: Vec<(Codec, PayloadTypeMapping)>,
+}
+
+impl Place {
+    pub(super) fn is_rejected(&self) -> bool {
+        matches!(self.agreement, Agreement::Rejected)
+    }
 }
 
 impl Session {
     /// Makes the connection, now that both descriptions are there.
     pub(super) fn begin(
         &mut self,
-        remote: &Description,
-        names: &[String],
-        agreements: &[Agreement],
-        offered: bool,
+        agreed: Agreed<'_>,
+        mut known: KnownFormats,
+        offer: FirstOffer,
         now: Instant,
     ) -> Result<(), EndReason> {
-        let extensions = common_extensions(agreements);
+        let remote = agreed.remote;
+        let mut extensions = common_extensions(&agreed.agreements);
+        // What is not agreed on now may be later, and cannot be added then.
+        extensions.merge_sections(remote.sections.iter());
+        extensions.merge_all();
         let remote_transport = read_transport(remote)?;
-        let mut known = KnownFormats::default();
-        for (format, mapping) in agreements.iter().flat_map(Agreement::formats) {
-            known.insert(format, mapping);
-        }
+        // Of what is received, any payload type may be one of media.
+        let with_rtx = self.config.retransmission && self.config.receive.is_none();
+        known.fix(remote, &offer.codecs, with_rtx);
         let mid_names = MidNames::default();
         let rtc = rtc_config(&self.config, &known, &extensions, &mid_names)
             .set_local_ice_credentials(self.transport.credentials().clone());
         let mut rtc = rtc.build(now);
-        known.fix();
         for candidate in self.transport.candidates() {
             rtc.add_local_candidate(candidate);
         }
         // Who offers controls, except if the other end cannot (RFC 8445, section 6.1.1).
-        let controls = offered || remote_transport.is_lite;
+        let controls = offer.is_ours || remote_transport.is_lite;
         let mut negotiated = Negotiated {
             known,
             setup: Setup::ours(remote_transport.setup),
@@ -84,11 +115,12 @@ impl Session {
             extensions,
             places: Vec::new(),
             version: 0,
+            codecs: offer.codecs,
             lines: Vec::new(),
             names: mid_names,
         };
         self.mid_extension = negotiated.extensions.mid();
-        self.agree(&mut rtc, &mut negotiated, remote, names, agreements)?;
+        self.agree(&mut rtc, &mut negotiated, agreed)?;
         rtc.direct_api().set_ice_controlling(controls);
         self.add_candidates(&mut rtc, remote);
         self.rtc = Some(rtc);
@@ -97,20 +129,25 @@ impl Session {
         Ok(())
     }
 
-    /// Takes a further agreement into the connection. The peer's credentials differ if ICE is to begin again.
+    /// Takes a further agreement into the connection. If it was the peer who offered, its credentials differ if ICE is to begin
+    /// again.
     pub(super) fn agree_again(
         &mut self,
-        remote: &Description,
-        names: &[String],
-        agreements: &[Agreement],
+        agreed: Agreed<'_>,
+        peer_offered: bool,
         now: Instant,
     ) -> Result<(), EndReason> {
-        let remote_transport = read_transport(remote)?;
+        let remote = agreed.remote;
+        let mut remote_transport = read_transport(remote)?;
         let (Some(mut rtc), Some(mut negotiated)) = (self.rtc.take(), self.negotiated.take())
         else {
             return Err(EndReason::Internal);
         };
         let before = &negotiated.remote;
+        if !peer_offered {
+            remote_transport.ufrag.clone_from(&before.ufrag);
+            remote_transport.password.clone_from(&before.password);
+        }
         let restarts = (&before.ufrag, &before.password)
             != (&remote_transport.ufrag, &remote_transport.password);
         // It is that of the connection, whatever a further description says.
@@ -119,7 +156,10 @@ impl Session {
             fingerprints,
             ..remote_transport
         };
-        self.agree(&mut rtc, &mut negotiated, remote, names, agreements)?;
+        self.agree(&mut rtc, &mut negotiated, agreed)?;
+        let mut places = negotiated.places.iter();
+        let first = places.position(|place| !place.is_rejected());
+        self.bundle_section = first.unwrap_or(self.bundle_section);
         if restarts {
             self.transport.restart()?;
             self.ufrag = self.transport.credentials().ufrag.clone();
@@ -138,16 +178,20 @@ impl Session {
         &mut self,
         rtc: &mut Rtc,
         negotiated: &mut Negotiated,
-        remote: &Description,
-        names: &[String],
-        agreements: &[Agreement],
+        agreed: Agreed<'_>,
     ) -> Result<(), EndReason> {
         negotiated.version += 1;
+        let Agreed {
+            remote,
+            local,
+            agreements,
+        } = agreed;
         let mut places = Vec::new();
-        for (number, (agreement, name)) in agreements.iter().zip(names).enumerate() {
+        for (number, (agreement, local)) in agreements.into_iter().zip(local).enumerate() {
             let before = negotiated.places.get(number);
             // Another name is another section in the place of one that was rejected.
-            let mid = before.filter(|it| it.name == *name).and_then(|it| it.mid);
+            let before = before.filter(|it| it.local.mid == local.mid);
+            let mid = before.and_then(|it| it.mid);
             let section = remote.sections.get(number);
             let mid = match (agreement.has_media(), section) {
                 (true, Some(section)) => {
@@ -157,9 +201,9 @@ impl Session {
                         rtc,
                         negotiated,
                         (mid, new),
-                        name,
+                        &local.mid,
                         section,
-                        agreement,
+                        &agreement,
                     )?)
                 }
                 _ => {
@@ -168,20 +212,25 @@ impl Session {
                 }
             };
             if let (Agreement::Data { max_message_bytes }, false) =
-                (agreement, negotiated.has_data())
+                (&agreement, negotiated.has_data())
             {
                 negotiated.lines.push(Str0mLine::Data(*max_message_bytes));
             }
             places.push(Place {
-                media: section.map_or_else(String::new, |section| section.media.clone()),
-                name: name.clone(),
-                is_rejected: matches!(agreement, Agreement::Rejected),
+                local: match &agreement {
+                    Agreement::Rejected => local.rejected(),
+                    Agreement::Idle => local.idle(),
+                    _ => local,
+                },
+                peer_receives: section
+                    .is_some_and(|section| remote_description::is_receiving(remote, section)),
+                agreement,
                 mid,
             });
         }
         negotiated.places = places;
         let named = negotiated.places.iter();
-        let named = named.filter_map(|place| Some((place.mid?, place.name.clone())));
+        let named = named.filter_map(|place| Some((place.mid?, place.local.mid.clone())));
         negotiated.names.set(named.collect());
         let (remote, setup) = (&negotiated.remote, negotiated.setup);
         let text = str0m_description::offer(remote, setup, &negotiated.lines);
@@ -214,9 +263,16 @@ impl Session {
             let declared = negotiated.declare(rtc, &self.config.certificate, mid, kind);
             declared.ok_or(EndReason::Internal)?;
         }
-        if let Some(track) = track.filter(|_| is_new) {
+        if let Some(track) = track.filter(|track| !track.is_prepared()) {
+            let mut direct = rtc.direct_api();
+            // Of another stream that was sent in this section.
+            let other = direct.stream_tx_by_mid(mid, None).map(|other| other.ssrc());
+            other.map(|other| direct.remove_stream_tx(other));
             track.prepare(rtc, self.config.retransmission);
         }
+        let sent = agreement.stream();
+        self.tracks
+            .retain(|track| track.mid() != mid || Some((track.stream(), kind)) == sent);
         if let Agreement::Received(received) = agreement {
             let before = self.receivers.iter().position(|it| it.mid == mid);
             let source = before.and_then(|place| self.receivers.remove(place).source);

@@ -88,6 +88,11 @@ pub(super) fn formats(section: &Section) -> Vec<Format> {
     formats
 }
 
+/// All payload types that a section names, those that only serve others among them.
+pub(super) fn payload_types(section: &Section) -> impl Iterator<Item = u8> {
+    section.formats.iter().filter_map(|name| payload_type(name))
+}
+
 /// What a section says of payload types.
 struct Attributes<'a> {
     of: [OfPayloadType<'a>; PAYLOAD_TYPES],
@@ -194,6 +199,16 @@ impl Format {
             channels,
             (None, _) | (Some("1"), None) | (Some("2"), Some("2"))
         )
+    }
+
+    /// The RTP clock, in Hz, of what can be carried of this kind: all video (RFC 3551, section 5), audio as Opus and G.711
+    /// have it.
+    pub(super) fn clock(&self, kind: MediaKind) -> Option<u32> {
+        let clock = self.encoding.split('/').nth(1)?.parse().ok()?;
+        match (kind, clock) {
+            (MediaKind::Video, 90_000) | (MediaKind::Audio, 48_000 | 8_000) => Some(clock),
+            _ => None,
+        }
     }
 
     fn parameters_take(&self, codec: Codec) -> bool {

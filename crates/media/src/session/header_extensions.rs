@@ -173,6 +173,31 @@ impl HeaderExtensions {
         }
     }
 
+    /// Adds all that there are for what is written or read later, where they are offered, or else where an identifier is free.
+    pub(super) fn merge_all(&mut self) {
+        for (identifier, extension) in OFFERED {
+            let mut identifiers = [identifier].into_iter().chain(1..=14);
+            let is_free = |identifier: &u8| self.0.iter().all(|(known, _)| known != identifier);
+            if let Some(identifier) = identifiers.find(is_free) {
+                self.add(identifier, extension);
+            }
+        }
+    }
+
+    /// Adds those of a peer's sections, whether anything is sent or received in them or not.
+    pub(super) fn merge_sections<'a>(&mut self, sections: impl Iterator<Item = &'a Section>) {
+        for section in sections {
+            self.merge(&Self::of_section(section, |_| true));
+        }
+    }
+
+    /// These, under the identifiers that they have among all of a connection.
+    pub(super) fn as_among(&self, all: &Self) -> Self {
+        let known = |extension: HeaderExtension| all.0.iter().find(|(_, it)| *it == extension);
+        let these = self.0.iter().filter_map(|(_, it)| known(*it).copied());
+        Self(these.collect())
+    }
+
     /// What of these is also among the others.
     pub(super) fn among(&self, all: &Self) -> Self {
         let both = self.0.iter().filter(|it| all.0.contains(it));

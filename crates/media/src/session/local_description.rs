@@ -11,10 +11,14 @@ use super::description::{Description, Section};
 use super::format::Format;
 use super::header_extensions::HeaderExtensions;
 use super::remote_description::Setup;
+use crate::ids::StreamId;
 
 /// The attribute of sections whose source decides when key frames come. An invention of ours; others pass over it
 /// (RFC 8866, section 5.13).
 const PASSED_THROUGH: &str = "x-wigwag-passed-through";
+
+/// Of media (RFC 8834, section 4.2).
+const PROTOCOL: &str = "UDP/TLS/RTP/SAVPF";
 
 /// The longest message of a data channel that is taken, in bytes: what browsers say.
 pub(super) const MAX_MESSAGE_BYTES: usize = 262_144;
@@ -49,6 +53,8 @@ pub(super) struct LocalSection {
     pub(super) mid: String,
     /// The number of its track.
     pub(super) track: usize,
+    /// The stream that is sent in it, or was.
+    pub(super) stream: Option<StreamId>,
     /// Whether what is sent comes encoded, with key frames when its source likes.
     pub(super) passed_through: Option<PassedThrough>,
     pub(super) content: Content,
@@ -129,7 +135,7 @@ impl LocalDescription<'_> {
             port: if is_rejected { "0" } else { "9" }.to_owned(),
             protocol: match &section.content {
                 Content::Data(protocol) | Content::Rejected(protocol, _) => protocol.clone(),
-                _ => "UDP/TLS/RTP/SAVPF".to_owned(),
+                _ => PROTOCOL.to_owned(),
             },
             formats: Vec::new(),
             lines: vec![
@@ -214,6 +220,40 @@ impl LocalDescription<'_> {
 impl LocalSection {
     fn is_rejected(&self) -> bool {
         matches!(self.content, Content::Rejected(..))
+    }
+
+    /// The same, in which nothing is sent or received.
+    pub(super) fn idle(self) -> Self {
+        let content = match self.content {
+            Content::Sent { formats, .. } | Content::Received { formats, .. } => {
+                match formats.into_iter().next() {
+                    Some(format) => Content::Idle(Format {
+                        rtx: None,
+                        feedback: Vec::new(),
+                        ..format
+                    }),
+                    None => Content::IdleAs(Vec::new()),
+                }
+            }
+            other => other,
+        };
+        Self { content, ..self }
+    }
+
+    /// The same, which there is not any more.
+    pub(super) fn rejected(self) -> Self {
+        let idle = self.idle();
+        let content = match idle.content {
+            Content::Idle(format) => {
+                Content::Rejected(PROTOCOL.to_owned(), vec![format.payload_type.to_string()])
+            }
+            Content::IdleAs(formats) => Content::Rejected(PROTOCOL.to_owned(), formats),
+            Content::Data(protocol) => {
+                Content::Rejected(protocol, vec!["webrtc-datachannel".to_owned()])
+            }
+            other => other,
+        };
+        Self { content, ..idle }
     }
 }
 

@@ -30,6 +30,7 @@ mod end;
 mod estimate;
 mod feedback;
 mod format;
+mod further_offer;
 mod h264_profile;
 mod header_extensions;
 mod identity;
@@ -75,6 +76,7 @@ pub use end::EndReason;
 use estimate::Estimate;
 pub use feedback::FEEDBACK_TIMEOUT;
 use feedback::Feedback;
+pub use further_offer::MAX_SECTIONS;
 pub use identity::Certificate;
 use local_transport::LocalTransport;
 use negotiation::PendingOffer;
@@ -121,6 +123,14 @@ pub struct Session {
     /// Of our descriptions.
     number: u64,
     pending: Option<PendingOffer>,
+    /// Whether the first offer of the session was ours.
+    offered_first: bool,
+    /// How many descriptions of ours there were.
+    described: u64,
+    /// Streams that are not offered yet.
+    added: Vec<StreamId>,
+    /// Whether what is sent changed since it was offered.
+    offer_due: bool,
     /// None until both descriptions are there.
     negotiated: Option<Negotiated>,
     tracks: Vec<Track>,
@@ -171,6 +181,8 @@ pub enum SessionEvent {
     Negotiated(Vec<(StreamId, Vec<u32>)>),
     /// What the peer sends, all of it.
     RemoteTracks(Vec<RemoteTrack>),
+    /// To be sent to the peer: a further offer of ours (SDP). See [`Session::set_streams`].
+    Offer(String),
     /// To be sent to the peer: the answer (SDP) to a further offer of its own.
     Answer(String),
     /// Which streams the viewer takes nothing of, though it takes others: it has none of their codecs, or does not
@@ -205,7 +217,7 @@ impl Session {
             return;
         }
         if let Some(candidate) = self.read_candidate(text) {
-            if let Some(pending) = &mut self.pending {
+            if let (Some(pending), None) = (&mut self.pending, &self.rtc) {
                 return pending.remote_candidates.push(candidate);
             }
             self.with_rtc(now, |rtc| {
@@ -253,7 +265,7 @@ impl Session {
         if self.rtc.is_none() {
             text = described;
         }
-        if self.pending.is_some() && self.reflexive_candidates.len() < MAX_REFLEXIVE_CANDIDATES {
+        if self.rtc.is_none() && self.reflexive_candidates.len() < MAX_REFLEXIVE_CANDIDATES {
             self.reflexive_candidates.extend(text.clone());
         }
         text

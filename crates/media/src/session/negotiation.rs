@@ -11,22 +11,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use str0m::Candidate;
-use str0m::media::{MediaKind, Mid};
+use str0m::media::Mid;
 
-use super::agreement::{self, Agreement};
+use super::agreement::Agreement;
 use super::answering;
 use super::candidate_pair::RemoteCandidates;
 use super::config::PassedThrough;
-use super::connecting::{Place, common_extensions};
+use super::connecting::{Agreed, FirstOffer, Place, common_extensions};
 use super::description::Description;
 use super::estimate::Estimate;
 use super::feedback::Feedback;
 use super::header_extensions::HeaderExtensions;
 use super::identity::random_number;
 use super::known_formats::KnownFormats;
-use super::local_description::{Content, LocalDescription, LocalSection, Sources};
+use super::local_description::{LocalDescription, LocalSection, Sources};
 use super::local_transport::LocalTransport;
-use super::offered::Offered;
+use super::offered::{Offered, OfferedContent};
 use super::pacer::Pacer;
 use super::path::Path;
 use super::probing::Probing;
@@ -40,13 +40,14 @@ use super::{
 };
 use crate::ids::StreamId;
 
-/// An offer that is not answered yet.
+/// An offer of ours that is not answered yet.
 pub(super) struct PendingOffer {
-    /// Those that came before the answer.
+    /// Those that came before the answer, if it is the first.
     pub(super) remote_candidates: Vec<Candidate>,
-    offered: Offered,
-    /// How the sections are called.
-    names: Vec<String>,
+    pub(super) offered: Offered,
+    pub(super) sections: Vec<LocalSection>,
+    /// Streams that got a track by it.
+    pub(super) new_tracks: Vec<StreamId>,
 }
 
 impl Session {
@@ -100,7 +101,10 @@ impl Session {
             self.try_accept_answer(sdp, preferred, pending, now)
         }));
         match done {
-            Ok(Ok(())) => self.report_agreed(),
+            Ok(Ok(())) => {
+                self.report_agreed();
+                self.offer_if_due();
+            }
             Ok(Err(reason)) => self.end(reason),
             Err(_) => self.end(EndReason::Panicked),
         }
@@ -111,55 +115,35 @@ impl Session {
         addresses: &[SocketAddr],
         now: Instant,
     ) -> Result<(Self, String), EndReason> {
-        let offered = Offered::new(config)?;
-        if offered.sections.is_empty() && offered.received.is_empty() {
+        let (offered, places) = Offered::new(config)?;
+        if offered.sections.is_empty() {
             return Err(EndReason::NothingToOffer);
         }
         let transport = LocalTransport::new(addresses)?;
         let mut session = Self::new(config, transport, now);
+        let received = config.streams.len()..;
         let mut sections = Vec::new();
-        for section in &offered.sections {
-            let place = section.place;
-            let mid = match section.kind {
-                MediaKind::Video => format!("video{place}"),
-                MediaKind::Audio => format!("audio{place}"),
-            };
-            let sources = session.draw_sources()?;
-            let str0m_mid = Mid::from(place.to_string().as_str());
-            let track = Track::new(config, section.stream, section.kind, str0m_mid);
-            session.tracks.push(track.with_sources(sources));
-            sections.push(LocalSection {
-                media: agreement::media(section.kind).to_owned(),
-                mid,
-                track: place,
-                passed_through: passed_through(config, section.stream),
-                content: Content::Sent {
-                    formats: section.formats(config),
-                    extensions: HeaderExtensions::offered(config, section.kind),
-                    sources,
-                },
-            });
+        for (section, place) in offered
+            .sections
+            .iter()
+            .zip(places.into_iter().chain(received))
+        {
+            let local = session.offered_section(section, place)?;
+            if let OfferedContent::Sent(offered) = &section.content {
+                let sources = session.draw_sources()?;
+                let str0m_mid = Mid::from(place.to_string().as_str());
+                let track = Track::new(config, offered.stream, offered.kind, str0m_mid);
+                session.tracks.push(track.with_sources(sources));
+            }
+            sections.push(session.with_sources(local));
         }
-        for (number, received) in offered.received.iter().enumerate() {
-            let place = config.streams.len() + number;
-            let media = agreement::media(received.kind);
-            sections.push(LocalSection {
-                media: media.to_owned(),
-                mid: format!("{media}{place}"),
-                track: place,
-                passed_through: None,
-                content: Content::Received {
-                    formats: received.formats(),
-                    extensions: received.extensions.clone(),
-                },
-            });
-        }
-        let names = sections.iter().map(|section| section.mid.clone()).collect();
-        let text = session.describe(Setup::Either, sections)?;
+        session.offered_first = true;
+        let text = session.describe(Setup::Either, sections.clone());
         session.pending = Some(PendingOffer {
             remote_candidates: Vec::new(),
             offered,
-            names,
+            sections,
+            new_tracks: Vec::new(),
         });
         Ok((session, text))
     }
@@ -168,21 +152,52 @@ impl Session {
         &mut self,
         sdp: &str,
         preferred: &[(StreamId, u32)],
-        mut pending: PendingOffer,
+        pending: PendingOffer,
         now: Instant,
     ) -> Result<(), EndReason> {
         let answer = Description::parse(sdp).map_err(|_| EndReason::MalformedDescription)?;
-        let agreements = pending.offered.agree(&answer, &self.config, preferred)?;
-        if !agreements.iter().any(Agreement::has_media) {
+        let preferred = self.with_codecs_sent(preferred);
+        let mut first = KnownFormats::default();
+        let known = match &mut self.negotiated {
+            Some(negotiated) => &mut negotiated.known,
+            None => &mut first,
+        };
+        let offered = &pending.offered;
+        let agreements = offered.agree(&answer, &self.config, &preferred, known)?;
+        if self.negotiated.is_none() && !agreements.iter().any(Agreement::has_media) {
             return Err(EndReason::NoCommonCodec);
         }
-        self.repeat_candidates(&agreements);
-        for (track, agreement) in self.tracks.iter_mut().zip(&agreements) {
-            track.accept(agreement);
+        for agreement in &agreements {
+            let mut tracks = self.tracks.iter_mut();
+            let track =
+                tracks.find(|track| agreement.stream() == Some((track.stream(), track.kind())));
+            if let Some(track) = track.filter(|track| !track.has_accepted(agreement)) {
+                track.accept(agreement);
+            }
         }
-        let names = std::mem::take(&mut pending.names);
-        self.begin(&answer, &names, &agreements, true, now)?;
-        let candidates = std::mem::take(&mut pending.remote_candidates);
+        let is_first = self.negotiated.is_none();
+        if is_first {
+            self.repeat_candidates(&agreements);
+        }
+        let agreed = Agreed {
+            remote: &answer,
+            local: pending.sections,
+            agreements,
+        };
+        if !is_first {
+            if let Some(negotiated) = &mut self.negotiated {
+                negotiated.codecs = pending.offered.codecs;
+            }
+            self.agree_again(agreed, false, now)?;
+            self.with_rtc(now, |_| Ok(()));
+            return Ok(());
+        }
+        let offer = FirstOffer {
+            is_ours: true,
+            codecs: pending.offered.codecs,
+        };
+        self.begin(agreed, first, offer, now)?;
+        let candidates = pending.remote_candidates;
         self.with_rtc(now, |rtc| {
             candidates
                 .into_iter()
@@ -215,21 +230,35 @@ impl Session {
         }
         let all = common_extensions(&agreements);
         let sections = session.local_sections(&offer, &agreements, &all)?;
-        let names: Vec<_> = sections.iter().map(|section| section.mid.clone()).collect();
-        session.begin(&offer, &names, &agreements, false, now)?;
+        let agreed = Agreed {
+            remote: &offer,
+            local: sections.clone(),
+            agreements,
+        };
+        session.begin(agreed, known, FirstOffer::default(), now)?;
         session.with_rtc(now, |_| Ok(()));
         session.report_agreed();
         let setup = session.setup();
-        let answer = session.describe(setup, sections)?;
+        let answer = session.describe(setup, sections);
         Ok((session, answer))
     }
 
     /// Takes a further offer of the peer (SDP), which may add sections, stop them, change their directions, or have ICE begin
-    /// again. The answer comes as an [event](SessionEvent::Answer). One that comes while an offer of ours waits for its answer, or
-    /// does not go on from the descriptions before, ends the session.
+    /// again. The answer comes as an [event](SessionEvent::Answer). One that does not go on from the descriptions before ends the
+    /// session.
+    ///
+    /// Where both ends offer at once, the offer counts of the end that made the first of the session: one that comes while such
+    /// an offer of ours waits for its answer is passed over, and the peer takes it back (RFC 9429, section 4.1.10.2); else ours is
+    /// taken back, and made again afterwards.
     pub fn handle_offer(&mut self, sdp: &str, preferred: &[(StreamId, u32)], now: Instant) {
         if self.state == State::Ended {
             return;
+        }
+        if self.pending.is_some() {
+            if self.offered_first {
+                return tracing::debug!("passed over an offer that crossed one of ours");
+            }
+            self.take_back_offer();
         }
         let done = catch_unwind(AssertUnwindSafe(|| {
             self.try_answer_again(sdp, preferred, now)
@@ -239,6 +268,7 @@ impl Session {
                 self.report_agreed();
                 self.events.push_back(SessionEvent::Answer(answer));
                 self.with_rtc(now, |_| Ok(()));
+                self.offer_if_due();
             }
             Ok(Err(reason)) => self.end(reason),
             Err(_) => self.end(EndReason::Panicked),
@@ -252,6 +282,7 @@ impl Session {
         now: Instant,
     ) -> Result<String, EndReason> {
         let offer = Description::parse(offer).map_err(|_| EndReason::MalformedDescription)?;
+        let preferred = self.with_codecs_sent(preferred);
         let negotiated = self.negotiated.as_mut();
         let negotiated = negotiated.ok_or(EndReason::UnusableDescription)?;
         if !goes_on(&offer, &negotiated.places) {
@@ -259,12 +290,17 @@ impl Session {
         }
         let bound = negotiated.bound(&self.tracks);
         let known = &mut negotiated.known;
-        let agreements = answering::answer(&offer, &self.config, preferred, known, &bound);
+        let agreements = answering::answer(&offer, &self.config, &preferred, known, &bound);
         let all = negotiated.extensions.clone();
         let sections = self.local_sections(&offer, &agreements, &all)?;
-        let names: Vec<_> = sections.iter().map(|section| section.mid.clone()).collect();
-        self.agree_again(&offer, &names, &agreements, now)?;
-        self.describe(self.setup(), sections)
+        let agreed = Agreed {
+            remote: &offer,
+            local: sections.clone(),
+            agreements,
+        };
+        self.agree_again(agreed, true, now)?;
+        let setup = self.setup();
+        Ok(self.describe(setup, sections))
     }
 
     /// What is answered about each section of an offer. Streams that are sent for the first time get a track.
@@ -274,7 +310,10 @@ impl Session {
         agreements: &[Agreement],
         extensions: &HeaderExtensions,
     ) -> Result<Vec<LocalSection>, EndReason> {
-        let version = self.negotiated.as_ref().map_or(0, |it| it.version);
+        let negotiated = self.negotiated.as_ref();
+        let version = negotiated.map_or(0, |it| it.version);
+        let before = negotiated.map_or(&[][..], |it| &it.places);
+        let before: Vec<_> = before.iter().map(|it| it.local.stream).collect();
         let mut sections = Vec::new();
         for (place, (section, agreement)) in offer.sections.iter().zip(agreements).enumerate() {
             let stream = agreement.stream();
@@ -303,6 +342,9 @@ impl Session {
                 media: section.media.clone(),
                 mid: remote_description::mid(section, place),
                 track: place,
+                stream: stream
+                    .map(|(stream, _)| stream)
+                    .or_else(|| before.get(place).copied().flatten()),
                 passed_through: stream.and_then(|(stream, _)| passed_through(config, stream)),
                 content: agreement.content(section, config, extensions, sources),
             });
@@ -317,15 +359,15 @@ impl Session {
     }
 
     /// Our description.
-    fn describe(&self, setup: Setup, sections: Vec<LocalSection>) -> Result<String, EndReason> {
+    pub(super) fn describe(&mut self, setup: Setup, sections: Vec<LocalSection>) -> String {
+        self.described += 1;
         let credentials = self.transport.credentials();
         let candidates = self.transport.candidates();
-        let version = self.negotiated.as_ref().map_or(0, |it| it.version);
         let description = LocalDescription {
             name: &self.config.name,
             number: self.number,
             // The first is 2, as of browsers.
-            version: version.saturating_sub(1) + 2,
+            version: self.described + 1,
             canonical_name: self.config.certificate.canonical_name(),
             ufrag: &credentials.ufrag,
             password: &credentials.pass,
@@ -334,7 +376,7 @@ impl Session {
             candidates: candidates.map(|it| it.to_sdp_string()).collect(),
             sections,
         };
-        Ok(description.write())
+        description.write()
     }
 
     fn new(config: &SessionConfig, transport: LocalTransport, now: Instant) -> Self {
@@ -346,6 +388,10 @@ impl Session {
             rtc: None,
             config: config.clone(),
             pending: None,
+            offered_first: false,
+            described: 0,
+            added: Vec::new(),
+            offer_due: false,
             tracks: Vec::with_capacity(config.streams.len()),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
@@ -376,7 +422,7 @@ impl Session {
     }
 
     /// Sources for another stream, which no other of the session has.
-    fn draw_sources(&self) -> Result<Sources, EndReason> {
+    pub(super) fn draw_sources(&self) -> Result<Sources, EndReason> {
         loop {
             let number = random_number().ok_or(EndReason::Internal)?;
             let sources = Sources {
@@ -425,6 +471,8 @@ impl Session {
             tracks.any(|track| track.stream() == *stream && track.agreed().is_some())
         };
         let streams = self.config.streams.iter().map(|stream| stream.id);
+        // They are still to be offered.
+        let streams = streams.filter(|stream| !self.added.contains(stream));
         let refused: Vec<_> = streams.filter(|stream| !taken(stream)).collect();
         if self.state != State::Ended && !refused.is_empty() {
             self.events.push_back(SessionEvent::Refused(refused));
@@ -444,7 +492,7 @@ impl Session {
     }
 }
 
-fn passed_through(config: &SessionConfig, stream: StreamId) -> Option<PassedThrough> {
+pub(super) fn passed_through(config: &SessionConfig, stream: StreamId) -> Option<PassedThrough> {
     let mut streams = config.streams.iter();
     let config = streams.find(|config| config.id == stream)?;
     config.passed_through.clone()
@@ -456,7 +504,8 @@ fn goes_on(offer: &Description, before: &[Place]) -> bool {
     let same = before.iter().enumerate().all(|(number, place)| {
         offer.sections.get(number).is_some_and(|section| {
             let name = remote_description::mid(section, number);
-            place.is_rejected || (section.media == place.media && name == place.name)
+            let before = &place.local;
+            place.is_rejected() || (section.media == before.media && name == before.mid)
         })
     });
     let names = offer.sections.iter().enumerate();

@@ -4,10 +4,11 @@ use str0m::media::MediaKind;
 
 use super::agreement::{self, AgreedFormat, Agreement};
 use super::config::{Codec, CodecConfig, OfferExtent, SessionConfig, StreamConfig};
-use super::description::Description;
+use super::description::{Description, Section};
 use super::end::EndReason;
 use super::format::{self, Format};
 use super::header_extensions::HeaderExtensions;
+use super::known_formats::KnownFormats;
 use super::payload_types::{PayloadTypeMapping, PayloadTypes};
 use super::received_section::ReceivedSection;
 use super::remote_description;
@@ -16,20 +17,35 @@ use crate::ids::{StreamId, StreamKind};
 /// What we offer.
 #[derive(Clone, Debug)]
 pub(super) struct Offered {
-    pub(super) payload_types: PayloadTypes,
-    /// What is sent.
+    /// In the order of the description.
     pub(super) sections: Vec<OfferedSection>,
-    /// What is received, in the sections after those.
-    pub(super) received: Vec<ReceivedSection>,
+    /// What stands for which codec in our offers.
+    pub(super) codecs: Vec<(Codec, PayloadTypeMapping)>,
 }
 
-/// One stream of it.
+/// One section of it.
 #[derive(Clone, Debug)]
 pub(super) struct OfferedSection {
+    /// As after `m=`.
+    pub(super) media: String,
+    pub(super) content: OfferedContent,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum OfferedContent {
+    Sent(OfferedStream),
+    Received(ReceivedSection),
+    /// Media that is neither sent nor received.
+    Idle,
+    Rejected,
+    Data,
+}
+
+/// A stream of it.
+#[derive(Clone, Debug)]
+pub(super) struct OfferedStream {
     pub(super) stream: StreamId,
     pub(super) kind: MediaKind,
-    /// The stream's place in the configuration, which numbers its section.
-    pub(super) place: usize,
     formats: Vec<OfferedFormat>,
 }
 
@@ -45,20 +61,18 @@ struct OfferedFormat {
     offered_as: Codec,
     claim: PayloadTypeMapping,
 }
+
 impl Offered {
     /// What a sender of these streams offers: audio first, then video that every viewer takes, since a viewer that
-    /// refuses the first section of a group may lose the transport of all.
-    pub(super) fn new(config: &SessionConfig) -> Result<Self, EndReason> {
-        let mut offered = Self {
-            payload_types: PayloadTypes::default(),
-            sections: Vec::new(),
-            received: Vec::new(),
-        };
+    /// refuses the first section of a group may lose the transport of all. With the streams' places in the configuration.
+    pub(super) fn new(config: &SessionConfig) -> Result<(Self, Vec<usize>), EndReason> {
+        let mut payload_types = PayloadTypes::default();
         let extent = extent(config);
         // Streams share the formats that they have in common.
         let mut known: Vec<(Codec, PayloadTypeMapping)> = Vec::new();
         let codecs = config.streams.iter().map(|stream| stream.codecs.len());
         let mut codecs_to_come: usize = codecs.sum();
+        let mut streams = Vec::new();
         for (place, stream) in config.streams.iter().enumerate() {
             let Some(kind) = stream.kind() else {
                 continue;
@@ -72,55 +86,54 @@ impl Offered {
                         Some((_, claim)) => *claim,
                         // Further names must not take what other codecs need.
                         None if nth > 0
-                            && offered.payload_types.free().count() < 2 * (codecs_to_come + 1) =>
+                            && payload_types.free().count() < 2 * (codecs_to_come + 1) =>
                         {
                             break;
                         }
                         None => {
                             let rtx = config.retransmission && kind == MediaKind::Video;
-                            let claim = offered.payload_types.assign(offered_as, rtx);
+                            let claim = payload_types.assign(offered_as, rtx);
                             let claim = claim.ok_or(EndReason::TooManyCodecs)?;
                             known.push((offered_as, claim));
                             claim
                         }
                     };
-                    formats.push(OfferedFormat {
-                        codec_number: codec.number,
-                        alternate_number: codec.alternate_number,
-                        codec: codec.codec,
-                        offered_as,
-                        claim,
-                    });
+                    formats.push(OfferedFormat::new(codec, offered_as, claim));
                 }
             }
-            if formats.is_empty() {
-                continue;
+            if !formats.is_empty() {
+                let stream = OfferedStream {
+                    stream: stream.id,
+                    kind,
+                    formats,
+                };
+                streams.push((place, stream));
             }
-            offered.sections.push(OfferedSection {
-                stream: stream.id,
-                kind,
-                place,
-                formats,
-            });
         }
         let is_common = |format: &OfferedFormat| format::common_name(format.codec).is_some();
-        let rank = |section: &OfferedSection| {
-            let common = section.formats.iter().any(is_common);
-            (section.kind == MediaKind::Video, !common)
+        let rank = |(_, stream): &(usize, OfferedStream)| {
+            let common = stream.formats.iter().any(is_common);
+            (stream.kind == MediaKind::Video, !common)
         };
-        offered.sections.sort_by_key(rank);
+        streams.sort_by_key(rank);
+        let (places, streams): (Vec<_>, Vec<_>) = streams.into_iter().unzip();
+        let mut sections: Vec<_> = streams.into_iter().map(OfferedSection::sent).collect();
         if let Some(receive) = &config.receive {
             for kind in &receive.offered {
                 let kind = match kind {
                     StreamKind::Video => MediaKind::Video,
                     StreamKind::Audio => MediaKind::Audio,
                 };
-                let types = &mut offered.payload_types;
-                let section = ReceivedSection::offered(kind, receive, types, &mut known)?;
-                offered.received.push(section);
+                let types = &mut payload_types;
+                let received = ReceivedSection::offered(kind, receive, types, &mut known)?;
+                sections.push(OfferedSection {
+                    media: agreement::media(kind).to_owned(),
+                    content: OfferedContent::Received(received),
+                });
             }
         }
-        Ok(offered)
+        let codecs = known;
+        Ok((Self { sections, codecs }, places))
     }
 
     /// What a viewer's answer takes of it.
@@ -129,69 +142,120 @@ impl Offered {
         answer: &Description,
         config: &SessionConfig,
         preferred: &[(StreamId, u32)],
+        known: &mut KnownFormats,
     ) -> Result<Vec<Agreement>, EndReason> {
-        if answer.sections.len() != self.sections.len() + self.received.len() {
+        if answer.sections.len() != self.sections.len() {
             return Err(EndReason::UnusableDescription);
         }
-        let mut claims = PayloadTypes::default();
-        let (sent, received) = answer.sections.split_at(self.sections.len());
-        let sections = sent.iter().zip(&self.sections);
+        let sections = answer.sections.iter().zip(&self.sections);
         let agreements = sections.map(|(section, offered)| {
-            if section.media != agreement::media(offered.kind) {
+            if section.media != offered.media {
                 return Err(EndReason::UnusableDescription);
             }
             if remote_description::is_rejected(answer, section) {
                 return Ok(Agreement::Rejected);
             }
-            if !remote_description::is_receiving(answer, section) {
-                return Ok(Agreement::Idle);
-            }
-            let formats = format::formats(section).into_iter().filter_map(|format| {
-                let offered = offered.find(&format)?;
-                let claim = claims.claim(PayloadTypeMapping {
-                    payload_type: format.payload_type,
-                    rtx: format.rtx.filter(|_| config.retransmission),
-                    ..offered.claim
-                })?;
-                Some(AgreedFormat {
-                    codec_number: offered.codec_number,
-                    alternate_number: offered.alternate_number,
-                    codec: offered.codec,
-                    claim,
-                    is_true_name: offered.offered_as == offered.codec,
-                    format,
-                })
-            });
-            let extensions = HeaderExtensions::agreed(section, offered.kind, config);
-            Ok(Agreement::sent(
-                offered.stream,
-                offered.kind,
-                formats,
-                extensions,
-                preferred,
-            ))
+            Ok(match &offered.content {
+                OfferedContent::Sent(stream)
+                    if remote_description::is_receiving(answer, section) =>
+                {
+                    stream.agree(section, config, preferred, known)
+                }
+                OfferedContent::Received(received)
+                    if remote_description::is_sending(answer, section) =>
+                {
+                    let agreed = received.answered(section, known);
+                    agreed.map_or(Agreement::Idle, Agreement::Received)
+                }
+                OfferedContent::Sent(_) | OfferedContent::Received(_) | OfferedContent::Idle => {
+                    Agreement::Idle
+                }
+                OfferedContent::Rejected => Agreement::Rejected,
+                OfferedContent::Data => Agreement::data(section),
+            })
         });
-        let mut agreements = agreements.collect::<Result<Vec<_>, _>>()?;
-        for (section, offered) in received.iter().zip(&self.received) {
-            if section.media != agreement::media(offered.kind) {
-                return Err(EndReason::UnusableDescription);
-            }
-            let is_rejected = remote_description::is_rejected(answer, section);
-            let sends = !is_rejected && remote_description::is_sending(answer, section);
-            let agreed = sends
-                .then(|| offered.answered(section, &mut claims))
-                .flatten();
-            agreements.push(match agreed {
-                Some(agreed) => Agreement::Received(agreed),
-                None if is_rejected => Agreement::Rejected,
-                None => Agreement::Idle,
-            });
-        }
-        Ok(agreements)
+        agreements.collect()
     }
 }
 
 impl OfferedSection {
+    /// A section in which a stream is sent.
+    pub(super) fn sent(stream: OfferedStream) -> Self {
+        Self {
+            media: agreement::media(stream.kind).to_owned(),
+            content: OfferedContent::Sent(stream),
+        }
+    }
+}
+
+impl OfferedFormat {
+    fn new(codec: CodecConfig, offered_as: Codec, claim: PayloadTypeMapping) -> Self {
+        Self {
+            codec_number: codec.number,
+            alternate_number: codec.alternate_number,
+            codec: codec.codec,
+            offered_as,
+            claim,
+        }
+    }
+}
+
+impl OfferedStream {
+    /// A stream that is offered when the connection is made: of each codec what can stand for it is asked for, and put among
+    /// the others if it was not known. None if nothing can.
+    pub(super) fn further(
+        stream: &StreamConfig,
+        config: &SessionConfig,
+        known: &KnownFormats,
+        codecs: &mut Vec<(Codec, PayloadTypeMapping)>,
+    ) -> Option<Self> {
+        let kind = stream.kind()?;
+        let mut formats = Vec::new();
+        for (codec, names) in names(stream, extent(config)) {
+            for offered_as in names {
+                let claim = codecs.iter().find(|(codec, _)| *codec == offered_as);
+                let claim = claim.map(|(_, claim)| *claim).or_else(|| {
+                    let claim = known.to_offer(offered_as, codecs)?;
+                    codecs.push((offered_as, claim));
+                    Some(claim)
+                });
+                if let Some(claim) = claim {
+                    formats.push(OfferedFormat::new(codec, offered_as, claim));
+                }
+            }
+        }
+        (!formats.is_empty()).then_some(Self {
+            stream: stream.id,
+            kind,
+            formats,
+        })
+    }
+
+    /// What a viewer's answer takes of it, in a section that it does not reject.
+    fn agree(
+        &self,
+        section: &Section,
+        config: &SessionConfig,
+        preferred: &[(StreamId, u32)],
+        known: &mut KnownFormats,
+    ) -> Agreement {
+        let formats = format::formats(section).into_iter().filter_map(|format| {
+            let offered = self.find(&format)?;
+            let rtx = format.rtx.filter(|_| config.retransmission);
+            let claim = known.claim_answered(offered.claim, offered.codec, &format, rtx)?;
+            Some(AgreedFormat {
+                codec_number: offered.codec_number,
+                alternate_number: offered.alternate_number,
+                codec: offered.codec,
+                claim,
+                is_true_name: offered.offered_as == offered.codec,
+                format,
+            })
+        });
+        let extensions = HeaderExtensions::agreed(section, self.kind, config);
+        Agreement::sent(self.stream, self.kind, formats, extensions, preferred)
+    }
+
     /// The formats as they are offered.
     pub(super) fn formats(&self, config: &SessionConfig) -> Vec<Format> {
         let formats = self.formats.iter();
@@ -223,6 +287,7 @@ impl OfferedSection {
         same.or_else(|| taken().next())
     }
 }
+
 /// How much is offered: of streams without any common codec all, as before.
 fn extent(config: &SessionConfig) -> OfferExtent {
     let mut codecs = config.streams.iter().flat_map(|stream| &stream.codecs);

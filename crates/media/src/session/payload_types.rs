@@ -15,7 +15,11 @@ const FREE: [RangeInclusive<u8>; 2] = [96..=127, 35..=63];
 
 /// The payload types in use.
 #[derive(Clone, Debug, Default)]
-pub(super) struct PayloadTypes(Vec<PayloadTypeMapping>);
+pub(super) struct PayloadTypes {
+    claims: Vec<PayloadTypeMapping>,
+    /// Numbers of formats begin here.
+    first_number: u32,
+}
 
 /// What stands for one format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +50,7 @@ impl PayloadTypes {
             rtx,
             clock: codec.clock(),
         };
-        self.0.push(claim);
+        self.claims.push(claim);
         Some(claim)
     }
 
@@ -59,7 +63,7 @@ impl PayloadTypes {
     /// Takes the payload types that a viewer names for a format; none if they stand for another, or
     /// others for this. If only the one for packets sent again is taken, there is none for them.
     pub(super) fn claim(&mut self, wanted: PayloadTypeMapping) -> Option<PayloadTypeMapping> {
-        let mut known = self.0.iter();
+        let mut known = self.claims.iter();
         if let Some(known) = known.find(|known| known.number == wanted.number) {
             return (known.payload_type == wanted.payload_type).then_some(*known);
         }
@@ -71,7 +75,7 @@ impl PayloadTypes {
             rtx: wanted.rtx.filter(is_free),
             ..wanted
         };
-        self.0.push(claim);
+        self.claims.push(claim);
         Some(claim)
     }
 
@@ -82,22 +86,37 @@ impl PayloadTypes {
         payload_type: u8,
         rtx: Option<u8>,
     ) -> Option<PayloadTypeMapping> {
+        self.claim_as((codec.kind(), codec.clock()), payload_type, rtx)
+    }
+
+    /// The same for a format of which only the kind and the clock, in Hz, matter.
+    pub(super) fn claim_as(
+        &mut self,
+        (kind, clock): (MediaKind, u32),
+        payload_type: u8,
+        rtx: Option<u8>,
+    ) -> Option<PayloadTypeMapping> {
         self.claim(PayloadTypeMapping {
             number: self.next_number(),
-            kind: codec.kind(),
+            kind,
             payload_type,
             rtx,
-            clock: codec.clock(),
+            clock,
         })
     }
 
+    /// Gives none of the numbers from now on that another has given.
+    pub(super) fn skip_numbers_of(&mut self, other: &Self) {
+        self.first_number = self.first_number.max(other.next_number());
+    }
+
     fn next_number(&self) -> u32 {
-        let numbers = self.0.iter().map(|claim| claim.number);
-        numbers.max().map_or(0, |last| last + 1)
+        let numbers = self.claims.iter().map(|claim| claim.number + 1);
+        numbers.fold(self.first_number, u32::max)
     }
 
     fn is_taken(&self, payload_type: u8) -> bool {
-        self.0
+        self.claims
             .iter()
             .any(|claim| claim.payload_type == payload_type || claim.rtx == Some(payload_type))
     }
@@ -122,7 +141,7 @@ mod tests {
         let mut payload_types = PayloadTypes::default();
         let assigned = std::iter::from_fn(|| payload_types.assign(Codec::Vp8, true)).count();
         assert_eq!(assigned, 30);
-        assert_eq!(payload_types.0.first(), Some(&claim(0, 96, Some(97))));
+        assert_eq!(payload_types.claims.first(), Some(&claim(0, 96, Some(97))));
         assert!(
             payload_types.assign(Codec::Opus, false).is_some(),
             "one is left"

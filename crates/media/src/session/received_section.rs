@@ -68,7 +68,7 @@ impl ReceivedSection {
 
     /// What a peer sends of what was offered, by its answer; it sends under the payload types of the offer (RFC 3264,
     /// section 6.1).
-    pub(super) fn answered(&self, section: &Section, claims: &mut PayloadTypes) -> Option<Self> {
+    pub(super) fn answered(&self, section: &Section, known: &mut KnownFormats) -> Option<Self> {
         let answered = format::formats(section);
         let formats = self.formats.iter().filter_map(|offered| {
             let kept = answered.iter().find(|format| {
@@ -80,11 +80,8 @@ impl ReceivedSection {
                 offered.mapping.rtx = None;
             }
             offered.format.feedback = agreed_feedback(self.kind, kept);
-            let mapping = offered.mapping;
-            // The peer may take what we send in the same codec under another payload type.
-            offered.mapping = claims
-                .claim(mapping)
-                .or_else(|| claims.claim_new(offered.codec, mapping.payload_type, mapping.rtx))?;
+            offered.mapping =
+                known.claim_answered_to_receive(offered.mapping, offered.codec, &offered.format)?;
             Some(offered)
         });
         let formats: Vec<_> = formats.collect();

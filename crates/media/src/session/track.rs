@@ -222,10 +222,16 @@ impl Track {
             self.clock = codec.clock();
         }
         self.revision = self.revision.wrapping_add(1);
-        self.given = self.agreed().map(|codec| RenditionId {
-            stream: self.stream,
-            codec,
-            level: 0,
+        let is_taken = |rendition: &RenditionId| self.payload_type(rendition.codec).is_some();
+        let next = self.next.filter(|(next, _)| is_taken(next));
+        let given = self.given.filter(is_taken);
+        self.next = next;
+        self.given = given.or_else(|| {
+            self.agreed().map(|codec| RenditionId {
+                stream: self.stream,
+                codec,
+                level: 0,
+            })
         });
     }
 
@@ -241,6 +247,11 @@ impl Track {
     /// Whether this is what the peer takes already.
     pub(super) fn has_accepted(&self, agreement: &Agreement) -> bool {
         self.accepted == agreement.payload_types()
+    }
+
+    /// Whether the stream is declared.
+    pub(super) fn is_prepared(&self) -> bool {
+        self.counted.ssrc.is_some()
     }
 
     /// Declares the stream, whose section is declared.
@@ -373,6 +384,7 @@ impl Track {
         };
         let frame = &sending.frame;
         let last = frame.packets.len().saturating_sub(1);
+        let is_resent = video && self.takes_rtx && self.counted.rtx_ssrc.is_some();
         while let Some(payload) = frame.packets.get(sending.next)
             && self.in_str0m < FEW_PACKETS
             && (!video || pacer.may_send(now))
@@ -385,7 +397,7 @@ impl Track {
                 Arc::clone(payload),
             );
             let marker = video && sending.next == last;
-            let mut packet = packet.marker(marker).nackable(video);
+            let mut packet = packet.marker(marker).nackable(is_resent);
             let mut values = match sending.next {
                 0 => Some(self.timing.of_frame(frame.wall_clock, now)),
                 _ => None,

@@ -18,6 +18,7 @@ mod engine_stage;
 mod engine_strangers;
 mod engine_subscription;
 mod forged_media;
+mod further_offers;
 mod hostile_reports;
 mod isolation;
 mod isolation_engine;

@@ -61,16 +61,31 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<u8> {
 }
 
 fn webrtcsrc(options: &Options, run_loop: &RunLoop) -> anyhow::Result<gst::Element> {
-    let source = gst::ElementFactory::make("webrtcsrc")
-        .property("stun-server", None::<String>)
-        .build()?;
+    let source = source(
+        &options.server,
+        &options.producer,
+        options.address,
+        run_loop,
+    )?;
     if let Some(codec) = &options.video_codec {
         source.set_property("video-codecs", gst::Array::new([codec]));
     }
+    Ok(source)
+}
+
+/// A webrtcsrc for a producer, which receives at an address of this machine.
+pub(crate) fn source(
+    server: &Server,
+    producer: &str,
+    address: IpAddr,
+    run_loop: &RunLoop,
+) -> anyhow::Result<gst::Element> {
+    let source = gst::ElementFactory::make("webrtcsrc")
+        .property("stun-server", None::<String>)
+        .build()?;
     let signaller = source.property::<glib::Object>("signaller");
-    options.server.configure(&signaller);
-    signaller.set_property("producer-peer-id", &options.producer);
-    let address = options.address;
+    server.configure(&signaller);
+    signaller.set_property("producer-peer-id", producer);
     signaller.connect("webrtcbin-ready", false, move |values| {
         if let Some(webrtcbin) = values.get(2).and_then(|value| value.get().ok()) {
             addresses::restrict(&webrtcbin, address);
@@ -151,21 +166,25 @@ fn connect_first_pad(source: &gst::Element, media: Media, counted: &gst::Bin) {
 }
 
 fn throw_away(source: &gst::Element, pad: &gst::Pad) -> anyhow::Result<()> {
-    let bin = source
+    let sink = fakesink(source)?;
+    pad.link(&sink)?;
+    Ok(())
+}
+
+/// The pad of a new fakesink beside an element.
+pub(crate) fn fakesink(beside: &gst::Element) -> anyhow::Result<gst::Pad> {
+    let bin = beside
         .parent()
         .and_then(|parent| parent.downcast::<gst::Bin>().ok())
-        .ok_or_else(|| anyhow::anyhow!("webrtcsrc is in no bin"))?;
+        .ok_or_else(|| anyhow::anyhow!("the element is in no bin"))?;
     let fakesink = gst::ElementFactory::make("fakesink")
         .property("sync", false)
         .property("async", false)
         .build()?;
     bin.add(&fakesink)?;
     fakesink.sync_state_with_parent()?;
-    let sink = fakesink
-        .static_pad("sink")
-        .ok_or_else(|| anyhow::anyhow!("fakesink has no pad"))?;
-    pad.link(&sink)?;
-    Ok(())
+    let pad = fakesink.static_pad("sink");
+    pad.ok_or_else(|| anyhow::anyhow!("fakesink has no pad"))
 }
 
 fn give_up_after(seconds: u64, run_loop: &RunLoop) {

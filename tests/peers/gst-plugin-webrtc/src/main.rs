@@ -10,6 +10,7 @@ mod clock_picture;
 mod consume;
 mod events;
 mod listen;
+mod pads;
 mod produce;
 mod run_loop;
 mod signaller;
@@ -34,6 +35,8 @@ enum Command {
     Produce(produce::Options),
     /// Receive with webrtcsrc and count what comes out
     Consume(consume::Options),
+    /// Receive with webrtcsrc and report what becomes of each of its pads
+    Pads(pads::Options),
     /// Report the producers that come and go
     Listen(listen::Options),
     /// Offer a test picture with whepserversink until told to stop
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let outcome = start_gstreamer().and_then(|()| match arguments.command {
         Command::Produce(options) => produce::run(&options),
         Command::Consume(options) => consume::run(&options),
+        Command::Pads(options) => pads::run(&options),
         Command::Listen(options) => listen::run(&options),
         Command::Whep(options) => whep::run(&options),
     });

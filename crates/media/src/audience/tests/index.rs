@@ -12,6 +12,7 @@ use crate::audience::subscribers::Summary;
 #[derive(Clone, Debug)]
 enum Event {
     Join(u64, Vec<u32>),
+    Renegotiate(u64, Vec<u32>, bool),
     Leave(u64),
     Connect(u64),
     Estimate(u64, Bitrate),
@@ -29,6 +30,7 @@ fn event() -> impl Strategy<Value = Event> {
     let codec = 0..3u32;
     prop_oneof![
         4 => (viewer.clone(), vec(codec.clone(), 1..4)).prop_map(|(viewer, codecs)| Event::Join(viewer, codecs)),
+        2 => (viewer.clone(), vec(codec.clone(), 0..4), any::<bool>()).prop_map(|(viewer, codecs, sound)| Event::Renegotiate(viewer, codecs, sound)),
         2 => viewer.clone().prop_map(Event::Leave),
         3 => viewer.clone().prop_map(Event::Connect),
         3 => (viewer.clone(), 0..9_000_000u64).prop_map(|(viewer, rate)| Event::Estimate(viewer, rate)),
@@ -51,6 +53,13 @@ fn apply(audience: &mut Audience, event: Event, now: &mut Instant) {
                 // Whether there is a codec left for it is not asked here.
                 let _ = audience.handle_joined(ViewerId(viewer), peer, &taken, *now);
             }
+        }
+        Event::Renegotiate(viewer, codecs, sound) => {
+            let video = (!codecs.is_empty()).then_some((VIDEO, codecs));
+            let sound = sound.then(|| (AUDIO, vec![OPUS]));
+            let taken: Vec<_> = video.into_iter().chain(sound).collect();
+            // Whether there is a codec left for it is not asked here.
+            let _ = audience.handle_renegotiated(ViewerId(viewer), &taken, *now);
         }
         Event::Leave(viewer) => audience.handle_left(ViewerId(viewer), *now),
         Event::Connect(viewer) => audience.handle_connected(ViewerId(viewer), *now),

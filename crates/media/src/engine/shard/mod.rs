@@ -286,6 +286,7 @@ impl Shard {
                 let (routes, ufrag) = (&mut viewer.routes, session.local_ufrag());
                 self.demultiplexer.set_ufrag(key, routes, ufrag);
             }
+            ViewerRequest::SetStreams(streams) => session.set_streams(&streams, now),
             ViewerRequest::RequestKeyFrame(mid) => session.request_key_frame_of(&mid, now),
             ViewerRequest::AddCandidate(text) => session.handle_candidate(&text, now),
             ViewerRequest::Give(rendition, handover) => session.assign(rendition, handover, now),

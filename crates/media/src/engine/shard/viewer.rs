@@ -108,6 +108,10 @@ impl Viewer {
             let event = match event {
                 SessionEvent::Negotiated(streams) => ViewerEvent::Negotiated(streams),
                 SessionEvent::Refused(streams) => ViewerEvent::Refused(streams),
+                SessionEvent::Offer(sdp) => ViewerEvent::LocalDescription {
+                    sdp,
+                    is_answer: false,
+                },
                 SessionEvent::Answer(sdp) => ViewerEvent::LocalDescription {
                     sdp,
                     is_answer: true,
