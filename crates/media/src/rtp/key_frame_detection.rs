@@ -1,134 +1,98 @@
-//! Which packets a key frame begins with, as the payload formats tell.
+//! Which packets a key frame begins with, as the payload formats say.
 //!
-//! A payload that is cut short or makes no sense begins none. In a stream whose payloads tell more than
+//! A payload that is cut short or makes no sense begins none. In a stream whose payloads say so in more than
 //! one way (parameter sets, then the picture), all of them count: what is one frame is
 //! [`FrameAssembler`](crate::frame::FrameAssembler)'s to say.
 
+use super::descriptor::av1::Av1AggregationHeader;
+use super::descriptor::h264::{self, H264Payload};
+use super::descriptor::h265::{self, H265Payload};
+use super::descriptor::vp8::Vp8Descriptor;
+use super::descriptor::vp9::Vp9Descriptor;
 use crate::session::Codec;
 
-/// Types of H.264 NAL units (ITU-T H.264, table 7-1; RFC 6184, table 1).
-mod h264 {
-    pub(super) const IDR: u8 = 5;
-    pub(super) const SEQUENCE_PARAMETERS: u8 = 7;
-    pub(super) const STAP_A: u8 = 24;
-    pub(super) const FU_A: u8 = 28;
-}
-
-/// Types of H.265 NAL units (ITU-T H.265, table 7-1; RFC 7798, section 1.1.4).
-mod h265 {
-    use std::ops::RangeInclusive;
-
-    /// Pictures at which decoding can begin, types reserved for such included.
-    pub(super) const RANDOM_ACCESS: RangeInclusive<u8> = 16..=23;
-    /// Video and sequence parameter sets.
-    pub(super) const PARAMETERS: RangeInclusive<u8> = 32..=33;
-    pub(super) const AGGREGATION: u8 = 48;
-    pub(super) const FRAGMENT: u8 = 49;
+/// What a payload says of the frame that it is a part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FrameKind {
+    /// A key frame begins with it.
+    Key,
+    /// It is of another frame, or does not begin one.
+    Other,
+    /// It stands in front of a picture of either kind: the delimiter, or supplemental information, in a packet of its own.
+    Undecided,
 }
 
 /// Whether an RTP payload is the beginning of a key frame. Every packet of sound is.
 pub fn begins_key_frame(codec: Codec, payload: &[u8]) -> bool {
-    let begins = match codec {
-        Codec::Vp8 => vp8(payload),
-        Codec::Vp9 { .. } => vp9(payload),
-        Codec::H264 { .. } => h264(payload),
-        Codec::H265 { .. } => h265(payload),
-        Codec::Av1 { .. } => av1(payload),
-        Codec::Opus | Codec::Pcmu | Codec::Pcma => Some(true),
+    frame_kind(codec, payload) == FrameKind::Key
+}
+
+/// What a payload says of its frame.
+pub(crate) fn frame_kind(codec: Codec, payload: &[u8]) -> FrameKind {
+    let is_key = match codec {
+        Codec::Vp8 => Vp8Descriptor::read(payload)
+            .is_some_and(|(descriptor, frame)| descriptor.begins_key_frame(frame)),
+        Codec::Vp9 { .. } => Vp9Descriptor::read(payload)
+            .is_some_and(|(descriptor, _)| descriptor.begins_key_frame()),
+        Codec::Av1 { .. } => {
+            Av1AggregationHeader::read(payload).is_some_and(|(header, _)| header.begins_key_frame())
+        }
+        Codec::H264 { .. } => {
+            let payload = H264Payload::read(payload);
+            let types = payload.into_iter().flat_map(H264Payload::unit_types);
+            return of_units(types.map(h264_unit));
+        }
+        Codec::H265 { .. } => {
+            let payload = H265Payload::read(payload);
+            let types = payload.into_iter().flat_map(H265Payload::unit_types);
+            return of_units(types.map(h265_unit));
+        }
+        Codec::Opus | Codec::Pcmu | Codec::Pcma => true,
     };
-    begins.unwrap_or(false)
-}
-
-/// RFC 7741, sections 4.2 and 4.3.
-fn vp8(payload: &[u8]) -> Option<bool> {
-    let mut bytes = payload.iter().copied();
-    let required = bytes.next()?;
-    let begins_partition = required & 0x10 != 0;
-    let partition = required & 0x07;
-    if required & 0x80 != 0 {
-        let extended = bytes.next()?;
-        if extended & 0x80 != 0 && bytes.next()? & 0x80 != 0 {
-            // A picture id of 15 bits.
-            bytes.next()?;
-        }
-        if extended & 0x40 != 0 {
-            bytes.next()?;
-        }
-        if extended & 0x30 != 0 {
-            bytes.next()?;
-        }
-    }
-    let is_delta = bytes.next()? & 0x01 != 0;
-    Some(begins_partition && partition == 0 && !is_delta)
-}
-
-/// RFC 9628, section 4.2: not predicted from other frames, its beginning, and the lowest spatial layer.
-fn vp9(payload: &[u8]) -> Option<bool> {
-    let mut bytes = payload.iter().copied();
-    let required = bytes.next()?;
-    let has_picture_id = required & 0x80 != 0;
-    let predicted = required & 0x40 != 0;
-    let has_layers = required & 0x20 != 0;
-    let begins_frame = required & 0x08 != 0;
-    if has_picture_id && bytes.next()? & 0x80 != 0 {
-        bytes.next()?;
-    }
-    let spatial_layer = if has_layers {
-        bytes.next()? >> 1 & 0x07
+    if is_key {
+        FrameKind::Key
     } else {
-        0
+        FrameKind::Other
+    }
+}
+
+/// What stands in front of a picture says nothing, unless nothing else is there.
+fn of_units(units: impl Iterator<Item = FrameKind>) -> FrameKind {
+    let mut kind = None;
+    for unit in units {
+        match unit {
+            FrameKind::Key => return FrameKind::Key,
+            FrameKind::Other => kind = Some(FrameKind::Other),
+            FrameKind::Undecided => _ = kind.get_or_insert(FrameKind::Undecided),
+        }
+    }
+    kind.unwrap_or(FrameKind::Other)
+}
+
+/// The kind by a type of ITU-T H.264, table 7-1.
+fn h264_unit(unit_type: u8) -> FrameKind {
+    use h264::nal_unit_type::{
+        ACCESS_UNIT_DELIMITER, IDR, PICTURE_PARAMETER_SET, SEI, SEQUENCE_PARAMETER_SET,
     };
-    Some(begins_frame && !predicted && spatial_layer == 0)
-}
-
-/// RFC 6184, sections 5.6 to 5.8.
-fn h264(payload: &[u8]) -> Option<bool> {
-    let is_key = |header: u8| matches!(header & 0x1f, h264::IDR | h264::SEQUENCE_PARAMETERS);
-    match payload.first()? & 0x1f {
-        h264::STAP_A => aggregated(&payload[1..], is_key),
-        h264::FU_A => {
-            let header = payload.get(1)?;
-            Some(header & 0x80 != 0 && is_key(*header))
-        }
-        _ => Some(is_key(*payload.first()?)),
+    match unit_type {
+        IDR | SEQUENCE_PARAMETER_SET => FrameKind::Key,
+        ACCESS_UNIT_DELIMITER | SEI | PICTURE_PARAMETER_SET => FrameKind::Undecided,
+        _ => FrameKind::Other,
     }
 }
 
-/// RFC 7798, section 4.4, without decoding order numbers (`sprop-max-don-diff=0`, the default).
-fn h265(payload: &[u8]) -> Option<bool> {
-    let is_key = |unit_type: u8| {
-        h265::RANDOM_ACCESS.contains(&unit_type) || h265::PARAMETERS.contains(&unit_type)
+/// The kind by a type of ITU-T H.265, table 7-1.
+fn h265_unit(unit_type: u8) -> FrameKind {
+    use h265::nal_unit_type::{
+        ACCESS_UNIT_DELIMITER, PICTURE_PARAMETER_SET, PREFIX_SEI, RANDOM_ACCESS,
+        SEQUENCE_PARAMETER_SET, VIDEO_PARAMETER_SET,
     };
-    let of_header = |header: u8| header >> 1 & 0x3f;
-    match of_header(*payload.first()?) {
-        h265::AGGREGATION => aggregated(payload.get(2..)?, |header| is_key(of_header(header))),
-        h265::FRAGMENT => {
-            let header = payload.get(2)?;
-            Some(header & 0x80 != 0 && is_key(header & 0x3f))
-        }
-        unit_type => Some(is_key(unit_type)),
+    match unit_type {
+        VIDEO_PARAMETER_SET | SEQUENCE_PARAMETER_SET => FrameKind::Key,
+        ACCESS_UNIT_DELIMITER | PREFIX_SEI | PICTURE_PARAMETER_SET => FrameKind::Undecided,
+        other if RANDOM_ACCESS.contains(&other) => FrameKind::Key,
+        _ => FrameKind::Other,
     }
-}
-
-/// The AV1 RTP specification, section 4.4: N tells that a coded video sequence begins.
-fn av1(payload: &[u8]) -> Option<bool> {
-    let aggregation = payload.first()?;
-    let continues = aggregation & 0x80 != 0;
-    let begins_sequence = aggregation & 0x08 != 0;
-    Some(begins_sequence && !continues)
-}
-
-/// Whether one of the units says so, each of which comes after its length in two bytes.
-fn aggregated(mut units: &[u8], is_key: impl Fn(u8) -> bool) -> Option<bool> {
-    while let Some((length, rest)) = units.split_first_chunk::<2>() {
-        let length = usize::from(u16::from_be_bytes(*length));
-        let (unit, rest) = rest.split_at_checked(length)?;
-        if unit.first().is_some_and(|header| is_key(*header)) {
-            return Some(true);
-        }
-        units = rest;
-    }
-    Some(false)
 }
 
 #[cfg(test)]
@@ -192,7 +156,7 @@ mod tests {
             VP9,
             &[
                 &[0x08],
-                &[0x0a, 0x18],
+                &[0x0a, 0x18, 0x01, 0x40, 0x00, 0xb4, 0x00],
                 &[0x88, 0x11],
                 &[0x88, 0x91, 0x22],
                 &[0xa8, 0x91, 0x22, 0x00, 0x07],
@@ -278,6 +242,22 @@ mod tests {
     fn av1_tells_in_its_aggregation_header() {
         assert_begins(AV1, &[&[0x08], &[0x18, 0x0a]]);
         assert_begins_not(AV1, &[&[0x00], &[0x10], &[0x88], &[]]);
+    }
+
+    #[test]
+    fn what_stands_in_front_of_either_kind_of_picture_is_undecided() {
+        for (codec, payload) in [
+            (H264, &[0x09, 0x10][..]),
+            (H264, &[0x06, 0x05]),
+            (H264, &[0x78, 0, 1, 0x09, 0, 1, 0x68]),
+            (H265, &[0x46, 0x01, 0x10]),
+            (H265, &[0x60, 0x01, 0, 2, 0x46, 0x01, 0, 2, 0x4e, 0x01]),
+        ] {
+            assert_eq!(frame_kind(codec, payload), FrameKind::Undecided);
+        }
+        let with_slice = [0x78, 0, 1, 0x09, 0, 1, 0x41];
+        assert_eq!(frame_kind(H264, &with_slice), FrameKind::Other);
+        assert_eq!(frame_kind(H264, &[0x7c, 0x05, 9]), FrameKind::Other);
     }
 
     #[test]

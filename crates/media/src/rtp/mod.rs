@@ -1,6 +1,10 @@
-//! RTP: what datagrams are, their headers, and what payloads begin with.
+//! RTP: what datagrams are, their headers, and what stands in payloads.
+//!
+//! * [`descriptor`]: payload descriptors and structures, one file a payload format;
+//! * [`key_frame_detection`]: which payloads a key frame begins with.
 
 mod datagram;
+pub mod descriptor;
 mod header;
 pub mod key_frame_detection;
 
