@@ -30,7 +30,7 @@ impl<'a> BitReader<'a> {
         self.bit()
     }
 
-    /// `ue(v)` of H.264 (section 9.1), which is `uvlc()` of AV1 (section 4.10.3).
+    /// `uvlc()` of AV1 (section 4.10.3).
     pub(crate) fn exp_golomb(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while !self.bit()? {
@@ -40,13 +40,6 @@ impl<'a> BitReader<'a> {
             }
         }
         Some((1 << zeros) - 1 + self.read(zeros)?)
-    }
-
-    /// `se(v)` of H.264 (section 9.1.1).
-    pub(crate) fn signed_exp_golomb(&mut self) -> Option<i32> {
-        let code = i64::from(self.exp_golomb()?);
-        let magnitude = (code + 1) / 2;
-        i32::try_from(if code % 2 == 1 { magnitude } else { -magnitude }).ok()
     }
 
     pub(crate) fn place(&self) -> usize {

@@ -2,11 +2,10 @@
 //! every viewer can show.
 
 pub(crate) mod bits;
-pub(crate) mod h264;
 
 use gstreamer as gst;
-
-use h264::{SEQUENCE_PARAMETER_SET, SequenceParameters};
+use wigwag_media::rtp::h264_sps::SequenceParameters;
+use wigwag_media::rtp::nal_units::{Framing, contents};
 
 /// The field of H.264 caps with what was read of its SPS, in the form of SDP (RFC 6184 §8.1).
 pub(crate) const PROFILE_LEVEL_ID: &str = "profile-level-id";
@@ -82,34 +81,20 @@ fn chroma_format(number: u32) -> &'static str {
 
 /// The first SPS in an H.264 byte stream (ITU-T H.264, annex B) that can be read.
 fn in_byte_stream(stream: &[u8]) -> Option<SequenceParameters> {
-    let mut rest = stream;
-    loop {
-        let begin = rest.windows(3).position(|window| window == [0, 0, 1])? + 3;
-        rest = rest.get(begin..)?;
-        let (header, unit) = rest.split_first()?;
-        if header & 0x1f == SEQUENCE_PARAMETER_SET {
-            let end = unit
-                .windows(3)
-                .position(|window| matches!(window, [0, 0, 0 | 1]));
-            let unit = unit.get(..end.unwrap_or(unit.len()))?;
-            if let Some(parameters) = SequenceParameters::read(unit) {
-                return Some(parameters);
-            }
-        }
-    }
+    contents(stream, Framing::StartCodes).find_map(SequenceParameters::read)
 }
 
 /// The first SPS of an `AVCDecoderConfigurationRecord` (ISO/IEC 14496-15, section 5.3.3.1.2).
 fn in_codec_data(caps: &gst::StructureRef) -> Option<SequenceParameters> {
     let data = caps.get::<gst::Buffer>("codec_data").ok()?;
     let data = data.map_readable().ok()?;
-    let [_, _, _, _, _, count, high, low, header, rest @ ..] = data.as_slice() else {
+    let [_, _, _, _, _, count, high, low, rest @ ..] = data.as_slice() else {
         return None;
     };
-    let length = usize::from(u16::from_be_bytes([*high, *low])).checked_sub(1)?;
-    if count & 0x1f == 0 || header & 0x1f != SEQUENCE_PARAMETER_SET {
+    if count & 0x1f == 0 {
         return None;
     }
+    let length = usize::from(u16::from_be_bytes([*high, *low]));
     SequenceParameters::read(rest.get(..length)?)
 }
 
@@ -132,11 +117,13 @@ mod tests {
     }
 
     // Made by x264enc: 320x240, 30 frames/s.
-    const BASELINE: &[u8] = include_bytes!("baseline.h264");
-    const MAIN_WITHOUT_B_FRAMES: &[u8] = include_bytes!("main_without_b_frames.h264");
-    const MAIN_WITH_B_FRAMES: &[u8] = include_bytes!("main_with_b_frames.h264");
-    const HIGH_444: &[u8] = include_bytes!("high_444.h264");
-    const INTERLACED: &[u8] = include_bytes!("interlaced.h264");
+    const BASELINE: &[u8] = include_bytes!("../../../media/tests/vectors/h264/baseline.h264");
+    const MAIN_WITHOUT_B_FRAMES: &[u8] =
+        include_bytes!("../../../media/tests/vectors/h264/main_without_b_frames.h264");
+    const MAIN_WITH_B_FRAMES: &[u8] =
+        include_bytes!("../../../media/tests/vectors/h264/main_with_b_frames.h264");
+    const HIGH_444: &[u8] = include_bytes!("../../../media/tests/vectors/h264/high_444.h264");
+    const INTERLACED: &[u8] = include_bytes!("../../../media/tests/vectors/h264/interlaced.h264");
 
     #[test]
     fn h264_without_codec_data_is_described_by_its_sps() {

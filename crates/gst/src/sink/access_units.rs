@@ -11,10 +11,8 @@
 //! * A picture is held until the next one begins only as long as pieces are to be expected: the first key frame,
 //!   and everything once a piece was seen.
 
-mod nal_units;
-
 use gstreamer as gst;
-use nal_units::{Framing, Standard, Unit, begins_key_frame, units};
+use wigwag_media::rtp::nal_units::{Framing, Standard, Unit, begins_key_frame, units};
 
 /// Buffers with parameter sets that may wait for their slice.
 const MAX_PREFIXES: usize = 64;
