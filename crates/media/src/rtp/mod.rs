@@ -2,14 +2,21 @@
 //!
 //! * [`descriptor`]: payload descriptors and structures, one file a payload format;
 //! * [`key_frame_detection`]: which payloads a key frame begins with;
-//! * [`nal_units`] and [`h264_sps`]: the units of H.264 and H.265 in buffers, and what parameter sets say.
+//! * [`nal_units`] and [`h264_sps`]: the units of H.264 and H.265 in buffers, and what parameter sets say;
+//! * [`payloader`] and [`depayloader`]: from frames to payloads and back, for peers without GStreamer.
 
 mod datagram;
+pub mod depayloader;
 pub mod descriptor;
 pub mod h264_sps;
 mod header;
 pub mod key_frame_detection;
 pub mod nal_units;
+pub mod payloader;
 
 pub(crate) use datagram::DatagramKind;
 pub(crate) use header::{Header, extension};
+
+/// Bytes of a frame that is received, or divided into payloads, at most: more than
+/// [`MAX_PACKETS_PER_FRAME`](crate::frame::MAX_PACKETS_PER_FRAME) packets of 1,000 bytes.
+pub const MAX_ACCESS_UNIT_BYTES: usize = 4 << 20;
