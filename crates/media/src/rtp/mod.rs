@@ -13,9 +13,11 @@ mod header;
 pub mod key_frame_detection;
 pub mod nal_units;
 pub mod payloader;
+mod received_packet;
 
 pub(crate) use datagram::DatagramKind;
 pub(crate) use header::{Header, extension};
+pub use received_packet::{CaptureTime, ReceivedPacket, ReportedTime};
 
 /// Bytes of a frame that is received, or divided into payloads, at most: more than
 /// [`MAX_PACKETS_PER_FRAME`](crate::frame::MAX_PACKETS_PER_FRAME) packets of 1,000 bytes.

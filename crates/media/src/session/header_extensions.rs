@@ -6,6 +6,7 @@ use str0m::rtp::Extension;
 
 use super::colour_space::{self, ColourSpaceHeader};
 use super::config::SessionConfig;
+use super::dependency_descriptor::{self, DependencyDescriptorHeader};
 use super::description::Section;
 use super::mid_header::{self, MidNames};
 use super::timing;
@@ -26,16 +27,18 @@ enum HeaderExtension {
     CaptureTime,
     ColourSpace,
     VideoOrientation,
+    DependencyDescriptor,
 }
 
 /// Each with its identifier where it is offered; viewers may offer them elsewhere.
-const OFFERED: [(u8, HeaderExtension); 6] = [
+const OFFERED: [(u8, HeaderExtension); 7] = [
     (3, HeaderExtension::TransportSequence),
     (4, HeaderExtension::Mid),
     (5, HeaderExtension::PlayoutDelay),
     (6, HeaderExtension::CaptureTime),
     (7, HeaderExtension::ColourSpace),
     (8, HeaderExtension::VideoOrientation),
+    (9, HeaderExtension::DependencyDescriptor),
 ];
 
 /// The header extensions of one section, or of several, with their identifiers.
@@ -52,6 +55,7 @@ impl HeaderExtension {
             Self::CaptureTime => timing::CAPTURE_TIME_URI,
             Self::ColourSpace => colour_space::URI,
             Self::VideoOrientation => VIDEO_ORIENTATION_URI,
+            Self::DependencyDescriptor => dependency_descriptor::URI,
         }
     }
 
@@ -74,6 +78,9 @@ impl HeaderExtension {
             Self::ColourSpace => {
                 Extension::with_serializer(self.uri_for_str0m(), ColourSpaceHeader)
             }
+            Self::DependencyDescriptor => {
+                Extension::with_serializer(self.uri_for_str0m(), DependencyDescriptorHeader)
+            }
         }
     }
 
@@ -81,7 +88,10 @@ impl HeaderExtension {
     fn is_for(self, kind: MediaKind) -> bool {
         let only_video = matches!(
             self,
-            Self::PlayoutDelay | Self::ColourSpace | Self::VideoOrientation
+            Self::PlayoutDelay
+                | Self::ColourSpace
+                | Self::VideoOrientation
+                | Self::DependencyDescriptor
         );
         kind == MediaKind::Video || !only_video
     }
@@ -91,7 +101,7 @@ impl HeaderExtension {
         let mut streams = config.streams.iter();
         match self {
             Self::Mid | Self::CaptureTime => true,
-            Self::VideoOrientation => false,
+            Self::VideoOrientation | Self::DependencyDescriptor => false,
             Self::TransportSequence => config.start_bitrate.is_some(),
             Self::PlayoutDelay => streams.any(|stream| stream.playout_delay.is_some()),
             Self::ColourSpace => {
@@ -104,9 +114,11 @@ impl HeaderExtension {
     /// Whether a receiver reads it.
     fn is_read(self) -> bool {
         match self {
-            Self::TransportSequence | Self::Mid | Self::CaptureTime | Self::VideoOrientation => {
-                true
-            }
+            Self::TransportSequence
+            | Self::Mid
+            | Self::CaptureTime
+            | Self::VideoOrientation
+            | Self::DependencyDescriptor => true,
             Self::PlayoutDelay | Self::ColourSpace => false,
         }
     }

@@ -24,6 +24,7 @@ mod candidate_pair;
 mod colour_space;
 mod config;
 mod connecting;
+mod dependency_descriptor;
 mod description;
 mod driver;
 mod end;
@@ -90,7 +91,9 @@ use received_sources::ReceivedSources;
 pub use received_sources::{MAX_PROVEN_SOURCES, MAX_SOURCES_EVER, MAX_UNPROVEN_SOURCES};
 pub use receiving::MAX_RECEIVED_PACKETS;
 use remote_track::TrackReceiver;
-pub use remote_track::{RECEIVED_BITRATE, ReceivedPacket, RemoteFormat, RemoteTrack, ReportedTime};
+pub use remote_track::{
+    CaptureTime, RECEIVED_BITRATE, ReceivedPacket, RemoteFormat, RemoteTrack, ReportedTime,
+};
 pub use statistics::{SessionStatistics, StreamStatistics};
 pub use timing::{MAX_PLAYOUT_DELAY, PlayoutDelay};
 use track::{Pushed, Track};

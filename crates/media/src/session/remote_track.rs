@@ -1,16 +1,18 @@
 //! What a peer sends in one section, and its packets.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use str0m::media::{MediaKind, Mid, Pt};
 use str0m::rtp::{RtpPacket, Ssrc};
 use str0m::{Rtc, rtp};
 
 use super::config::Codec;
+use super::dependency_descriptor::DependencyDescriptor;
 use super::description::Section;
 use super::received_section::ReceivedSection;
 use crate::ids::{Bitrate, StreamKind};
+pub use crate::rtp::{CaptureTime, ReceivedPacket, ReportedTime};
 
 /// The most sources (SSRC) that a peer may name for a section.
 const MAX_NAMED_SOURCES: usize = 8;
@@ -46,42 +48,6 @@ pub struct RemoteFormat {
     pub encoding: String,
     /// As in `a=fmtp`.
     pub parameters: Option<String>,
-}
-
-/// A packet of a track, decrypted; one that was sent a second time (RTX) looks as it did the first time.
-#[derive(Clone, Debug)]
-pub struct ReceivedPacket {
-    /// The name of its section (`a=mid`).
-    pub mid: Arc<str>,
-    /// Its source.
-    pub ssrc: u32,
-    /// One of the track's formats.
-    pub payload_type: u8,
-    /// Its sequence number, which does not begin again at 2^16.
-    pub sequence: u64,
-    /// Its RTP time, in units of the format's clock.
-    pub timestamp: u32,
-    /// The marker bit.
-    pub marker: bool,
-    /// What stands behind the header.
-    pub payload: Arc<[u8]>,
-    /// When it came.
-    pub arrived: Instant,
-    /// How the camera was turned, in degrees clockwise, if that is said.
-    pub orientation: Option<u16>,
-    /// When it was captured by the clock of who captured it, if that is said.
-    pub captured: Option<SystemTime>,
-    /// What the last sender report said before it.
-    pub sender_report: Option<ReportedTime>,
-}
-
-/// Which RTP time is which time of the sender's clock (RFC 3550, section 6.4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReportedTime {
-    /// The time by the sender's clock.
-    pub time: SystemTime,
-    /// The RTP time.
-    pub timestamp: u32,
 }
 
 /// A track as a session knows it.
@@ -221,7 +187,14 @@ impl TrackReceiver {
                 rtp::VideoOrientation::Deg180 => 180,
                 rtp::VideoOrientation::Deg270 => 270,
             }),
-            captured: values.abs_capture_time.map(|it| it.capture_time),
+            captured: values.abs_capture_time.map(|it| CaptureTime {
+                time: it.capture_time,
+                clock_offset: it.clock_offset,
+            }),
+            dependency_descriptor: values
+                .user_values
+                .get::<DependencyDescriptor>()
+                .map(|it| Arc::clone(&it.0)),
             sender_report: packet.last_sender_info.map(|info| ReportedTime {
                 time: info.ntp_time,
                 timestamp: info.rtp_time.numer() as u32,

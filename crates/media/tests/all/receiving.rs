@@ -1,11 +1,13 @@
 //! A session that receives from a plain str0m peer, in virtual time.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use str0m::change::SdpAnswer;
 use str0m::media::{Direction, MediaKind, Mid};
-use str0m::rtp::RtpWrite;
+use str0m::rtp::{
+    AbsCaptureTime, Extension, ExtensionSerializer, ExtensionValues, RtpWrite, VideoOrientation,
+};
 use wigwag_media::ids::StreamKind;
 use wigwag_media::session::{
     Codec, EndReason, MAX_RECEIVED_PACKETS, RECEIVED_BITRATE, ReceiveConfig, ReceivedPacket,
@@ -42,7 +44,15 @@ impl Call {
     /// The peer offers sections of these kinds, in an offer that is edited on the way.
     fn offered(kinds: &[MediaKind], edit: impl Fn(&str) -> bool) -> Self {
         let now = Instant::now();
-        let mut peer = Viewer::new(|config| config, now);
+        Self::offered_by(Viewer::new(|config| config, now), kinds, edit, now)
+    }
+
+    fn offered_by(
+        mut peer: Viewer,
+        kinds: &[MediaKind],
+        edit: impl Fn(&str) -> bool,
+        now: Instant,
+    ) -> Self {
         let mut changes = peer.rtc.sdp_api();
         let add = |kind: &MediaKind| {
             let stream = Some("stream".to_owned());
@@ -79,6 +89,11 @@ impl Call {
 
     /// The peer sends a packet in a section; returns what came meanwhile.
     fn send(&mut self, place: usize) -> Vec<ReceivedPacket> {
+        self.send_with(place, ExtensionValues::default())
+    }
+
+    /// The same, with what header extensions say.
+    fn send_with(&mut self, place: usize, values: ExtensionValues) -> Vec<ReceivedPacket> {
         let payload_type = match self.tracks[place].kind {
             StreamKind::Video => VP8,
             StreamKind::Audio => OPUS,
@@ -91,7 +106,7 @@ impl Call {
         let mut direct = self.network.viewer.rtc.direct_api();
         let stream = direct.stream_tx_by_mid(self.mids[place], None);
         let stream = stream.expect("it is declared");
-        stream.write_rtp(packet.marker(true).nackable(true));
+        stream.write_rtp(packet.marker(true).nackable(true).ext_vals(values));
         self.network.run(FRAME);
         self.packets()
     }
@@ -253,6 +268,89 @@ fn sender_reports_come_with_packets() {
         reported.extend(came.into_iter().filter_map(|packet| packet.sender_report));
     }
     assert!(!reported.is_empty());
+}
+
+/// Writes the dependency descriptor that a packet is given.
+#[derive(Debug)]
+struct DescriptorHeader;
+
+impl ExtensionSerializer for DescriptorHeader {
+    fn write_to(&self, buffer: &mut [u8], values: &ExtensionValues) -> usize {
+        let descriptor = values.user_values.get::<Vec<u8>>();
+        let written = descriptor.and_then(|bytes| {
+            buffer.get_mut(..bytes.len())?.copy_from_slice(bytes);
+            Some(bytes.len())
+        });
+        written.unwrap_or(0)
+    }
+
+    fn parse_value(&self, _: &[u8], _: &mut ExtensionValues) -> bool {
+        false
+    }
+
+    fn is_video(&self) -> bool {
+        true
+    }
+
+    fn is_audio(&self) -> bool {
+        false
+    }
+
+    fn requires_two_byte_form(&self, values: &ExtensionValues) -> bool {
+        let descriptor = values.user_values.get::<Vec<u8>>();
+        descriptor.is_some_and(|bytes| bytes.len() > 16)
+    }
+}
+
+#[test]
+fn packets_keep_what_header_extensions_say_of_them() {
+    const URI: &str =
+        "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
+    let now = Instant::now();
+    let configure = |config: str0m::RtcConfig| {
+        let descriptor = Extension::with_serializer(URI, DescriptorHeader);
+        config
+            .set_extension(12, descriptor)
+            .set_extension(13, Extension::VideoOrientation)
+            .set_extension(11, Extension::AbsoluteCaptureTime)
+    };
+    let peer = Viewer::new(configure, now);
+    let mut call = Call::offered_by(peer, &[MediaKind::Video], |_| true, now);
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let mut came = Vec::new();
+    // The second is too long for the short form of extensions (RFC 8285, section 4.2).
+    for length in [3, 40] {
+        let mut values = ExtensionValues {
+            video_orientation: Some(VideoOrientation::Deg180),
+            abs_capture_time: Some(AbsCaptureTime {
+                capture_time: time,
+                clock_offset: Some(-5),
+            }),
+            ..ExtensionValues::default()
+        };
+        values.user_values.set(vec![length; length.into()]);
+        came.extend(call.send_with(0, values));
+    }
+    came.extend(call.send(0));
+    call.network.run(FRAME);
+    came.extend(call.packets());
+    let [short, long, none] = came.as_slice() else {
+        panic!("{came:?}");
+    };
+    for (packet, length) in [(short, 3), (long, 40)] {
+        let descriptor = packet.dependency_descriptor.as_deref();
+        assert_eq!(descriptor, Some(&vec![length; length.into()][..]));
+        assert_eq!(packet.orientation, Some(180));
+        let captured = packet.captured.expect("it is said");
+        let error = captured
+            .time
+            .duration_since(time)
+            .unwrap_or_else(|it| it.duration());
+        assert!(error < Duration::from_micros(1), "{error:?}");
+        assert_eq!(captured.clock_offset, Some(-5));
+    }
+    assert_eq!(none.dependency_descriptor, None);
+    assert_eq!((none.orientation, none.captured), (None, None));
 }
 
 #[test]
