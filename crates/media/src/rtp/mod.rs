@@ -3,8 +3,11 @@
 //! * [`descriptor`]: payload descriptors and structures, one file a payload format;
 //! * [`key_frame_detection`]: which payloads a key frame begins with;
 //! * [`nal_units`] and [`h264_sps`]: the units of H.264 and H.265 in buffers, and what parameter sets say;
-//! * [`payloader`] and [`depayloader`]: from frames to payloads and back, for peers without GStreamer.
+//! * [`payloader`] and [`depayloader`]: from frames to payloads and back, for peers without GStreamer;
+//! * [`access_units`] and [`capture_clock`]: from packets that come to frames that can be published again.
 
+pub mod access_units;
+pub mod capture_clock;
 mod datagram;
 pub mod depayloader;
 pub mod descriptor;
