@@ -28,10 +28,15 @@ const PROTOCOL: &str = "crates/protocol/fuzz";
 const SERVER: &str = "crates/server/fuzz";
 
 /// Those of a folder one after the other: it is built once.
-const TARGETS: [Target; 10] = [
+const TARGETS: [Target; 14] = [
     target(CLIENT, "server", 16_384),
+    target(MEDIA, "access_units", 8_192),
+    target(MEDIA, "depayloaders", 4_096),
     // As long as browsers' are with many codecs.
     target(MEDIA, "descriptions", 32_768),
+    // A datagram has no more.
+    target(MEDIA, "descriptors", 1_500),
+    target(MEDIA, "parameter_sets", 4_096),
     target(MEDIA, "reports", 4_096),
     target(PROTOCOL, "json", 16_384),
     target(PROTOCOL, "text", 4_096),
