@@ -18,7 +18,7 @@ const FEWEST_FRAMES = 10 * SECONDS;
  * @param {string} producer
  * @param {string[]} options
  * @param {number} [seconds]
- * @returns {Promise<{ kind: string, frames: number, key_frames: number, lost: number }[]>} its streams
+ * @returns {Promise<{ mid: string, kind: string, frames: number, key_frames: number, lost: number }[]>} its streams
  */
 async function watch(stage, producer, options, seconds = SECONDS) {
   const [program] = (process.env["WIGWAG_SERVE"] ?? "").split(" ");
@@ -90,3 +90,32 @@ for (const [browser, launch] of /** @type {const} */ ([
     launch,
   );
 }
+
+onStage("Chromium sends a picture in three encodings to a session that receives", async (stage) => {
+  const producer = await stage.producing();
+  const watched = watch(stage, producer.id, ["--codec=vp8"], 5 * SECONDS);
+  const { sessionId } = await producer.tab.until("clientConsumerAdded");
+  // The smallest first, in which order rates are given.
+  const encodings = [
+    { rid: "l", maxBitrate: 100_000, scaleResolutionDownBy: 4 },
+    { rid: "m", maxBitrate: 200_000, scaleResolutionDownBy: 2 },
+    { rid: "h", maxBitrate: 400_000 },
+  ];
+
+  await producer.tab.page.evaluate(
+    (id, all) => window.producer.addSimulcast(id, all),
+    sessionId,
+    encodings,
+  );
+
+  const streams = await watched;
+  const summary = JSON.stringify(streams);
+  const named = streams.filter((stream) => stream.mid.includes(":"));
+  const rids = named.map((stream) => stream.mid.split(":")[1]).toSorted();
+  assert.deepEqual(rids, ["h", "l", "m"], summary);
+  for (const stream of named) {
+    assert(stream.frames >= FEWEST_FRAMES && stream.key_frames >= 1, summary);
+    assert.equal(stream.lost, 0, summary);
+  }
+  producer.tab.assertNoProblems();
+});

@@ -104,6 +104,48 @@ async function addTracks(sessionId) {
 }
 
 /**
+ * Adds a stream of video in several encodings to a consumer's session, by a further offer.
+ *
+ * @param {string} sessionId
+ * @param {RTCRtpEncodingParameters[]} sendEncodings
+ */
+async function addSimulcast(sessionId, sendEncodings) {
+  const connection = connectionOf(sessionId);
+  // What is done before comes with the first offer.
+  while (connection.connectionState !== "connected") {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  // Chromium makes three encodings of no smaller picture, and the camera is in use as it is.
+  const stream = movingPicture(960, 540);
+  for (const track of stream.getTracks()) {
+    connection.addTransceiver(track, { direction: "sendonly", streams: [stream], sendEncodings });
+  }
+  await offerAgain(sessionId);
+}
+
+/**
+ * @param {number} width
+ * @param {number} height
+ * @returns {MediaStream} a picture in which something moves
+ */
+function movingPicture(width, height) {
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  let place = 0;
+  const draw = () => {
+    place = (place + 8) % width;
+    context.fillStyle = "navy";
+    context.fillRect(0, 0, width, height);
+    context.fillStyle = "white";
+    context.fillRect(place, height / 4, height / 4, height / 2);
+  };
+  window.setInterval(draw, 33);
+  return canvas.captureStream(30);
+}
+
+/**
  * Stops or resumes the first stream of video of a consumer's session, by a further offer.
  *
  * @param {string} sessionId
@@ -143,6 +185,6 @@ async function offerAgain(sessionId) {
   }
 }
 
-const page = { start, stop, dismiss, addTracks, setDirection };
+const page = { start, stop, dismiss, addTracks, addSimulcast, setDirection };
 /** @typedef {typeof page} ProducerPage */
 window.producer = page;

@@ -60,7 +60,7 @@ pub(super) struct ViewerRecord {
 /// What one viewer got of one stream.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct StreamRecord {
-    /// The name of its section (`a=mid`), as the sender chose it.
+    /// The name of its section (`a=mid`), as the sender chose it, and of its encoding (`a=rid`) behind a colon if it has one.
     pub(super) mid: String,
     /// `video` or `audio`.
     pub(super) kind: String,

@@ -45,6 +45,7 @@ pub fn encode(source: &str, encoder: &str, payloader: &str) -> Encoded {
         *number += 1;
         ReceivedPacket {
             mid: Arc::from("0"),
+            rid: None,
             ssrc: packet.ssrc(),
             payload_type: packet.payload_type(),
             sequence,

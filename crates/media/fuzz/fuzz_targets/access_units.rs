@@ -41,6 +41,7 @@ fuzz_target!(|bytes: &[u8]| {
         now += Duration::from_millis(wait.into());
         let packet = ReceivedPacket {
             mid: Arc::from("0"),
+            rid: None,
             ssrc: u32::from(what & 3),
             payload_type: what >> 2 & 3,
             sequence: u64::from(u16::from_be_bytes([s0, s1])) << (reach & 0x1f),

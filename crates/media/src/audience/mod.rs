@@ -225,8 +225,13 @@ impl Audience {
         if chosen.is_ok() {
             watching.streams.extend(new.streams);
         }
+        let waits = watching.streams.values().any(|it| it.waits_since.is_some());
         self.viewers.insert(viewer, watching);
         self.mark(viewer);
+        if waits {
+            // It may have something else to get now.
+            self.find_first_due();
+        }
         self.assign(Some(viewer), now);
         chosen
     }

@@ -138,8 +138,9 @@ fn queue(
 ) -> impl Fn(ReceivedPacket) + Send + Sync + 'static {
     move |packet| {
         let sender = sender.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = sender.as_ref().map(|sender| sender.try_send(packet));
-        if let Some(Err(TrySendError::Full(_))) = sent {
+        if let Some(sender) = sender.as_ref()
+            && let Err(TrySendError::Full(_)) = sender.try_send(packet)
+        {
             dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -8,6 +8,8 @@ use std::time::{Instant, SystemTime};
 pub struct ReceivedPacket {
     /// The name of its section (`a=mid`).
     pub mid: Arc<str>,
+    /// The name of its encoding (`a=rid`), if the track is sent in several at once.
+    pub rid: Option<Arc<str>>,
     /// Its source.
     pub ssrc: u32,
     /// One of the track's formats.

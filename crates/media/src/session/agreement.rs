@@ -215,6 +215,7 @@ impl Agreement {
             Self::Received(received) => Content::Received {
                 formats: received.formats(),
                 extensions: received.extensions.among(all),
+                encodings: received.encodings.clone(),
             },
             Self::Idle => match format::formats(section).into_iter().next() {
                 Some(format) => Content::Idle(Format {

@@ -119,7 +119,7 @@ impl Session {
             lines: Vec::new(),
             names: mid_names,
         };
-        self.mid_extension = negotiated.extensions.mid();
+        self.name_extensions = negotiated.extensions.names();
         self.agree(&mut rtc, &mut negotiated, agreed)?;
         rtc.direct_api().set_ice_controlling(controls);
         self.add_candidates(&mut rtc, remote);
@@ -275,9 +275,11 @@ impl Session {
             .retain(|track| track.mid() != mid || Some((track.stream(), kind)) == sent);
         if let Agreement::Received(received) = agreement {
             let before = self.receivers.iter().position(|it| it.mid == mid);
-            let source = before.and_then(|place| self.receivers.remove(place).source);
+            let before = before.map(|place| self.receivers.remove(place));
             let mut receiver = TrackReceiver::new(mid, name, section, received);
-            receiver.source = source;
+            if let Some(before) = before {
+                receiver.go_on_from(&before);
+            }
             for named in receiver.expect_named(section, rtc) {
                 self.received_sources.name(named, mid);
             }

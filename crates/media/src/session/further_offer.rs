@@ -199,6 +199,7 @@ impl Session {
                 Content::Received {
                     formats: received.formats(),
                     extensions: received.extensions.clone(),
+                    encodings: received.encodings.clone(),
                 },
             ),
             OfferedContent::Idle | OfferedContent::Rejected | OfferedContent::Data => {

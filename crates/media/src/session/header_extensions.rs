@@ -18,6 +18,10 @@ const TRANSPORT_SEQUENCE_URI: &str =
 /// How the camera is turned (3GPP TS 26.114, section 7.4.5).
 const VIDEO_ORIENTATION_URI: &str = "urn:3gpp:video-orientation";
 
+/// The encoding of a packet, and that of one that is sent a second time (RFC 8852).
+const RID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
+const REPAIRED_RID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id";
+
 /// A header extension that we write or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum HeaderExtension {
@@ -28,10 +32,23 @@ enum HeaderExtension {
     ColourSpace,
     VideoOrientation,
     DependencyDescriptor,
+    Rid,
+    RepairedRid,
+}
+
+/// The identifiers of the header extensions that name what a packet belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct NameExtensions {
+    /// Of its section.
+    pub(super) mid: Option<u8>,
+    /// Of its encoding.
+    pub(super) rid: Option<u8>,
+    /// Of that of a packet that is sent a second time.
+    pub(super) repaired_rid: Option<u8>,
 }
 
 /// Each with its identifier where it is offered; viewers may offer them elsewhere.
-const OFFERED: [(u8, HeaderExtension); 7] = [
+const OFFERED: [(u8, HeaderExtension); 9] = [
     (3, HeaderExtension::TransportSequence),
     (4, HeaderExtension::Mid),
     (5, HeaderExtension::PlayoutDelay),
@@ -39,6 +56,8 @@ const OFFERED: [(u8, HeaderExtension); 7] = [
     (7, HeaderExtension::ColourSpace),
     (8, HeaderExtension::VideoOrientation),
     (9, HeaderExtension::DependencyDescriptor),
+    (10, HeaderExtension::Rid),
+    (11, HeaderExtension::RepairedRid),
 ];
 
 /// The header extensions of one section, or of several, with their identifiers.
@@ -56,7 +75,14 @@ impl HeaderExtension {
             Self::ColourSpace => colour_space::URI,
             Self::VideoOrientation => VIDEO_ORIENTATION_URI,
             Self::DependencyDescriptor => dependency_descriptor::URI,
+            Self::Rid => RID_URI,
+            Self::RepairedRid => REPAIRED_RID_URI,
         }
+    }
+
+    /// Whether str0m need not know it: it would look for the source itself.
+    fn is_read_by_us_alone(self) -> bool {
+        matches!(self, Self::Rid | Self::RepairedRid)
     }
 
     /// For str0m, which is not to take those for its own that it would not write as we do.
@@ -68,8 +94,8 @@ impl HeaderExtension {
         }
     }
 
-    fn for_str0m(self, names: &MidNames) -> Extension {
-        match self {
+    fn for_str0m(self, names: &MidNames) -> Option<Extension> {
+        Some(match self {
             Self::TransportSequence => Extension::TransportSequenceNumber,
             Self::Mid => Extension::with_serializer(self.uri_for_str0m(), names.clone()),
             Self::PlayoutDelay => Extension::PlayoutDelay,
@@ -81,7 +107,8 @@ impl HeaderExtension {
             Self::DependencyDescriptor => {
                 Extension::with_serializer(self.uri_for_str0m(), DependencyDescriptorHeader)
             }
-        }
+            Self::Rid | Self::RepairedRid => return None,
+        })
     }
 
     /// Whether packets of this kind of media have it.
@@ -92,6 +119,8 @@ impl HeaderExtension {
                 | Self::ColourSpace
                 | Self::VideoOrientation
                 | Self::DependencyDescriptor
+                | Self::Rid
+                | Self::RepairedRid
         );
         kind == MediaKind::Video || !only_video
     }
@@ -101,7 +130,9 @@ impl HeaderExtension {
         let mut streams = config.streams.iter();
         match self {
             Self::Mid | Self::CaptureTime => true,
-            Self::VideoOrientation | Self::DependencyDescriptor => false,
+            Self::VideoOrientation | Self::DependencyDescriptor | Self::Rid | Self::RepairedRid => {
+                false
+            }
             Self::TransportSequence => config.start_bitrate.is_some(),
             Self::PlayoutDelay => streams.any(|stream| stream.playout_delay.is_some()),
             Self::ColourSpace => {
@@ -118,7 +149,9 @@ impl HeaderExtension {
             | Self::Mid
             | Self::CaptureTime
             | Self::VideoOrientation
-            | Self::DependencyDescriptor => true,
+            | Self::DependencyDescriptor
+            | Self::Rid
+            | Self::RepairedRid => true,
             Self::PlayoutDelay | Self::ColourSpace => false,
         }
     }
@@ -132,16 +165,30 @@ impl HeaderExtensions {
         Self(offered.collect())
     }
 
-    /// Those of a section of a peer that sends which we read, where the peer has them.
+    /// Those of a section of a peer that sends which we read, where the peer has them: the names of encodings also without
+    /// simulcast, as Chromium cannot add a section with it once they were refused in another.
     pub(super) fn agreed_to_receive(section: &Section, kind: MediaKind) -> Self {
         Self::of_section(section, |it| it.is_for(kind) && it.is_read())
     }
 
-    /// The identifier of the names of sections.
-    pub(super) fn mid(&self) -> Option<u8> {
-        let mut all = self.0.iter();
-        let mid = all.find(|(_, it)| *it == HeaderExtension::Mid);
-        mid.map(|(identifier, _)| *identifier)
+    /// Whether a section names the encodings of its packets.
+    pub(super) fn name_encodings(section: &Section) -> bool {
+        let all = Self::of_section(section, |_| true);
+        all.names().rid.is_some()
+    }
+
+    /// The identifiers of those that name what a packet belongs to.
+    pub(super) fn names(&self) -> NameExtensions {
+        let identifier = |wanted| {
+            let mut all = self.0.iter();
+            let found = all.find(|(_, it)| *it == wanted);
+            found.map(|(identifier, _)| *identifier)
+        };
+        NameExtensions {
+            mid: identifier(HeaderExtension::Mid),
+            rid: identifier(HeaderExtension::Rid),
+            repaired_rid: identifier(HeaderExtension::RepairedRid),
+        }
     }
 
     /// What is offered for a section.
@@ -232,13 +279,16 @@ impl HeaderExtensions {
     /// The lines of the description that str0m is given.
     pub(super) fn lines_for_str0m(&self) -> impl Iterator<Item = String> {
         let all = self.0.iter();
+        let all = all.filter(|(_, it)| !it.is_read_by_us_alone());
         all.map(|(identifier, it)| format!("a=extmap:{identifier} {}", it.uri_for_str0m()))
     }
 
     /// Makes them known to str0m.
     pub(super) fn configure(&self, mut config: RtcConfig, names: &MidNames) -> RtcConfig {
         for (identifier, extension) in &self.0 {
-            config = config.set_extension(*identifier, extension.for_str0m(names));
+            if let Some(extension) = extension.for_str0m(names) {
+                config = config.set_extension(*identifier, extension);
+            }
         }
         config
     }

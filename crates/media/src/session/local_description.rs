@@ -11,6 +11,7 @@ use super::description::{Description, Section};
 use super::format::Format;
 use super::header_extensions::HeaderExtensions;
 use super::remote_description::Setup;
+use super::simulcast;
 use crate::ids::StreamId;
 
 /// The attribute of sections whose source decides when key frames come. An invention of ours; others pass over it
@@ -72,6 +73,8 @@ pub(super) enum Content {
     Received {
         formats: Vec<Format>,
         extensions: HeaderExtensions,
+        /// The names of the encodings of simulcast.
+        encodings: Vec<String>,
     },
     /// Media that is not sent, with a format for form's sake.
     Idle(Format),
@@ -167,11 +170,13 @@ impl LocalDescription<'_> {
             Content::Received {
                 formats,
                 extensions,
+                encodings,
             } => {
                 written.lines.extend(extensions.lines());
                 written.lines.push("a=recvonly".to_owned());
                 written.lines.push("a=rtcp-mux".to_owned());
                 formats.iter().for_each(|format| format.write(&mut written));
+                written.lines.extend(simulcast::received_lines(encodings));
             }
             Content::Idle(format) => {
                 write_idle(&mut written);

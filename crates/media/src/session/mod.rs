@@ -53,6 +53,7 @@ mod receiving;
 mod remote_description;
 mod remote_track;
 mod rtx_cache;
+mod simulcast;
 mod statistics;
 mod str0m_description;
 mod timing;
@@ -78,6 +79,7 @@ use estimate::Estimate;
 pub use feedback::FEEDBACK_TIMEOUT;
 use feedback::Feedback;
 pub use further_offer::MAX_SECTIONS;
+use header_extensions::NameExtensions;
 pub use identity::Certificate;
 use local_transport::LocalTransport;
 use negotiation::PendingOffer;
@@ -94,6 +96,7 @@ use remote_track::TrackReceiver;
 pub use remote_track::{
     CaptureTime, RECEIVED_BITRATE, ReceivedPacket, RemoteFormat, RemoteTrack, ReportedTime,
 };
+pub use simulcast::MAX_ENCODINGS;
 pub use statistics::{SessionStatistics, StreamStatistics};
 pub use timing::{MAX_PLAYOUT_DELAY, PlayoutDelay};
 use track::{Pushed, Track};
@@ -163,8 +166,8 @@ pub struct Session {
     /// What is not taken yet.
     received: VecDeque<ReceivedPacket>,
     received_sources: ReceivedSources,
-    /// The identifier of the header extension that names a packet's section.
-    mid_extension: Option<u8>,
+    /// The identifiers of the header extensions that name a packet's section and encoding.
+    name_extensions: NameExtensions,
     remb_sent_at: Option<Instant>,
 }
 

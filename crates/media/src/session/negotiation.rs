@@ -21,7 +21,7 @@ use super::connecting::{Agreed, FirstOffer, Place, common_extensions};
 use super::description::Description;
 use super::estimate::Estimate;
 use super::feedback::Feedback;
-use super::header_extensions::HeaderExtensions;
+use super::header_extensions::{HeaderExtensions, NameExtensions};
 use super::identity::random_number;
 use super::known_formats::KnownFormats;
 use super::local_description::{LocalDescription, LocalSection, Sources};
@@ -416,7 +416,7 @@ impl Session {
             receivers: Vec::new(),
             received: VecDeque::new(),
             received_sources: ReceivedSources::default(),
-            mid_extension: None,
+            name_extensions: NameExtensions::default(),
             remb_sent_at: None,
         }
     }

@@ -9,6 +9,7 @@ use super::format::{self, Format};
 use super::header_extensions::HeaderExtensions;
 use super::known_formats::KnownFormats;
 use super::payload_types::{PayloadTypeMapping, PayloadTypes};
+use super::simulcast;
 
 /// A section in which something is received.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub(super) struct ReceivedSection {
     /// The preferred first.
     pub(super) formats: Vec<ReceivedFormat>,
     pub(super) extensions: HeaderExtensions,
+    /// The names of the encodings of simulcast; none without it.
+    pub(super) encodings: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +66,7 @@ impl ReceivedSection {
             kind,
             formats,
             extensions: HeaderExtensions::offered_to_receive(kind),
+            encodings: Vec::new(),
         })
     }
 
@@ -85,10 +89,13 @@ impl ReceivedSection {
             Some(offered)
         });
         let formats: Vec<_> = formats.collect();
+        let mut encodings = simulcast::sent(section);
+        encodings.retain(|encoding| self.encodings.contains(encoding));
         (!formats.is_empty()).then(|| Self {
             kind: self.kind,
             formats,
             extensions: HeaderExtensions::agreed_to_receive(section, self.kind),
+            encodings,
         })
     }
 
@@ -121,10 +128,16 @@ impl ReceivedSection {
             });
         }
         formats.sort_by_key(|format| rank(format.codec));
+        // Without names in packets they cannot be told apart.
+        let encodings = match HeaderExtensions::name_encodings(section) {
+            true => simulcast::sent(section),
+            false => Vec::new(),
+        };
         (!formats.is_empty()).then(|| Self {
             kind,
             formats,
             extensions: HeaderExtensions::agreed_to_receive(section, kind),
+            encodings,
         })
     }
 

@@ -28,15 +28,18 @@ pub(super) struct ReceivedSources {
 struct Source {
     ssrc: u32,
     mid: Mid,
+    /// The place of its encoding among those of the section.
+    encoding: usize,
     is_named: bool,
     is_proven: bool,
 }
 
 impl ReceivedSources {
-    /// The section of a source.
-    pub(super) fn section(&self, ssrc: u32) -> Option<Mid> {
+    /// The section of a source, and the place of its encoding there.
+    pub(super) fn section(&self, ssrc: u32) -> Option<(Mid, usize)> {
         let mut known = self.known.iter();
-        known.find(|it| it.ssrc == ssrc).map(|it| it.mid)
+        let known = known.find(|it| it.ssrc == ssrc);
+        known.map(|it| (it.mid, it.encoding))
     }
 
     /// Takes a source that the description names.
@@ -45,13 +48,19 @@ impl ReceivedSources {
         self.known.push_back(Source {
             ssrc,
             mid,
+            encoding: 0,
             is_named: true,
             is_proven: false,
         });
     }
 
     /// Takes a source that a packet shows, unless there were too many. Returns the one that makes way, if one must.
-    pub(super) fn show(&mut self, ssrc: u32, mid: Mid) -> Result<Option<u32>, TooManySources> {
+    pub(super) fn show(
+        &mut self,
+        ssrc: u32,
+        mid: Mid,
+        encoding: usize,
+    ) -> Result<Option<u32>, TooManySources> {
         if self.proven_ever >= MAX_SOURCES_EVER {
             return Err(TooManySources);
         }
@@ -59,6 +68,7 @@ impl ReceivedSources {
         self.known.push_back(Source {
             ssrc,
             mid,
+            encoding,
             is_named: false,
             is_proven: false,
         });
@@ -114,13 +124,13 @@ mod tests {
     fn sources_without_a_packet_make_way_and_those_with_one_stay() {
         let mut sources = ReceivedSources::default();
         sources.name(1, section());
-        assert_eq!(sources.show(2, section()), Ok(None));
+        assert_eq!(sources.show(2, section(), 0), Ok(None));
         assert_eq!(sources.prove(2), None);
-        let shown = (100..200).map(|ssrc| sources.show(ssrc, section()));
+        let shown = (100..200).map(|ssrc| sources.show(ssrc, section(), 0));
         let made_way = shown.filter(|it| matches!(it, Ok(Some(_)))).count();
         assert_eq!(made_way, 100 - MAX_UNPROVEN_SOURCES);
         for ssrc in [1, 2, 199] {
-            assert_eq!(sources.section(ssrc), Some(section()), "{ssrc}");
+            assert_eq!(sources.section(ssrc), Some((section(), 0)), "{ssrc}");
         }
         assert_eq!(sources.section(150), None);
     }
@@ -129,19 +139,19 @@ mod tests {
     fn sources_that_a_peer_left_make_way_until_there_were_too_many() {
         let mut sources = ReceivedSources::default();
         for ssrc in 0..MAX_SOURCES_EVER as u32 {
-            assert!(sources.show(ssrc, section()).is_ok());
+            assert!(sources.show(ssrc, section(), 0).is_ok());
             let made_way = sources.prove(ssrc);
             assert_eq!(made_way.is_some(), ssrc >= MAX_PROVEN_SOURCES as u32);
         }
         assert_eq!(sources.known.len(), MAX_PROVEN_SOURCES);
-        assert_eq!(sources.show(u32::MAX, section()), Err(TooManySources));
+        assert_eq!(sources.show(u32::MAX, section(), 0), Err(TooManySources));
     }
 
     #[test]
     fn section_that_is_gone_takes_its_sources_along() {
         let mut sources = ReceivedSources::default();
         sources.name(1, section());
-        assert!(sources.show(2, Mid::from("1")).is_ok());
+        assert!(sources.show(2, Mid::from("1"), 0).is_ok());
         assert_eq!(sources.remove_section(section()), [1]);
         assert_eq!(
             (sources.section(1), sources.section(2).is_some()),

@@ -120,7 +120,13 @@ impl Session {
         if self.received_sources.section(header.source).is_some() {
             return Some(());
         }
-        let named = self.mid_extension.and_then(|id| extension(datagram, id));
+        let mut receivers = self.receivers.iter();
+        if receivers.any(|receiver| receiver.has_rtx_source(header.source)) {
+            return Some(());
+        }
+        let value = |identifier: Option<u8>| extension(datagram, identifier?);
+        let names = self.name_extensions;
+        let named = value(names.mid);
         let named = named.and_then(|name| str::from_utf8(name).ok());
         let receiver = match named {
             Some(name) => {
@@ -136,21 +142,25 @@ impl Session {
         };
         let (receiver, rtc) = (receiver?, self.rtc.as_mut()?);
         if !receiver.takes(header.payload_type) {
-            return receiver.expect_rtx(header.source, header.payload_type, rtc);
+            let encoding = receiver.encoding(value(names.repaired_rid))?;
+            return receiver.expect_rtx(encoding, header.source, header.payload_type, rtc);
         }
-        let made_way = self.received_sources.show(header.source, receiver.mid);
+        let encoding = receiver.encoding(value(names.rid))?;
+        let made_way = self
+            .received_sources
+            .show(header.source, receiver.mid, encoding);
         let made_way = made_way.ok()?;
         if let Some(made_way) = made_way {
             rtc.direct_api().remove_stream_rx(Ssrc::from(made_way));
         }
-        receiver.expect(header.source, None, rtc);
+        receiver.expect(header.source, rtc);
         Some(())
     }
 
     /// Takes a packet that str0m decrypted.
     pub(super) fn on_packet(&mut self, packet: RtpPacket) {
         let source = *packet.header.ssrc;
-        let Some(mid) = self.received_sources.section(source) else {
+        let Some((mid, encoding)) = self.received_sources.section(source) else {
             return;
         };
         if let Some(made_way) = self.received_sources.prove(source)
@@ -162,8 +172,8 @@ impl Session {
         let Some(receiver) = receivers.find(|receiver| receiver.mid == mid) else {
             return;
         };
-        receiver.source = Some(source);
-        let Some(packet) = receiver.packet(packet) else {
+        receiver.take_source(encoding, source);
+        let Some(packet) = receiver.packet(encoding, packet) else {
             return;
         };
         if self.received.len() >= MAX_RECEIVED_PACKETS {
@@ -172,19 +182,22 @@ impl Session {
         self.received.push_back(packet);
     }
 
-    /// Asks the peer for a key frame of a track (PLI, RFC 4585), which is named by its section.
+    /// Asks the peer for a key frame of a track (PLI, RFC 4585), which is named by its section: of each of its encodings.
     pub fn request_key_frame_of(&mut self, mid: &str, now: Instant) {
         let mut receivers = self.receivers.iter();
         let Some(receiver) = receivers.find(|receiver| &*receiver.track.mid == mid) else {
             return;
         };
-        let Some(source) = receiver.source else {
+        let sources: Vec<_> = receiver.sources().collect();
+        if sources.is_empty() {
             return;
-        };
+        }
         self.with_rtc(now, |rtc| {
             let mut direct = rtc.direct_api();
-            if let Some(stream) = direct.stream_rx(&Ssrc::from(source)) {
-                stream.request_keyframe(KeyframeRequestKind::Pli);
+            for source in sources {
+                if let Some(stream) = direct.stream_rx(&Ssrc::from(source)) {
+                    stream.request_keyframe(KeyframeRequestKind::Pli);
+                }
             }
             rtc.handle_input(Input::Timeout(now))
         });
@@ -197,7 +210,7 @@ impl Session {
         }
         self.remb_sent_at = Some(now);
         let receivers = self.receivers.iter().filter(|receiver| receiver.has_remb);
-        let sources: Vec<_> = receivers.filter_map(|receiver| receiver.source).collect();
+        let sources: Vec<_> = receivers.filter_map(|it| it.sources().next()).collect();
         self.with_rtc(now, |rtc| {
             for source in sources {
                 let mut direct = rtc.direct_api();

@@ -35,6 +35,8 @@ pub struct RemoteTrack {
     pub msid: Option<(String, String)>,
     /// What its packets may be in, the preferred first.
     pub formats: Vec<RemoteFormat>,
+    /// The names of its encodings (`a=rid`), in the order of the description, if it is sent in several at once (simulcast).
+    pub encodings: Vec<Arc<str>>,
 }
 
 /// A format of packets.
@@ -55,15 +57,23 @@ pub(super) struct TrackReceiver {
     /// The section, as str0m calls it.
     pub(super) mid: Mid,
     pub(super) track: RemoteTrack,
-    /// The one of which a packet was decrypted last.
-    pub(super) source: Option<u32>,
-    /// Of packets that are sent a second time, and whether the description names it.
-    rtx: Option<(u32, bool)>,
+    /// One without a name, or those of simulcast.
+    encodings: Vec<EncodingSources>,
     has_nack: bool,
     /// Whether the peer is sent [`RECEIVED_BITRATE`].
     pub(super) has_remb: bool,
     /// Payload types, and those of packets that are sent a second time.
     payload_types: Vec<(u8, Option<u8>)>,
+}
+
+/// Where the packets of one encoding come from.
+#[derive(Clone, Debug, Default)]
+struct EncodingSources {
+    name: Option<Arc<str>>,
+    /// The one of which a packet was decrypted last.
+    media: Option<u32>,
+    /// Of packets that are sent a second time, and whether the description names it.
+    rtx: Option<(u32, bool)>,
 }
 
 impl TrackReceiver {
@@ -75,6 +85,8 @@ impl TrackReceiver {
             parameters: it.format.parameters.clone(),
         });
         let mappings = received.formats.iter().map(|it| it.mapping);
+        let names = received.encodings.iter().map(|name| Arc::from(&**name));
+        let names: Vec<Arc<str>> = names.collect();
         Self {
             mid,
             track: RemoteTrack {
@@ -85,9 +97,18 @@ impl TrackReceiver {
                 },
                 msid: section.value("msid").and_then(msid),
                 formats: formats.collect(),
+                encodings: names.clone(),
             },
-            source: None,
-            rtx: None,
+            encodings: match names.is_empty() {
+                true => vec![EncodingSources::default()],
+                false => {
+                    let names = names.into_iter().map(|name| EncodingSources {
+                        name: Some(name),
+                        ..EncodingSources::default()
+                    });
+                    names.collect()
+                }
+            },
             has_nack: received.has_nack(),
             has_remb: received.has_remb(),
             payload_types: mappings.map(|it| (it.payload_type, it.rtx)).collect(),
@@ -96,6 +117,11 @@ impl TrackReceiver {
 
     /// Expects the sources that the peer names (RFC 5576), whose packets need not name their section, and returns them.
     pub(super) fn expect_named(&mut self, section: &Section, rtc: &mut Rtc) -> Vec<u32> {
+        // Which is whose, packets say.
+        let [encoding] = self.encodings.as_mut_slice() else {
+            return Vec::new();
+        };
+        let mid = self.mid;
         let mut sources: Vec<u32> = Vec::new();
         for value in section.values("ssrc") {
             let source = value.split_ascii_whitespace().next();
@@ -117,40 +143,79 @@ impl TrackReceiver {
         for source in media.take(MAX_NAMED_SOURCES) {
             let rtx = pairs.iter().find(|(media, _)| media == source);
             let rtx = rtx.map(|(_, rtx)| *rtx);
-            self.expect(*source, rtx, rtc);
-            self.rtx = rtx.map(|rtx| (rtx, true));
+            expect(mid, *source, rtx, self.has_nack, rtc);
+            encoding.rtx = rtx.map(|rtx| (rtx, true));
             named.push(*source);
             named.extend(rtx);
         }
         named
     }
 
-    /// Expects packets that are sent a second time from a source that nothing names; none if that cannot be.
+    /// The place of an encoding among those of the track; without a name, that of the only one.
+    pub(super) fn encoding(&self, name: Option<&[u8]>) -> Option<usize> {
+        if let ([_], None) = (self.encodings.as_slice(), name) {
+            return Some(0);
+        }
+        let mut encodings = self.encodings.iter();
+        encodings.position(|it| match (&it.name, name) {
+            (Some(known), Some(name)) => known.as_bytes() == name,
+            // It was named and has nothing to be told apart from.
+            (None, Some(_)) => true,
+            _ => false,
+        })
+    }
+
+    /// Whether packets that are sent a second time are expected from this source.
+    pub(super) fn has_rtx_source(&self, source: u32) -> bool {
+        let mut encodings = self.encodings.iter();
+        encodings.any(|it| it.rtx.is_some_and(|(rtx, _)| rtx == source))
+    }
+
+    /// Expects packets of an encoding that are sent a second time from a source that nothing names; none if that cannot be.
     pub(super) fn expect_rtx(
         &mut self,
+        encoding: usize,
         source: u32,
         payload_type: u8,
         rtc: &mut Rtc,
     ) -> Option<()> {
         let mut payload_types = self.payload_types.iter();
         payload_types.find(|(_, rtx)| *rtx == Some(payload_type))?;
-        if matches!(self.rtx, Some((_, true))) {
+        let encoding = self.encodings.get_mut(encoding)?;
+        if matches!(encoding.rtx, Some((_, true))) {
             return None;
         }
-        let media = self.source?;
-        if self.rtx != Some((source, false)) {
-            self.rtx = Some((source, false));
-            self.expect(media, Some(source), rtc);
-        }
+        let media = encoding.media?;
+        encoding.rtx = Some((source, false));
+        expect(self.mid, media, Some(source), self.has_nack, rtc);
         Some(())
     }
 
     /// Expects packets of a source.
-    pub(super) fn expect(&self, source: u32, rtx: Option<u32>, rtc: &mut Rtc) {
-        let mut direct = rtc.direct_api();
-        let rtx = rtx.map(Ssrc::from);
-        let stream = direct.expect_stream_rx(Ssrc::from(source), rtx, self.mid, None);
-        stream.suppress_nack(!self.has_nack);
+    pub(super) fn expect(&self, source: u32, rtc: &mut Rtc) {
+        expect(self.mid, source, None, self.has_nack, rtc);
+    }
+
+    /// A packet of an encoding came from a source, and was authentic.
+    pub(super) fn take_source(&mut self, encoding: usize, source: u32) {
+        if let Some(encoding) = self.encodings.get_mut(encoding) {
+            encoding.media = Some(source);
+        }
+    }
+
+    /// The sources of all encodings from which something came.
+    pub(super) fn sources(&self) -> impl Iterator<Item = u32> {
+        self.encodings.iter().filter_map(|encoding| encoding.media)
+    }
+
+    /// Goes on with the sources of the same track by an agreement before.
+    pub(super) fn go_on_from(&mut self, before: &Self) {
+        for encoding in &mut self.encodings {
+            let mut known = before.encodings.iter();
+            if let Some(known) = known.find(|known| known.name == encoding.name) {
+                encoding.clone_from(known);
+            }
+        }
     }
 
     /// Whether it may have packets of this payload type.
@@ -164,8 +229,8 @@ impl TrackReceiver {
         self.payload_types.iter().any(|it| it.0 == payload_type)
     }
 
-    /// A packet of the track; none if it is in none of its formats.
-    pub(super) fn packet(&self, packet: RtpPacket) -> Option<ReceivedPacket> {
+    /// A packet of an encoding of the track; none if it is in none of its formats.
+    pub(super) fn packet(&self, encoding: usize, packet: RtpPacket) -> Option<ReceivedPacket> {
         let header = packet.header;
         let payload_type = self.media_payload_type(header.payload_type);
         if !self.takes(payload_type) {
@@ -174,6 +239,7 @@ impl TrackReceiver {
         let values = header.ext_vals;
         Some(ReceivedPacket {
             mid: Arc::clone(&self.track.mid),
+            rid: self.encodings.get(encoding).and_then(|it| it.name.clone()),
             ssrc: *header.ssrc,
             payload_type,
             sequence: *packet.seq_no,
@@ -208,6 +274,13 @@ impl TrackReceiver {
         let of_rtx = all.find(|(_, rtx)| *rtx == Some(*payload_type));
         of_rtx.map_or(*payload_type, |(media, _)| *media)
     }
+}
+
+fn expect(mid: Mid, source: u32, rtx: Option<u32>, has_nack: bool, rtc: &mut Rtc) {
+    let mut direct = rtc.direct_api();
+    let rtx = rtx.map(Ssrc::from);
+    let stream = direct.expect_stream_rx(Ssrc::from(source), rtx, mid, None);
+    stream.suppress_nack(!has_nack);
 }
 
 /// RFC 8830, section 2: the track's id may be missing.

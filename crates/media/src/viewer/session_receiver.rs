@@ -1,7 +1,7 @@
 //! A viewer that decrypts: a session that receives, as any other does.
 
 use std::net::SocketAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use str0m::Candidate;
@@ -237,11 +237,15 @@ impl SessionReceiver {
         let mut formats = track.formats.iter();
         let format = formats.find(|format| format.payload_type == packet.payload_type);
         let key = format.is_some_and(|format| begins_key_frame(format.codec, &packet.payload));
-        let known = |stream: &StreamCounter| *stream.mid() == *packet.mid;
+        let name = match &packet.rid {
+            Some(rid) => Arc::from(format!("{}:{rid}", packet.mid)),
+            None => Arc::clone(&packet.mid),
+        };
+        let known = |stream: &StreamCounter| *stream.mid() == *name;
         let place = match self.streams.iter().position(known) {
             Some(place) => place,
             None => {
-                let stream = StreamCounter::new(&packet.mid, track.kind, self.started);
+                let stream = StreamCounter::new(&name, track.kind, self.started);
                 self.streams.push(stream);
                 self.streams.len() - 1
             }

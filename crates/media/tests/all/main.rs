@@ -31,6 +31,7 @@ mod renditions;
 mod renegotiation;
 mod session;
 mod shard_failure;
+mod simulcast;
 mod statistics;
 mod str0m_contract;
 mod viewer_headers;

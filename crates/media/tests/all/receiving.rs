@@ -319,7 +319,7 @@ fn packets_keep_what_header_extensions_say_of_them() {
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let mut came = Vec::new();
     // The second is too long for the short form of extensions (RFC 8285, section 4.2).
-    for length in [3, 40] {
+    for length in [3_u8, 40] {
         let mut values = ExtensionValues {
             video_orientation: Some(VideoOrientation::Deg180),
             abs_capture_time: Some(AbsCaptureTime {
@@ -328,7 +328,7 @@ fn packets_keep_what_header_extensions_say_of_them() {
             }),
             ..ExtensionValues::default()
         };
-        values.user_values.set(vec![length; length.into()]);
+        values.user_values.set(vec![length; usize::from(length)]);
         came.extend(call.send_with(0, values));
     }
     came.extend(call.send(0));

@@ -180,6 +180,7 @@ mod tests {
     fn queued(ssrc: u32, sequence: u64, bytes: usize, arrived: Instant) -> Queued {
         let packet = ReceivedPacket {
             mid: Arc::from("0"),
+            rid: None,
             ssrc,
             payload_type: 96,
             sequence,

@@ -43,6 +43,7 @@ fn whole_frames() -> AccessUnits {
 fn packet(sequence: u64, timestamp: u32, payload: &[u8], arrived: Instant) -> ReceivedPacket {
     ReceivedPacket {
         mid: Arc::from("video0"),
+        rid: None,
         ssrc: 1,
         payload_type: VIDEO,
         sequence,
