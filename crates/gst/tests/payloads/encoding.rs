@@ -23,7 +23,7 @@ pub struct EncodedUnit {
 /// All that a source gives, through an encoder and from there through a payloader.
 pub fn encode(source: &str, encoder: &str, payloader: &str) -> Encoded {
     init();
-    let sink = "appsink sync=false max-buffers=0 buffer-list=true";
+    let sink = "appsink sync=false wait-on-eos=false max-buffers=0 buffer-list=true";
     let pipeline = pipeline(&format!(
         "{source} ! {encoder} ! tee name=t ! queue max-size-bytes=0 ! {sink} name=units \
          t. ! queue max-size-bytes=0 ! {payloader} pt=96 ! {sink} name=packets"

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstreamer_rtp as gst_rtp;
@@ -26,7 +25,7 @@ pub fn decode(
     frames: Vec<Vec<Arc<[u8]>>>,
 ) -> Taken {
     init();
-    let sink = "appsink sync=false max-buffers=0";
+    let sink = "appsink sync=false wait-on-eos=false max-buffers=0";
     let pipeline = pipeline(&format!(
         "appsrc name=source format=time max-bytes=0 ! {depayloader} ! tee name=t \
          ! queue max-size-bytes=0 max-size-buffers=0 max-size-time=0 ! {sink} name=units \

@@ -24,7 +24,7 @@ pub struct ReceivedPacket {
     pub payload: Arc<[u8]>,
     /// When it came.
     pub arrived: Instant,
-    /// How the camera was turned, in degrees clockwise, if that is said.
+    /// By how many degrees clockwise the camera is rotated, if that is said.
     pub orientation: Option<u16>,
     /// When it was captured by the clock of who captured it, if that is said.
     pub captured: Option<CaptureTime>,

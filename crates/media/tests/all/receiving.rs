@@ -337,7 +337,7 @@ fn packets_keep_what_header_extensions_say_of_them() {
     let [short, long, none] = came.as_slice() else {
         panic!("{came:?}");
     };
-    for (packet, length) in [(short, 3), (long, 40)] {
+    for (packet, length) in [(short, 3_u8), (long, 40)] {
         let descriptor = packet.dependency_descriptor.as_deref();
         assert_eq!(descriptor, Some(&vec![length; length.into()][..]));
         assert_eq!(packet.orientation, Some(180));

@@ -88,7 +88,7 @@ pub struct AccessUnit {
     pub ends: bool,
     /// The source of its packets.
     pub ssrc: u32,
-    /// How the camera was turned, in degrees clockwise, if that is said.
+    /// By how many degrees clockwise the camera is rotated, if that is said.
     pub orientation: Option<u16>,
     /// When it was captured by the clock of who captured it, if that is said.
     pub captured: Option<CaptureTime>,
