@@ -174,7 +174,13 @@ pub fn listen(endpoint: &Endpoint) -> Result<Peer> {
 /// The element knows its id before the server has its role, so only a listener can tell when a
 /// consumer may call.
 pub fn listed_producer(endpoint: &Endpoint) -> Result<(Peer, String)> {
-    let mut producer = produce(endpoint, "camera")?;
+    listed_producer_of(endpoint, "video/x-vp8")
+}
+
+/// The same, with the codec of these caps.
+pub fn listed_producer_of(endpoint: &Endpoint, caps: &str) -> Result<(Peer, String)> {
+    let arguments = ["--name", "camera", "--video-caps", caps].map(str::to_owned);
+    let mut producer = start("webrtcsink", "produce", endpoint, &arguments)?;
     let id = producer.wait_for_text("registered", "peer")?;
     wait_until_listed(endpoint, |event| event["peer"] == id.as_str())?;
     Ok((producer, id))
