@@ -40,10 +40,6 @@ pub fn access_units(codec: Codec, packets: &[ReceivedPacket]) -> Vec<AccessUnit>
     std::iter::from_fn(|| units.poll_frame()).collect()
 }
 
-pub fn is_key(unit: &AccessUnit) -> bool {
-    unit.frame.key
-}
-
 /// The units of a byte stream of H.264, without delimiters, which payloaders leave out.
 pub fn without_delimiters(stream: &[u8]) -> Vec<&[u8]> {
     let units = contents(stream, Framing::StartCodes);
