@@ -169,7 +169,13 @@ fn h264_of_ours_is_taken_by_gstreamer() {
         let caps = "application/x-rtp,media=video,clock-rate=90000,encoding-name=H264,payload=96";
         let depayloader =
             "rtph264depay ! h264parse ! video/x-h264,stream-format=byte-stream,alignment=au";
-        let taken = decode(caps, depayloader, "avdec_h264", 3_000, frames.collect());
+        let taken = decode(
+            caps,
+            depayloader,
+            "avdec_h264",
+            3_000,
+            &frames.collect::<Vec<_>>(),
+        );
         assert_eq!(taken.pictures, 30);
         for (found, made) in taken.units.iter().zip(&encoded.units) {
             assert_eq!(without_delimiters(found), without_delimiters(&made.bytes));
@@ -185,7 +191,13 @@ fn vp8_of_ours_is_taken_by_gstreamer() {
         let mut payloader = payloader::vp8::Vp8Payloader::new(size, first);
         let frames = encoded.units.iter();
         let frames = frames.map(|unit| payloader.payloads(&unit.bytes).expect("it fits"));
-        let taken = decode(VP8_CAPS, "rtpvp8depay", "vp8dec", 3_000, frames.collect());
+        let taken = decode(
+            VP8_CAPS,
+            "rtpvp8depay",
+            "vp8dec",
+            3_000,
+            &frames.collect::<Vec<_>>(),
+        );
         assert_eq!(taken.pictures, 30);
         let made: Vec<_> = encoded.units.iter().map(|unit| &unit.bytes).collect();
         assert_eq!(taken.units.iter().collect::<Vec<_>>(), made);
@@ -215,7 +227,13 @@ fn vp8_that_is_patched_on_its_way_is_taken_by_gstreamer() {
         });
         patched.collect()
     });
-    let taken = decode(VP8_CAPS, "rtpvp8depay", "vp8dec", 3_000, frames.collect());
+    let taken = decode(
+        VP8_CAPS,
+        "rtpvp8depay",
+        "vp8dec",
+        3_000,
+        &frames.collect::<Vec<_>>(),
+    );
     assert_eq!(taken.pictures, 30);
 }
 
@@ -227,7 +245,13 @@ fn opus_of_ours_is_taken_by_gstreamer() {
     let frames =
         frames.map(|unit| vec![payloader::opus::payload(&unit.bytes, size).expect("it fits")]);
     let caps = "application/x-rtp,media=audio,clock-rate=48000,encoding-name=OPUS,payload=96";
-    let taken = decode(caps, "rtpopusdepay", "opusdec", 960, frames.collect());
+    let taken = decode(
+        caps,
+        "rtpopusdepay",
+        "opusdec",
+        960,
+        &frames.collect::<Vec<_>>(),
+    );
     assert!(taken.pictures >= 50, "{}", taken.pictures);
     let made: Vec<_> = encoded.units.iter().map(|unit| &unit.bytes).collect();
     assert_eq!(taken.units.iter().collect::<Vec<_>>(), made);

@@ -22,7 +22,7 @@ pub fn decode(
     depayloader: &str,
     decoder: &str,
     interval: u32,
-    frames: Vec<Vec<Arc<[u8]>>>,
+    frames: &[Vec<Arc<[u8]>>],
 ) -> Taken {
     init();
     let sink = "appsink sync=false wait-on-eos=false max-buffers=0";
@@ -37,7 +37,7 @@ pub fn decode(
     source.set_caps(Some(&caps.parse().expect("caps")));
     pipeline.set_state(gst::State::Playing).expect("it plays");
     let mut sequence = 65_530_u16;
-    for (number, frame) in (0_u32..).zip(&frames) {
+    for (number, frame) in (0_u32..).zip(frames) {
         for (place, payload) in frame.iter().enumerate() {
             let time = gst::ClockTime::from_mseconds(u64::from(number) * 33);
             let marker = place + 1 == frame.len();

@@ -535,7 +535,7 @@ fn sent(start: Instant, first: u64) -> Vec<Vec<ReceivedPacket>> {
         frame(
             first,
             number,
-            number % 10 == 0,
+            number.is_multiple_of(10),
             packets,
             start + number * 33 * MS,
         )
@@ -632,7 +632,7 @@ proptest! {
             } else {
                 prop_assert!(in_parts && expected.starts_with(&packets));
             }
-            let is_key = number % 10 == 0;
+            let is_key = number.is_multiple_of(10);
             prop_assert!(before < Some(number));
             prop_assert!(is_key || before == number.checked_sub(1), "{number} behind {before:?}");
             before = is_complete.then_some(number).or(before);
