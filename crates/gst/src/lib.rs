@@ -10,6 +10,7 @@ mod bitstream;
 mod codec;
 mod decoding;
 mod embedded;
+mod engine;
 mod log;
 mod registry;
 mod rendition;

@@ -40,14 +40,14 @@ fn threads_end_with_the_last_handle_and_publication() {
     drop(publication);
     wait_for_shards(0);
 
-    let shared = Engine::shared().expect("an engine");
-    let again = Engine::shared().expect("an engine");
+    let engine = Engine::start(EngineConfig::default()).expect("an engine");
+    let weak = engine.downgrade();
+    let again = weak.upgrade().expect("it is there");
     let number = EngineConfig::default().shards.get();
     wait_for_shards(number);
-    drop(shared);
+    drop(engine);
     wait_for_shards(number);
     drop(again);
     wait_for_shards(0);
-    drop(Engine::shared().expect("a new engine"));
-    wait_for_shards(0);
+    assert!(weak.upgrade().is_none());
 }

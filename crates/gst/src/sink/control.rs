@@ -20,7 +20,7 @@ use gstreamer as gst;
 use wigwag_client::{NativeSignaller, PeerId, Role, SessionId, Signaller as _, SignallerEvent};
 use wigwag_media::audience::Audience;
 use wigwag_media::demand::{DEFAULT_FLOOR, Policy};
-use wigwag_media::engine::{Engine, Publication, PublicationConfig};
+use wigwag_media::engine::{Publication, PublicationConfig};
 use wigwag_media::ids::{RenditionId, StreamId, ViewerId};
 use wigwag_media::session::Certificate;
 
@@ -35,6 +35,7 @@ use super::settings::Settings;
 use super::snapshot::Snapshot;
 use super::streams::Stream;
 use super::unanswered::Unanswered;
+use crate::engine;
 use crate::log;
 use crate::rendition::ClockAdvance;
 use crate::signaller::Signaller;
@@ -111,7 +112,7 @@ impl Control {
     ) -> Result<Self, String> {
         let certificate = Certificate::generate().ok_or("OpenSSL made no certificate")?;
         let stun_server = settings.stun_address()?;
-        let engine = Engine::shared().map_err(|error| error.to_string())?;
+        let engine = engine::shared().map_err(|error| error.to_string())?;
         let messages = Messages::default();
         let to_thread = messages.clone();
         let events = move |event| match to_thread.offer(Message::Media(event)) {

@@ -47,7 +47,7 @@ use std::io;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::thread::available_parallelism;
 
 use admission::Admission;
@@ -78,12 +78,6 @@ use stun_servers::StunServers;
 /// More shards than this are no use before the network is full.
 const MAX_DEFAULT_SHARDS: usize = 8;
 
-/// Names the addresses that are offered, for [`Engine::shared`].
-const ADDRESSES_VARIABLE: &str = "WIGWAG_ADDRESSES";
-
-/// Says how many viewers there may be, for [`Engine::shared`].
-const MAX_VIEWERS_VARIABLE: &str = "WIGWAG_MAX_VIEWERS";
-
 /// How to run an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
@@ -103,6 +97,10 @@ pub struct Engine {
     threads: Arc<Threads>,
 }
 
+/// A handle of an engine that does not keep it running.
+#[derive(Clone, Debug, Default)]
+pub struct WeakEngine(Weak<Threads>);
+
 /// Why there is no engine.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -113,12 +111,9 @@ pub enum EngineError {
     /// The system gave no thread, or nothing to wait with.
     #[error("no thread for media: {0}")]
     Thread(#[source] io::Error),
-    /// The environment names an address that is none.
-    #[error("{ADDRESSES_VARIABLE} has {0:?}, which is no IP address that can be offered")]
-    Address(String),
-    /// The environment names a number that is none.
-    #[error("{MAX_VIEWERS_VARIABLE} has {0:?}, which is no number of viewers; 0 is for no limit")]
-    MaxViewers(String),
+    /// The configuration names an address at which nobody can be reached.
+    #[error("{0} cannot be offered: it is unspecified, of a group, or valid on one link only")]
+    Address(IpAddr),
 }
 
 /// Who begins, with what.
@@ -163,13 +158,17 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// The system gives no sockets or threads.
+    /// The system gives no sockets or threads, or an address cannot be offered.
     pub fn start(config: EngineConfig) -> Result<Self, EngineError> {
         let EngineConfig {
             shards,
             addresses,
             max_viewers,
         } = config;
+        let mut addresses_to_offer = addresses.iter();
+        if let Some(address) = addresses_to_offer.find(|it| !candidates::can_be_offered(**it)) {
+            return Err(EngineError::Address(*address));
+        }
         let mut threads = Threads {
             inboxes: Vec::with_capacity(shards.get()),
             stun_servers: StunServers::default(),
@@ -186,32 +185,9 @@ impl Engine {
         })
     }
 
-    /// The engine of this process. Started for the first who asks, and stopped when everybody has dropped
-    /// it.
-    ///
-    /// The environment variable `WIGWAG_ADDRESSES` has the addresses to offer instead of every usable one,
-    /// separated by commas; `WIGWAG_MAX_VIEWERS` how many viewers there are at most, of all publications.
-    ///
-    /// # Errors
-    ///
-    /// A variable has something else, or the system gives no sockets or threads.
-    pub fn shared() -> Result<Self, EngineError> {
-        static SHARED: Mutex<Weak<Threads>> = Mutex::new(Weak::new());
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(threads) = shared.upgrade() {
-            return Ok(Self { threads });
-        }
-        let variable = |name| {
-            let value = std::env::var_os(name).unwrap_or_default();
-            value.to_string_lossy().into_owned()
-        };
-        let engine = Self::start(EngineConfig {
-            addresses: addresses(&variable(ADDRESSES_VARIABLE))?,
-            max_viewers: max_viewers(&variable(MAX_VIEWERS_VARIABLE))?,
-            ..EngineConfig::default()
-        })?;
-        *shared = Arc::downgrade(&engine.threads);
-        Ok(engine)
+    /// A handle that does not keep the engine running.
+    pub fn downgrade(&self) -> WeakEngine {
+        WeakEngine(Arc::downgrade(&self.threads))
     }
 
     /// Begins to publish. `events` takes what happens to viewers; see the [module](self).
@@ -264,6 +240,14 @@ impl Engine {
     }
 }
 
+impl WeakEngine {
+    /// The engine, if it is still there.
+    pub fn upgrade(&self) -> Option<Engine> {
+        let threads = self.0.upgrade()?;
+        Some(Engine { threads })
+    }
+}
+
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine")
@@ -286,61 +270,20 @@ impl Drop for Threads {
     }
 }
 
-/// Addresses that are separated by commas.
-fn addresses(text: &str) -> Result<Vec<IpAddr>, EngineError> {
-    let parts = text.split(',').map(str::trim);
-    parts
-        .filter(|part| !part.is_empty())
-        .map(|part| match part.parse::<IpAddr>() {
-            Ok(address) if candidates::can_be_offered(address) => Ok(address),
-            _ => Err(EngineError::Address(part.to_owned())),
-        })
-        .collect()
-}
-
-/// A number of viewers; none for no limit.
-fn max_viewers(text: &str) -> Result<Option<NonZeroUsize>, EngineError> {
-    match text.trim() {
-        "" => Ok(None),
-        number => match number.parse() {
-            Ok(number) => Ok(NonZeroUsize::new(number)),
-            Err(_) => Err(EngineError::MaxViewers(text.to_owned())),
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_environment_names_addresses() {
-        let read = |text: &str| addresses(text).map_err(|error| error.to_string());
-        let two = ["127.0.0.1", "::1"].map(|text| text.parse::<IpAddr>().expect("an address"));
-        assert_eq!(read("127.0.0.1, ::1,"), Ok(two.to_vec()));
-        assert_eq!(read(""), Ok(Vec::new()));
-        for bad in [
-            "localhost",
-            "127.0.0.1:80",
-            "[::1]",
-            "0.0.0.0",
-            "::",
-            "224.0.0.1",
-            "169.254.0.1",
-        ] {
-            let error = read(&format!("127.0.0.1,{bad}")).expect_err("it is none");
-            assert!(error.contains(bad) && error.contains(ADDRESSES_VARIABLE));
-        }
-    }
-
-    #[test]
-    fn the_environment_says_how_many_viewers_there_may_be() {
-        let read = |text: &str| max_viewers(text).map_err(|error| error.to_string());
-        assert_eq!(read(" 400 "), Ok(NonZeroUsize::new(400)));
-        assert_eq!((read(""), read("0")), (Ok(None), Ok(None)));
-        for bad in ["-1", "many", "99999999999999999999"] {
-            let error = read(bad).expect_err("it is none");
-            assert!(error.contains(bad) && error.contains(MAX_VIEWERS_VARIABLE));
+    fn address_that_cannot_be_offered_is_refused() {
+        for bad in ["0.0.0.0", "::", "224.0.0.1", "169.254.0.1"] {
+            let address = bad.parse().expect("an address");
+            let config = EngineConfig {
+                addresses: vec![address],
+                ..EngineConfig::default()
+            };
+            let refused = Engine::start(config).expect_err("it is none");
+            assert!(matches!(refused, EngineError::Address(it) if it == address));
         }
     }
 

@@ -1,13 +1,15 @@
 //! What all sessions of a sender have in common: its certificate, and the name by which receivers know which of its streams
 //! are of one clock.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Instant;
 
 use openssl::rand::rand_bytes;
 use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::media::{MediaKind, Mid};
 use str0m::{Rtc, RtcConfig};
+
+use super::timing::ClockReference;
 
 /// A certificate for DTLS, its key, and the CNAME of all streams that are sent with it.
 #[derive(Clone)]
@@ -18,6 +20,7 @@ struct Identity {
     /// As in `a=fingerprint`.
     fingerprint: String,
     canonical_name: CanonicalName,
+    clock: ClockReference,
 }
 
 /// The CNAME (RFC 3550, section 6.5.1) of all streams of a session. Receivers play those in step that have the same:
@@ -47,7 +50,13 @@ impl Certificate {
             certificate,
             fingerprint,
             canonical_name: CanonicalName { seed, name },
+            clock: ClockReference::now(),
         })))
+    }
+
+    /// The clock by which captured frames are dated, so that steps of the system's clock do not move streams against each other.
+    pub(super) fn clock(&self) -> ClockReference {
+        self.0.clock
     }
 
     pub(super) fn for_str0m(&self) -> DtlsCert {
@@ -89,8 +98,7 @@ impl std::fmt::Debug for Certificate {
 }
 
 pub(super) fn provider() -> Arc<CryptoProvider> {
-    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    Arc::clone(PROVIDER.get_or_init(|| Arc::new(crate::crypto_provider())))
+    Arc::new(crate::crypto_provider())
 }
 
 /// A number that nobody can guess; none if the system has no randomness.

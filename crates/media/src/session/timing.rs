@@ -3,7 +3,6 @@
 //! Both are header extensions that a viewer may leave out of its description. Values are then given to str0m as
 //! well, which writes only what the viewer took.
 
-use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use str0m::media::MediaTime;
@@ -62,13 +61,15 @@ impl PlayoutDelay {
 #[derive(Debug)]
 pub(super) struct Timing {
     playout_delay: Option<PlayoutDelay>,
+    clock: ClockReference,
     capture_time_sent_at: Option<Instant>,
 }
 
 impl Timing {
-    pub(super) fn new(playout_delay: Option<PlayoutDelay>) -> Self {
+    pub(super) fn new(playout_delay: Option<PlayoutDelay>, clock: ClockReference) -> Self {
         Self {
             playout_delay,
+            clock,
             capture_time_sent_at: None,
         }
     }
@@ -88,24 +89,38 @@ impl Timing {
         ExtensionValues {
             play_delay_min: self.playout_delay.map(|delay| steps(delay.min)),
             play_delay_max: self.playout_delay.map(|delay| steps(delay.max)),
-            abs_capture_time: due.then(|| capture_time(captured)),
+            abs_capture_time: due.then(|| self.clock.capture_time(captured)),
             ..ExtensionValues::default()
         }
     }
 }
 
-/// A monotonic time by the system's clock as it was when this was first asked, so that steps of that clock do not
-/// move streams against each other.
-fn capture_time(captured: Instant) -> AbsCaptureTime {
-    static BEGINNING: OnceLock<(Instant, SystemTime)> = OnceLock::new();
-    let (instant, system) = BEGINNING.get_or_init(|| (Instant::now(), SystemTime::now()));
-    let capture_time = match captured.checked_duration_since(*instant) {
-        Some(after) => system.checked_add(after),
-        None => system.checked_sub(instant.saturating_duration_since(captured)),
-    };
-    AbsCaptureTime {
-        capture_time: capture_time.unwrap_or(*system),
-        clock_offset: None,
+/// A moment by two clocks: a monotonic one and the system's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ClockReference {
+    instant: Instant,
+    system: SystemTime,
+}
+
+impl ClockReference {
+    pub(super) fn now() -> Self {
+        Self {
+            instant: Instant::now(),
+            system: SystemTime::now(),
+        }
+    }
+
+    /// A monotonic time by the system's clock as it was at this moment.
+    fn capture_time(self, captured: Instant) -> AbsCaptureTime {
+        let Self { instant, system } = self;
+        let capture_time = match captured.checked_duration_since(instant) {
+            Some(after) => system.checked_add(after),
+            None => system.checked_sub(instant.saturating_duration_since(captured)),
+        };
+        AbsCaptureTime {
+            capture_time: capture_time.unwrap_or(system),
+            clock_offset: None,
+        }
     }
 }
 
@@ -125,18 +140,18 @@ mod tests {
     #[test]
     fn frames_carry_the_playout_delay_in_steps_of_ten_milliseconds() {
         let now = Instant::now();
-        let mut timing = Timing::new(PlayoutDelay::new(25 * MS, 400 * MS));
+        let mut timing = Timing::new(PlayoutDelay::new(25 * MS, 400 * MS), ClockReference::now());
         let values = timing.of_frame(now, now);
         assert_eq!(values.play_delay_min, Some(MediaTime::from_hundredths(2)));
         assert_eq!(values.play_delay_max, Some(MediaTime::from_hundredths(40)));
-        let values = Timing::new(None).of_frame(now, now);
+        let values = Timing::new(None, ClockReference::now()).of_frame(now, now);
         assert_eq!((values.play_delay_min, values.play_delay_max), (None, None));
     }
 
     #[test]
     fn capture_times_are_sent_once_a_second_and_keep_their_distance() {
         let start = Instant::now();
-        let mut timing = Timing::new(None);
+        let mut timing = Timing::new(None, ClockReference::now());
         let mut sent = Vec::new();
         for frame in 0..90 {
             let now = start + frame * 33 * MS;

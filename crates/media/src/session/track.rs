@@ -125,7 +125,7 @@ impl Track {
             reported_at: None,
             takes_rtx: false,
             rtx_cache: RtxCache::new(false),
-            timing: Timing::new(playout_delay),
+            timing: Timing::new(playout_delay, config.certificate.clock()),
             counted: StreamStatistics::new(stream),
             rate: Rate::default(),
         }
