@@ -11,7 +11,9 @@ use wigwag_media::audience::NoCodecLeft;
 use wigwag_media::engine::{Negotiation, PublicationEvent, ViewerEvent};
 use wigwag_media::ids::{PeerKey, StreamId, ViewerId};
 use wigwag_media::key_frames::Requested;
-use wigwag_media::session::{EndReason, OfferExtent, SessionConfig, StreamConfig};
+use wigwag_media::session::{
+    EndReason, InternalError, OfferExtent, PeerError, SessionConfig, SessionError, StreamConfig,
+};
 
 use super::consumer::Consumer;
 use super::control::Controlled;
@@ -211,11 +213,11 @@ impl Controlled {
             ViewerEvent::Estimate(rate) => self.audience.handle_estimate(viewer, rate, now),
             ViewerEvent::Ended(reason) => {
                 let id = session.id.clone();
-                if reason == EndReason::ShardFailed {
+                if reason == InternalError::ShardFailed.into() {
                     self.post_engine_failure(now);
                 }
                 let reason = match reason {
-                    EndReason::NoCommonCodec => {
+                    EndReason::Failed(SessionError::Peer(PeerError::NoCommonCodec)) => {
                         let streams: Vec<_> = self.streams.keys().copied().collect();
                         self.post_refusals(&streams);
                         self.no_common_codec()
@@ -440,7 +442,7 @@ impl Controlled {
     fn no_common_codec(&self) -> String {
         let names = self.streams.values().map(Stream::codec_names);
         let names: Vec<_> = names.collect();
-        let reason = EndReason::NoCommonCodec;
+        let reason = PeerError::NoCommonCodec;
         format!("{reason}: the viewer takes none of {}", names.join(", "))
     }
 

@@ -1,7 +1,7 @@
 //! Whatever viewers describe themselves as: a session ends with a reason, or goes on.
 //!
 //! The first byte says whether the text is an offer or an answer (1), whether candidates come behind it, a line each (2),
-//! and whether the session receives instead of sending (4).
+//! whether the session receives instead of sending (4), and whether the text comes again when the session is made (8).
 #![no_main]
 
 mod sender;
@@ -25,13 +25,19 @@ fuzz_target!(|bytes: &[u8]| {
     let mut session = if how & 1 == 0 {
         match Session::answer(&config, text, &[], &addresses, now) {
             Ok((session, _)) => session,
-            Err(reason) => return look_at_end(&reason),
+            Err(error) => return look_at_end(&error.into()),
         }
     } else {
         let (mut session, _) = Session::offer(&config, &addresses, now).expect("an offer");
         session.handle_answer(text, &[], now);
         session
     };
+    if how & 8 != 0 {
+        // Once more: as a further offer, and as the answer to one of ours.
+        session.handle_offer(text, &[], now);
+        session.set_streams(&[], now);
+        session.handle_answer(text, &[], now);
+    }
     if how & 2 != 0 {
         for line in text.lines() {
             session.handle_candidate(line, now);

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use sender::{SENDER, VIDEO, config, look_at};
-use wigwag_media::ids::RenditionId;
 use wigwag_media::frame::Frame;
+use wigwag_media::ids::RenditionId;
 use wigwag_media::session::{Session, SessionEvent};
 use wigwag_media::viewer::{Counting, Receiver, ReceiverSettings};
 
@@ -90,11 +90,13 @@ impl Call {
         self.now += STEP;
         for sent in to_viewer {
             let (from, to) = (self.sender, self.viewer);
-            self.receiver.handle_datagram(from, to, &sent.contents, self.now);
+            self.receiver
+                .handle_datagram(from, to, &sent.contents, self.now);
         }
         for sent in to_session {
             let (from, to) = (self.viewer, self.sender);
-            self.session.handle_datagram(from, to, &sent.contents, self.now);
+            self.session
+                .handle_datagram(from, to, &sent.contents, self.now);
         }
         self.session.handle_timeout(self.now);
         self.receiver.handle_timeout(self.now);

@@ -13,7 +13,7 @@
 //!   [`Estimate`](ViewerEvent::Estimate) and [`KeyFrameWanted`](ViewerEvent::KeyFrameWanted) are dropped,
 //!   because they come again; all others are offered again a little later, in order.
 //! * A panic in a shard, or in the closure on its thread, ends the sessions of that shard with
-//!   [`ShardFailed`](crate::session::EndReason::ShardFailed) and is counted. Another shard takes its place, on the same port.
+//!   [`ShardFailed`](crate::session::InternalError::ShardFailed) and is counted. Another shard takes its place, on the same port.
 //! * Every viewer that was added ends with one [`Ended`](ViewerEvent::Ended), whoever ended it, unless the
 //!   publication is closed: then each is offered once.
 //!

@@ -15,7 +15,7 @@ use super::{Negotiation, Threads};
 use crate::demand::Handover;
 use crate::frame::Frame;
 use crate::ids::{Bitrate, RenditionId, StreamId, ViewerId};
-use crate::session::{EndReason, SessionConfig, SessionStatistics, StreamConfig};
+use crate::session::{LimitError, SessionConfig, SessionStatistics, StreamConfig};
 
 /// How to publish.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -174,7 +174,7 @@ impl Publication {
 
     /// Begins a session with a viewer, on the shard that has the fewest. A viewer that is there already
     /// is left as it is. One that is too many for the publication or the engine ends at once, with
-    /// [`TooManyViewers`](EndReason::TooManyViewers).
+    /// [`TooManyViewers`](LimitError::TooManyViewers).
     pub fn add_viewer(
         &self,
         viewer: ViewerId,
@@ -198,7 +198,7 @@ impl Publication {
 
     /// Why a viewer that came now would be refused, if it would. It counts as refused: for owners that do
     /// not add it then.
-    pub fn refusal(&self) -> Option<EndReason> {
+    pub fn refusal(&self) -> Option<LimitError> {
         let is_full = |admission: &Arc<Admission>| admission.is_full();
         if !self.shared.admissions.iter().any(is_full) {
             return None;
@@ -206,7 +206,7 @@ impl Publication {
         if let Some(inbox) = self.threads.inboxes().first() {
             count(&inbox.counters.viewers_refused, 1);
         }
-        Some(EndReason::TooManyViewers)
+        Some(LimitError::TooManyViewers)
     }
 
     /// Takes a viewer's answer (SDP) to our offer. `preferred` are codecs that already run: see

@@ -21,7 +21,7 @@ use super::remote_description::{self, RemoteTransport, Setup};
 use super::remote_track::TrackReceiver;
 use super::str0m_description::{self, Str0mLine, Str0mSection};
 use super::track::Track;
-use super::{Codec, EndReason, Session, SessionConfig};
+use super::{Codec, InternalError, PeerError, Session, SessionConfig, SessionError};
 use crate::ids::StreamId;
 
 /// How often str0m reports what it measured; estimates that fall come with these reports.
@@ -89,7 +89,7 @@ impl Session {
         mut known: KnownFormats,
         offer: FirstOffer,
         now: Instant,
-    ) -> Result<(), EndReason> {
+    ) -> Result<(), SessionError> {
         let remote = agreed.remote;
         let mut extensions = common_extensions(&agreed.agreements);
         // What is not agreed on now may be later, and cannot be added then.
@@ -136,12 +136,12 @@ impl Session {
         agreed: Agreed<'_>,
         peer_offered: bool,
         now: Instant,
-    ) -> Result<(), EndReason> {
+    ) -> Result<(), SessionError> {
         let remote = agreed.remote;
         let mut remote_transport = read_transport(remote)?;
         let (Some(mut rtc), Some(mut negotiated)) = (self.rtc.take(), self.negotiated.take())
         else {
-            return Err(EndReason::Internal);
+            return Err(InternalError::NotMade.into());
         };
         let before = &negotiated.remote;
         if !peer_offered {
@@ -179,7 +179,7 @@ impl Session {
         rtc: &mut Rtc,
         negotiated: &mut Negotiated,
         agreed: Agreed<'_>,
-    ) -> Result<(), EndReason> {
+    ) -> Result<(), SessionError> {
         negotiated.version += 1;
         let Agreed {
             remote,
@@ -234,9 +234,9 @@ impl Session {
         negotiated.names.set(named.collect());
         let (remote, setup) = (&negotiated.remote, negotiated.setup);
         let text = str0m_description::offer(remote, setup, &negotiated.lines);
-        let offer = SdpOffer::from_sdp_string(&text).map_err(|_| EndReason::UnusableDescription)?;
+        let offer = SdpOffer::from_sdp_string(&text).map_err(|_| PeerError::UnusableDescription)?;
         let accepted = rtc.sdp_api().accept_offer(offer);
-        accepted.map_err(|error| EndReason::from(&error))?;
+        accepted.map_err(|error| SessionError::from(&error))?;
         Ok(())
     }
 
@@ -249,9 +249,9 @@ impl Session {
         name: &str,
         section: &Section,
         agreement: &Agreement,
-    ) -> Result<Mid, EndReason> {
+    ) -> Result<Mid, SessionError> {
         let (Some(kind), Some(extensions)) = (agreement.kind(), agreement.extensions()) else {
-            return Err(EndReason::Internal);
+            return Err(InternalError::NotMade.into());
         };
         let is_received = matches!(agreement, Agreement::Received(_));
         let mut tracks = self.tracks.iter_mut();
@@ -261,7 +261,7 @@ impl Session {
         let mid = mid.unwrap_or_else(new);
         if is_new {
             let declared = negotiated.declare(rtc, &self.config.certificate, mid, kind);
-            declared.ok_or(EndReason::Internal)?;
+            declared.ok_or(InternalError::NotMade)?;
         }
         if let Some(track) = track.filter(|track| !track.is_prepared()) {
             let mut direct = rtc.direct_api();
@@ -367,10 +367,10 @@ impl Negotiated {
     }
 }
 
-fn read_transport(remote: &Description) -> Result<RemoteTransport, EndReason> {
+fn read_transport(remote: &Description) -> Result<RemoteTransport, SessionError> {
     let is_rejected = |section: &_| remote_description::is_rejected(remote, section);
     let transport = RemoteTransport::read(remote, is_rejected);
-    transport.ok_or(EndReason::UnusableDescription)
+    Ok(transport.ok_or(PeerError::UnusableDescription)?)
 }
 
 /// The header extensions of all sections, in which an identifier means one thing.

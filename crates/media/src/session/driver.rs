@@ -10,7 +10,7 @@ use str0m::net::Transmit;
 use str0m::{Event, Input, Output, Rtc, RtcError, bwe};
 
 use super::track::Track;
-use super::{EndReason, Session, SessionEvent, State};
+use super::{EndReason, InternalError, Session, SessionError, SessionEvent, State};
 use crate::ids::{Bitrate, StreamId};
 
 /// What is due within this time is done at once: the pacer releases packet after packet a microsecond
@@ -42,8 +42,8 @@ impl Session {
         }));
         match done {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => self.end(EndReason::from(&error)),
-            Err(_) => self.end(EndReason::Panicked),
+            Ok(Err(error)) => self.end(SessionError::from(&error)),
+            Err(_) => self.end(InternalError::Panicked),
         }
     }
 
@@ -78,7 +78,7 @@ impl Session {
                 }
             }
         }
-        self.end(EndReason::DidNotConverge);
+        self.end(InternalError::DidNotConverge);
         Ok(())
     }
 
@@ -226,10 +226,11 @@ impl Session {
         }
     }
 
-    pub(super) fn end(&mut self, reason: EndReason) {
+    pub(super) fn end(&mut self, reason: impl Into<EndReason>) {
         if self.state == State::Ended {
             return;
         }
+        let reason = reason.into();
         tracing::debug!(%reason, "a session ended");
         self.state = State::Ended;
         for track in &mut self.tracks {

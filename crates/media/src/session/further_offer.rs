@@ -20,7 +20,7 @@ use super::negotiation::{PendingOffer, passed_through};
 use super::offered::{Offered, OfferedContent, OfferedSection, OfferedStream};
 use super::remote_description::Setup;
 use super::track::Track;
-use super::{EndReason, Session, SessionEvent, State};
+use super::{InternalError, Session, SessionError, SessionEvent, State};
 use crate::ids::StreamId;
 
 /// Sections of a description up to which a stream that is added gets one of its own.
@@ -69,7 +69,7 @@ impl Session {
         match catch_unwind(AssertUnwindSafe(|| self.try_offer_again())) {
             Ok(Ok(offer)) => self.events.push_back(SessionEvent::Offer(offer)),
             Ok(Err(reason)) => self.end(reason),
-            Err(_) => self.end(EndReason::Panicked),
+            Err(_) => self.end(InternalError::Panicked),
         }
     }
 
@@ -87,8 +87,8 @@ impl Session {
         self.offer_due = true;
     }
 
-    fn try_offer_again(&mut self) -> Result<String, EndReason> {
-        let negotiated = self.negotiated.as_ref().ok_or(EndReason::Internal)?;
+    fn try_offer_again(&mut self) -> Result<String, SessionError> {
+        let negotiated = self.negotiated.as_ref().ok_or(InternalError::NotMade)?;
         let mut codecs = negotiated.codecs.clone();
         let further = |stream: &StreamConfig| {
             OfferedStream::further(stream, &self.config, &negotiated.known, &mut codecs)
@@ -178,7 +178,7 @@ impl Session {
         &self,
         section: &OfferedSection,
         track: usize,
-    ) -> Result<LocalSection, EndReason> {
+    ) -> Result<LocalSection, SessionError> {
         let config = &self.config;
         let all = self.negotiated.as_ref().map(|it| &it.extensions);
         let known = |extensions: HeaderExtensions| match all {
@@ -203,7 +203,7 @@ impl Session {
                 },
             ),
             OfferedContent::Idle | OfferedContent::Rejected | OfferedContent::Data => {
-                return Err(EndReason::Internal);
+                return Err(InternalError::NotMade.into());
             }
         };
         Ok(LocalSection {
@@ -227,7 +227,7 @@ impl Session {
     }
 
     /// A section as it was agreed on.
-    fn same_section(&self, place: usize) -> Result<(OfferedSection, LocalSection), EndReason> {
+    fn same_section(&self, place: usize) -> Result<(OfferedSection, LocalSection), SessionError> {
         let place = self.place(place)?;
         let content = match &place.agreement {
             Agreement::Received(received) => OfferedContent::Received(received.clone()),
@@ -239,10 +239,10 @@ impl Session {
         Ok((OfferedSection { media, content }, place.local.clone()))
     }
 
-    fn place(&self, number: usize) -> Result<&Place, EndReason> {
+    fn place(&self, number: usize) -> Result<&Place, SessionError> {
         let negotiated = self.negotiated.as_ref();
         let place = negotiated.and_then(|negotiated| negotiated.places.get(number));
-        place.ok_or(EndReason::Internal)
+        Ok(place.ok_or(InternalError::NotMade)?)
     }
 
     /// Gives a stream a track, in str0m's section of that name or in one that there is not yet.
@@ -251,7 +251,7 @@ impl Session {
         offered: &OfferedStream,
         place: usize,
         mid: Option<Mid>,
-    ) -> Result<(), EndReason> {
+    ) -> Result<(), SessionError> {
         let number = self.described;
         let mid = mid.unwrap_or_else(|| Mid::from(format!("o{place}v{number}").as_str()));
         // Its section was rejected.

@@ -11,8 +11,8 @@ use str0m::ice::{IceAgent, StunMessage};
 use str0m::net::Protocol;
 use str0m::{Candidate, IceCreds};
 
-use super::EndReason;
 use super::identity::{provider, random_number};
+use super::{ConfigError, InternalError, SessionError};
 use crate::rtp::DatagramKind;
 
 /// Characters of a user name fragment: 16 of 62 are 95 bits (RFC 8445, section 5.3, asks for 24).
@@ -40,18 +40,18 @@ pub(super) struct EarlyCheck {
 
 impl LocalTransport {
     /// With a host candidate for each address.
-    pub(super) fn new(addresses: &[SocketAddr]) -> Result<Self, EndReason> {
+    pub(super) fn new(addresses: &[SocketAddr]) -> Result<Self, SessionError> {
         let credentials = IceCreds {
-            ufrag: random_text(UFRAG_CHARACTERS).ok_or(EndReason::Internal)?,
-            pass: random_text(PASSWORD_CHARACTERS).ok_or(EndReason::Internal)?,
+            ufrag: random_text(UFRAG_CHARACTERS).ok_or(InternalError::NotMade)?,
+            pass: random_text(PASSWORD_CHARACTERS).ok_or(InternalError::NotMade)?,
         };
         let mut agent = IceAgent::with_hmac(credentials, provider().sha1_hmac_provider);
         for address in addresses {
             let candidate = Candidate::host(*address, Protocol::Udp)
-                .map_err(|_| EndReason::UnusableAddress(*address))?;
+                .map_err(|_| ConfigError::UnusableAddress(*address))?;
             agent.add_local_candidate(candidate);
         }
-        let number = random_number().ok_or(EndReason::Internal)?;
+        let number = random_number().ok_or(InternalError::NotMade)?;
         Ok(Self {
             agent,
             // Others read it as a signed number of 64 bits (RFC 9429, section 5.2.1).
@@ -61,7 +61,7 @@ impl LocalTransport {
     }
 
     /// Has credentials of its own from now on, and the same candidates: ICE begins again (RFC 8445, section 9).
-    pub(super) fn restart(&mut self) -> Result<(), EndReason> {
+    pub(super) fn restart(&mut self) -> Result<(), SessionError> {
         let mut restarted = Self::new(&[])?;
         for candidate in self.agent.local_candidates() {
             restarted.agent.add_local_candidate(candidate);

@@ -74,7 +74,9 @@ pub use config::{
     Codec, CodecConfig, OfferExtent, PassedThrough, ReceiveConfig, SessionConfig, StreamConfig,
 };
 use connecting::Negotiated;
-pub use end::EndReason;
+pub use end::{
+    ConfigError, EndReason, InternalError, LimitError, PeerError, SessionError, TransportError,
+};
 use estimate::Estimate;
 pub use feedback::FEEDBACK_TIMEOUT;
 use feedback::Feedback;
@@ -293,10 +295,10 @@ impl Session {
         let silent = now.saturating_duration_since(self.last_received);
         match self.state {
             State::SettingUp if now >= self.started + SET_UP_TIMEOUT => {
-                return self.end(EndReason::SetUpTimedOut);
+                return self.end(TransportError::SetUpTimedOut);
             }
             State::Connected if silent >= SILENCE_TIMEOUT => {
-                return self.end(EndReason::ConsentExpired);
+                return self.end(TransportError::ConsentExpired);
             }
             _ => {}
         }
@@ -485,7 +487,7 @@ mod tests {
         let library = str0m::RtcConfig::new().set_crypto_provider(identity::provider());
         session.rtc = Some(library.build(now));
         session.with_rtc(now, |_| panic!("as a hostile viewer might cause"));
-        let over = SessionEvent::Ended(EndReason::Panicked);
+        let over = SessionEvent::Ended(InternalError::Panicked.into());
         assert_eq!(session.poll_event(), Some(over));
         // Whatever comes now is of no consequence.
         session.handle_timeout(now + SET_UP_TIMEOUT);

@@ -36,7 +36,8 @@ use super::received_sources::ReceivedSources;
 use super::remote_description::{self, Setup};
 use super::track::Track;
 use super::{
-    EndReason, SET_UP_TIMEOUT, Session, SessionConfig, SessionEvent, SessionStatistics, State,
+    ConfigError, InternalError, PeerError, SET_UP_TIMEOUT, Session, SessionConfig, SessionError,
+    SessionEvent, SessionStatistics, State,
 };
 use crate::ids::StreamId;
 
@@ -61,9 +62,9 @@ impl Session {
         config: &SessionConfig,
         addresses: &[SocketAddr],
         now: Instant,
-    ) -> Result<(Self, String), EndReason> {
+    ) -> Result<(Self, String), SessionError> {
         catch_unwind(AssertUnwindSafe(|| Self::try_offer(config, addresses, now)))
-            .unwrap_or(Err(EndReason::Panicked))
+            .unwrap_or(Err(InternalError::Panicked.into()))
     }
 
     /// Makes a session in which the viewer offers (SDP), and our answer. Each stream goes to the first
@@ -80,11 +81,11 @@ impl Session {
         preferred: &[(StreamId, u32)],
         addresses: &[SocketAddr],
         now: Instant,
-    ) -> Result<(Self, String), EndReason> {
+    ) -> Result<(Self, String), SessionError> {
         catch_unwind(AssertUnwindSafe(|| {
             Self::try_answer(config, offer, preferred, addresses, now)
         }))
-        .unwrap_or(Err(EndReason::Panicked))
+        .unwrap_or(Err(InternalError::Panicked.into()))
     }
 
     /// Takes the viewer's answer (SDP). Of the codecs that it takes of a stream, the one that `preferred`
@@ -106,7 +107,7 @@ impl Session {
                 self.offer_if_due();
             }
             Ok(Err(reason)) => self.end(reason),
-            Err(_) => self.end(EndReason::Panicked),
+            Err(_) => self.end(InternalError::Panicked),
         }
     }
 
@@ -114,10 +115,10 @@ impl Session {
         config: &SessionConfig,
         addresses: &[SocketAddr],
         now: Instant,
-    ) -> Result<(Self, String), EndReason> {
+    ) -> Result<(Self, String), SessionError> {
         let (offered, places) = Offered::new(config)?;
         if offered.sections.is_empty() {
-            return Err(EndReason::NothingToOffer);
+            return Err(ConfigError::NothingToOffer.into());
         }
         let transport = LocalTransport::new(addresses)?;
         let mut session = Self::new(config, transport, now);
@@ -154,8 +155,8 @@ impl Session {
         preferred: &[(StreamId, u32)],
         pending: PendingOffer,
         now: Instant,
-    ) -> Result<(), EndReason> {
-        let answer = Description::parse(sdp).map_err(|_| EndReason::MalformedDescription)?;
+    ) -> Result<(), SessionError> {
+        let answer = Description::parse(sdp).map_err(|_| PeerError::MalformedDescription)?;
         let preferred = self.with_codecs_sent(preferred);
         let mut first = KnownFormats::default();
         let known = match &mut self.negotiated {
@@ -165,7 +166,7 @@ impl Session {
         let offered = &pending.offered;
         let agreements = offered.agree(&answer, &self.config, &preferred, known)?;
         if self.negotiated.is_none() && !agreements.iter().any(Agreement::has_media) {
-            return Err(EndReason::NoCommonCodec);
+            return Err(PeerError::NoCommonCodec.into());
         }
         for agreement in &agreements {
             let mut tracks = self.tracks.iter_mut();
@@ -216,17 +217,17 @@ impl Session {
         preferred: &[(StreamId, u32)],
         addresses: &[SocketAddr],
         now: Instant,
-    ) -> Result<(Self, String), EndReason> {
-        let offer = Description::parse(offer).map_err(|_| EndReason::MalformedDescription)?;
+    ) -> Result<(Self, String), SessionError> {
+        let offer = Description::parse(offer).map_err(|_| PeerError::MalformedDescription)?;
         if !goes_on(&offer, &[]) {
-            return Err(EndReason::UnusableDescription);
+            return Err(PeerError::UnusableDescription.into());
         }
         let transport = LocalTransport::new(addresses)?;
         let mut session = Self::new(config, transport, now);
         let mut known = KnownFormats::default();
         let agreements = answering::answer(&offer, config, preferred, &mut known, &[]);
         if !agreements.iter().any(Agreement::has_media) {
-            return Err(EndReason::NoCommonCodec);
+            return Err(PeerError::NoCommonCodec.into());
         }
         let all = common_extensions(&agreements);
         let sections = session.local_sections(&offer, &agreements, &all)?;
@@ -271,7 +272,7 @@ impl Session {
                 self.offer_if_due();
             }
             Ok(Err(reason)) => self.end(reason),
-            Err(_) => self.end(EndReason::Panicked),
+            Err(_) => self.end(InternalError::Panicked),
         }
     }
 
@@ -280,13 +281,13 @@ impl Session {
         offer: &str,
         preferred: &[(StreamId, u32)],
         now: Instant,
-    ) -> Result<String, EndReason> {
-        let offer = Description::parse(offer).map_err(|_| EndReason::MalformedDescription)?;
+    ) -> Result<String, SessionError> {
+        let offer = Description::parse(offer).map_err(|_| PeerError::MalformedDescription)?;
         let preferred = self.with_codecs_sent(preferred);
         let negotiated = self.negotiated.as_mut();
-        let negotiated = negotiated.ok_or(EndReason::UnusableDescription)?;
+        let negotiated = negotiated.ok_or(PeerError::UnusableDescription)?;
         if !goes_on(&offer, &negotiated.places) {
-            return Err(EndReason::UnusableDescription);
+            return Err(PeerError::UnusableDescription.into());
         }
         let bound = negotiated.bound(&self.tracks);
         let known = &mut negotiated.known;
@@ -309,7 +310,7 @@ impl Session {
         offer: &Description,
         agreements: &[Agreement],
         extensions: &HeaderExtensions,
-    ) -> Result<Vec<LocalSection>, EndReason> {
+    ) -> Result<Vec<LocalSection>, SessionError> {
         let negotiated = self.negotiated.as_ref();
         let version = negotiated.map_or(0, |it| it.version);
         let before = negotiated.map_or(&[][..], |it| &it.places);
@@ -422,9 +423,9 @@ impl Session {
     }
 
     /// Sources for another stream, which no other of the session has.
-    pub(super) fn draw_sources(&self) -> Result<Sources, EndReason> {
+    pub(super) fn draw_sources(&self) -> Result<Sources, SessionError> {
         loop {
-            let number = random_number().ok_or(EndReason::Internal)?;
+            let number = random_number().ok_or(InternalError::NotMade)?;
             let sources = Sources {
                 media: number as u32,
                 rtx: (number >> 32) as u32,

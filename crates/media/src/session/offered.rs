@@ -5,7 +5,7 @@ use str0m::media::MediaKind;
 use super::agreement::{self, AgreedFormat, Agreement};
 use super::config::{Codec, CodecConfig, OfferExtent, SessionConfig, StreamConfig};
 use super::description::{Description, Section};
-use super::end::EndReason;
+use super::end::{ConfigError, PeerError, SessionError};
 use super::format::{self, Format};
 use super::header_extensions::HeaderExtensions;
 use super::known_formats::KnownFormats;
@@ -65,7 +65,7 @@ struct OfferedFormat {
 impl Offered {
     /// What a sender of these streams offers: audio first, then video that every viewer takes, since a viewer that
     /// refuses the first section of a group may lose the transport of all. With the streams' places in the configuration.
-    pub(super) fn new(config: &SessionConfig) -> Result<(Self, Vec<usize>), EndReason> {
+    pub(super) fn new(config: &SessionConfig) -> Result<(Self, Vec<usize>), SessionError> {
         let mut payload_types = PayloadTypes::default();
         let extent = extent(config);
         // Streams share the formats that they have in common.
@@ -93,7 +93,7 @@ impl Offered {
                         None => {
                             let rtx = config.retransmission && kind == MediaKind::Video;
                             let claim = payload_types.assign(offered_as, rtx);
-                            let claim = claim.ok_or(EndReason::TooManyCodecs)?;
+                            let claim = claim.ok_or(ConfigError::TooManyCodecs)?;
                             known.push((offered_as, claim));
                             claim
                         }
@@ -143,14 +143,14 @@ impl Offered {
         config: &SessionConfig,
         preferred: &[(StreamId, u32)],
         known: &mut KnownFormats,
-    ) -> Result<Vec<Agreement>, EndReason> {
+    ) -> Result<Vec<Agreement>, SessionError> {
         if answer.sections.len() != self.sections.len() {
-            return Err(EndReason::UnusableDescription);
+            return Err(PeerError::UnusableDescription.into());
         }
         let sections = answer.sections.iter().zip(&self.sections);
         let agreements = sections.map(|(section, offered)| {
             if section.media != offered.media {
-                return Err(EndReason::UnusableDescription);
+                return Err(PeerError::UnusableDescription.into());
             }
             if remote_description::is_rejected(answer, section) {
                 return Ok(Agreement::Rejected);

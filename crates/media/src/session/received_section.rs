@@ -4,7 +4,7 @@ use str0m::media::MediaKind;
 
 use super::config::{Codec, ReceiveConfig};
 use super::description::Section;
-use super::end::EndReason;
+use super::end::{ConfigError, SessionError};
 use super::format::{self, Format};
 use super::header_extensions::HeaderExtensions;
 use super::known_formats::KnownFormats;
@@ -37,7 +37,7 @@ impl ReceivedSection {
         config: &ReceiveConfig,
         payload_types: &mut PayloadTypes,
         known: &mut Vec<(Codec, PayloadTypeMapping)>,
-    ) -> Result<Self, EndReason> {
+    ) -> Result<Self, SessionError> {
         let mut formats = Vec::new();
         let codecs = config.codecs.iter().copied();
         for codec in codecs.filter(|codec| codec.kind() == kind) {
@@ -45,7 +45,7 @@ impl ReceivedSection {
                 Some((_, mapping)) => *mapping,
                 None => {
                     let assigned = payload_types.assign(codec, kind == MediaKind::Video);
-                    let mapping = assigned.ok_or(EndReason::TooManyCodecs)?;
+                    let mapping = assigned.ok_or(ConfigError::TooManyCodecs)?;
                     known.push((codec, mapping));
                     mapping
                 }

@@ -15,7 +15,7 @@ use str0m::{Input, bwe};
 use super::local_transport::EarlyCheck;
 use super::path::FiveTuple;
 use super::remote_track::{RECEIVED_BITRATE, REMB_INTERVAL, TrackReceiver};
-use super::{EndReason, Session, SessionEvent, State};
+use super::{InternalError, Session, SessionEvent, State};
 use crate::rtp::{DatagramKind, Header, extension};
 
 /// Packets that wait for the owner, who takes them after each datagram.
@@ -98,7 +98,7 @@ impl Session {
             Ok(Some(())) => {}
             Ok(None) => return false,
             Err(_) => {
-                self.end(EndReason::Panicked);
+                self.end(InternalError::Panicked);
                 return false;
             }
         }

@@ -11,8 +11,8 @@ use super::counter::{Packet, StreamCounter};
 use super::{ReceiverError, ReceiverReport, ReceiverSettings, StreamKind};
 use crate::rtp::key_frame_detection::begins_key_frame;
 use crate::session::{
-    Certificate, Codec, EndReason, OfferExtent, ReceiveConfig, ReceivedPacket, RemoteTrack,
-    Session, SessionConfig, SessionEvent,
+    Certificate, Codec, ConfigError, EndReason, OfferExtent, ReceiveConfig, ReceivedPacket,
+    RemoteTrack, Session, SessionConfig, SessionError, SessionEvent,
 };
 
 /// A viewer that lost packets asks for a key frame at most this often.
@@ -83,7 +83,7 @@ impl SessionReceiver {
     ) -> Result<String, ReceiverError> {
         let offered = Session::offer(&self.config(kinds)?, &self.addresses, now);
         let (session, offer) = offered.map_err(|reason| match reason {
-            EndReason::NothingToOffer => ReceiverError::Nothing,
+            SessionError::Config(ConfigError::NothingToOffer) => ReceiverError::Nothing,
             other => description(&other),
         })?;
         self.session = Some(session);
@@ -217,9 +217,7 @@ impl SessionReceiver {
                 SessionEvent::Ended(EndReason::ClosedByViewer) => self.is_closed = true,
                 SessionEvent::Ended(reason) => {
                     let failure = || match reason {
-                        EndReason::MalformedDescription
-                        | EndReason::UnusableDescription
-                        | EndReason::NoCommonCodec => description(&reason),
+                        EndReason::Failed(error @ SessionError::Peer(_)) => description(&error),
                         _ => ReceiverError::Connection(reason.to_string()),
                     };
                     self.failure.get_or_insert_with(failure);
@@ -286,7 +284,7 @@ impl ReceiverSettings {
     }
 }
 
-fn description(reason: &EndReason) -> ReceiverError {
+fn description(reason: &SessionError) -> ReceiverError {
     ReceiverError::Description(reason.to_string())
 }
 

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree;
 use wigwag_media::ids::StreamId;
-use wigwag_media::session::{Codec, EndReason, Session, SessionConfig, SessionEvent};
+use wigwag_media::session::{
+    Codec, EndReason, InternalError, Session, SessionConfig, SessionEvent,
+};
 
 use crate::virtual_network::{Network, SENDER, VIEWER, Viewer, address, config, frame};
 
@@ -53,7 +55,7 @@ fn hand_in(config: &SessionConfig, sdp: &str) -> [Option<EndReason>; 2] {
     let addresses = [address(SENDER)];
     let offered = match Session::answer(config, sdp, &[], &addresses, now) {
         Ok((mut session, _)) => drive(&mut session, now),
-        Err(reason) => Some(reason),
+        Err(error) => Some(error.into()),
     };
     let (mut session, _) = Session::offer(config, &addresses, now).expect("an offer");
     session.handle_answer(sdp, &[], now);
@@ -62,8 +64,8 @@ fn hand_in(config: &SessionConfig, sdp: &str) -> [Option<EndReason>; 2] {
 
 fn assert_no_panic(reasons: &[Option<EndReason>], sdp: &str) {
     for reason in reasons {
-        assert_ne!(*reason, Some(EndReason::Panicked), "{sdp}");
-        assert_ne!(*reason, Some(EndReason::Internal), "{sdp}");
+        assert_ne!(*reason, Some(InternalError::Panicked.into()), "{sdp}");
+        assert_ne!(*reason, Some(InternalError::NotMade.into()), "{sdp}");
     }
 }
 
@@ -307,7 +309,7 @@ fn session_that_never_comes_to_rest_ends_and_says_so() {
     network.session.send_frame(&endless.into(), network.now);
     let events: Vec<_> = std::iter::from_fn(|| network.session.poll_event()).collect();
     assert!(
-        events.contains(&SessionEvent::Ended(EndReason::DidNotConverge)),
+        events.contains(&SessionEvent::Ended(InternalError::DidNotConverge.into())),
         "{events:?}"
     );
     assert!(network.session.is_over());

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use wigwag_media::ids::StreamId;
 use wigwag_media::session::{
-    Certificate, Codec, CodecConfig, EndReason, OfferExtent, PlayoutDelay, Session, SessionConfig,
-    SessionEvent, StreamConfig,
+    Certificate, Codec, CodecConfig, ConfigError, OfferExtent, PeerError, PlayoutDelay, Session,
+    SessionConfig, SessionError, SessionEvent, StreamConfig,
 };
 
 const VIDEO: StreamId = StreamId(0);
@@ -117,7 +117,7 @@ fn answered(
     config: &SessionConfig,
     offer: &str,
     preferred: &[(StreamId, u32)],
-) -> Result<(Session, String), EndReason> {
+) -> Result<(Session, String), SessionError> {
     let address = "127.0.0.1:5000".parse().expect("an address");
     Session::answer(config, offer, preferred, &[address], Instant::now())
 }
@@ -550,7 +550,7 @@ fn sections_that_a_viewer_refuses_are_named() {
 fn an_answer_that_refuses_all_ends_for_want_of_a_codec() {
     let (mut session, offer) = offered(&all());
     session.handle_answer(&answer_to(&offer, |_| false), &[], Instant::now());
-    let over = SessionEvent::Ended(EndReason::NoCommonCodec);
+    let over = SessionEvent::Ended(PeerError::NoCommonCodec.into());
     assert_eq!(session.poll_event(), Some(over));
 }
 
@@ -713,7 +713,7 @@ fn sections_that_we_send_nothing_in_stay_idle() {
 fn a_viewer_that_only_sends_is_sent_nothing() {
     let offer = CHROMIUM_OFFER.replace("a=recvonly", "a=sendonly");
     let refusal = answered(&all(), &offer, &[]).map(|_| ());
-    assert_eq!(refusal, Err(EndReason::NoCommonCodec));
+    assert_eq!(refusal, Err(PeerError::NoCommonCodec.into()));
 }
 
 #[test]
@@ -730,7 +730,7 @@ fn an_answer_of_other_sections_cannot_be_used() {
     let (head, _) = CHROMIUM_ANSWER.rsplit_once("m=video").expect("it is there");
     let (mut session, _) = offered(&all());
     session.handle_answer(head, &[], Instant::now());
-    let over = SessionEvent::Ended(EndReason::UnusableDescription);
+    let over = SessionEvent::Ended(PeerError::UnusableDescription.into());
     assert_eq!(session.poll_event(), Some(over));
 }
 
@@ -751,7 +751,7 @@ fn payload_types_run_out() {
         passed_through: None,
     };
     let refusal = Session::offer(&config(vec![many]), &[], Instant::now()).map(|_| ());
-    assert_eq!(refusal, Err(EndReason::TooManyCodecs));
+    assert_eq!(refusal, Err(ConfigError::TooManyCodecs.into()));
 }
 
 #[test]

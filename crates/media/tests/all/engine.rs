@@ -7,7 +7,7 @@ use std::time::Instant;
 use wigwag_media::demand::Handover;
 use wigwag_media::engine::{Negotiation, ViewerEvent};
 use wigwag_media::ids::ViewerId;
-use wigwag_media::session::EndReason;
+use wigwag_media::session::{EndReason, PeerError};
 
 use crate::engine_stage::{PACKETS, PATIENCE, Stage, VIDEO, engine, frame, localhost, rendition};
 
@@ -210,7 +210,10 @@ fn a_viewer_that_makes_no_sense_ends_and_nothing_else() {
     let config = Arc::clone(&stage.config);
     stage.publication().add_viewer(TWO, config, negotiation);
     stage.wait("it ends", |stage| stage.end(TWO).is_some());
-    assert_eq!(stage.end(TWO), Some(&EndReason::MalformedDescription));
+    assert_eq!(
+        stage.end(TWO),
+        Some(&PeerError::MalformedDescription.into())
+    );
     stage.join(1);
     stage
         .publication()

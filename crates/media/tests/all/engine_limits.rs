@@ -8,7 +8,7 @@ use wigwag_media::engine::{
     MAX_WAITING_COMMANDS, MAX_WAITING_FRAMES, PublicationConfig, ViewerEvent,
 };
 use wigwag_media::ids::ViewerId;
-use wigwag_media::session::EndReason;
+use wigwag_media::session::LimitError;
 
 use crate::engine_stage::{PATIENCE, Stage, VIDEO, engine, frame, localhost, rendition};
 
@@ -95,8 +95,11 @@ fn a_viewer_whose_command_finds_no_room_ends_with_a_reason() {
     stage.wait("they end", |stage| {
         stage.end(ONE).is_some() && stage.end(ViewerId(10)).is_some()
     });
-    assert_eq!(stage.end(ONE), Some(&EndReason::Overloaded));
-    assert_eq!(stage.end(ViewerId(10)), Some(&EndReason::Overloaded));
+    assert_eq!(stage.end(ONE), Some(&LimitError::Overloaded.into()));
+    assert_eq!(
+        stage.end(ViewerId(10)),
+        Some(&LimitError::Overloaded.into())
+    );
     stage.wait("the viewer's session is closed", |stage| {
         stage.report(ONE).is_closed
     });

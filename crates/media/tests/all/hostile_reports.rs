@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use wigwag_media::engine::{PLI_INTERVAL, VIEWER_WORK_PER_SECOND, ViewerEvent};
 use wigwag_media::ids::ViewerId;
-use wigwag_media::session::{EndReason, SessionConfig};
+use wigwag_media::session::{InternalError, SessionConfig};
 
 use crate::engine_stage::{PATIENCE, Stage, VIDEO, config, engine, frame, localhost, rendition};
 
@@ -226,8 +226,11 @@ fn viewers_that_report_nonsense_and_hold_the_keys_harm_only_themselves() {
         let end = stage.end(*viewer);
         // Where sums are checked, as in tests, str0m may panic at such times; its session ends, and no other.
         let may_panic = name == "absurd arrival times";
-        assert!(end != Some(&EndReason::Panicked) || may_panic, "{name}");
-        assert_ne!(end, Some(&EndReason::DidNotConverge), "{name}");
+        assert!(
+            end != Some(&InternalError::Panicked.into()) || may_panic,
+            "{name}"
+        );
+        assert_ne!(end, Some(&InternalError::DidNotConverge.into()), "{name}");
         let Some(counted) = statistics.get(viewer) else {
             continue;
         };

@@ -10,7 +10,7 @@ use str0m::change::SdpAnswer;
 use str0m::media::{Direction, MediaKind};
 use wigwag_media::ids::StreamId;
 use wigwag_media::session::{
-    Codec, EndReason, MAX_CANDIDATES, SILENCE_TIMEOUT, Session, SessionEvent,
+    Codec, EndReason, MAX_CANDIDATES, SILENCE_TIMEOUT, Session, SessionEvent, TransportError,
 };
 
 use crate::virtual_network::{Network, SENDER, VIEWER, Viewer, address, config, frame};
@@ -320,7 +320,10 @@ fn what_others_send_in_the_name_of_a_viewer_that_is_gone_does_not_keep_it() {
         send(&mut network, VIEWER, &record(23, 1, 99, &[0; 40]));
         network.run(SECOND / 5);
     }
-    assert_eq!(ended(&network), Some(&EndReason::ConsentExpired));
+    assert_eq!(
+        ended(&network),
+        Some(&TransportError::ConsentExpired.into())
+    );
 }
 
 #[test]

@@ -17,7 +17,7 @@ use wigwag_media::engine::{
     UNKNOWN_SOURCE_CHECKS_AT_ONCE, VIEWER_WORK_AT_ONCE, VIEWER_WORK_PER_SECOND, ViewerEvent,
 };
 use wigwag_media::ids::ViewerId;
-use wigwag_media::session::{EndReason, SILENCE_TIMEOUT};
+use wigwag_media::session::{LimitError, SILENCE_TIMEOUT, TransportError};
 
 use crate::engine_stage;
 use crate::engine_stage::{
@@ -204,7 +204,10 @@ fn a_viewer_that_freezes_or_vanishes_ends_and_nobody_notices() {
         stage.end(ODD).is_some() && stage.end(gone).is_some()
     });
     for viewer in [ODD, gone] {
-        assert_eq!(stage.end(viewer), Some(&EndReason::ConsentExpired));
+        assert_eq!(
+            stage.end(viewer),
+            Some(&TransportError::ConsentExpired.into())
+        );
     }
     assert_eq!(stage.engine.statistics().viewers, 2);
 }
@@ -273,7 +276,7 @@ fn strangers_that_know_a_name_cannot_spend_what_its_viewer_may() {
 }
 
 fn full(stage: &Stage, viewer: u64) -> bool {
-    stage.end(ViewerId(viewer)) == Some(&EndReason::TooManyViewers)
+    stage.end(ViewerId(viewer)) == Some(&LimitError::TooManyViewers.into())
 }
 
 #[test]
@@ -287,7 +290,7 @@ fn a_publication_has_no_more_viewers_than_it_may() {
     stage.join(2);
     assert_eq!(
         stage.publication().refusal(),
-        Some(EndReason::TooManyViewers)
+        Some(LimitError::TooManyViewers)
     );
     for viewer in 2..5 {
         stage.add(ViewerId(viewer));

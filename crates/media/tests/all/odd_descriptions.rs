@@ -7,7 +7,8 @@ use str0m::media::Mid;
 use str0m::rtp::RtpWrite;
 use wigwag_media::ids::{StreamId, StreamKind};
 use wigwag_media::session::{
-    Codec, EndReason, ReceiveConfig, ReceivedPacket, Session, SessionConfig, SessionEvent,
+    Codec, PeerError, ReceiveConfig, ReceivedPacket, Session, SessionConfig, SessionEvent,
+    TransportError,
 };
 
 use crate::virtual_network::{Network, SENDER, Viewer, address, config};
@@ -199,7 +200,10 @@ fn answer_after_the_end_changes_nothing() {
     session.handle_timeout(later);
     session.handle_answer(&answer, &[], later);
     let events: Vec<_> = std::iter::from_fn(|| session.poll_event()).collect();
-    assert_eq!(events, [SessionEvent::Ended(EndReason::SetUpTimedOut)]);
+    assert_eq!(
+        events,
+        [SessionEvent::Ended(TransportError::SetUpTimedOut.into())]
+    );
 }
 
 #[test]
@@ -220,5 +224,5 @@ fn second_data_section_is_rejected_and_names_that_repeat_are_refused() {
     assert_eq!(answer.matches("m=application 9 ").count(), 1, "{answer}");
     assert_eq!(answer.matches("m=application 0 ").count(), 1, "{answer}");
     let refused = answered(&(first + &data(0)));
-    assert_eq!(refused, Err(EndReason::UnusableDescription));
+    assert_eq!(refused, Err(PeerError::UnusableDescription.into()));
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use wigwag_media::ids::StreamId;
 use wigwag_media::session::{
-    Codec, EndReason, FEEDBACK_TIMEOUT, SILENCE_TIMEOUT, SessionEvent, SessionStatistics,
+    Codec, FEEDBACK_TIMEOUT, SILENCE_TIMEOUT, SessionEvent, SessionStatistics, TransportError,
 };
 
 use crate::virtual_network::{Network, Viewer, config, frame};
@@ -56,7 +56,7 @@ fn a_viewer_that_freezes_is_sent_next_to_nothing_and_then_ends() {
     let bytes = after.bytes_sent - before.bytes_sent;
     assert!(bytes < 150 * 1_000 * FEW as u64 / 8, "{bytes}");
     play(&mut network, SILENCE_TIMEOUT, FEW);
-    let over = SessionEvent::Ended(EndReason::ConsentExpired);
+    let over = SessionEvent::Ended(TransportError::ConsentExpired.into());
     assert!(network.events.contains(&over));
 }
 

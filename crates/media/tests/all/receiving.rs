@@ -10,8 +10,8 @@ use str0m::rtp::{
 };
 use wigwag_media::ids::StreamKind;
 use wigwag_media::session::{
-    Codec, EndReason, MAX_RECEIVED_PACKETS, RECEIVED_BITRATE, ReceiveConfig, ReceivedPacket,
-    RemoteTrack, Session, SessionConfig, SessionEvent,
+    Codec, EndReason, MAX_RECEIVED_PACKETS, PeerError, RECEIVED_BITRATE, ReceiveConfig,
+    ReceivedPacket, RemoteTrack, Session, SessionConfig, SessionEvent,
 };
 
 use crate::virtual_network::{Network, SENDER, VIEWER, Viewer, address, config};
@@ -411,5 +411,5 @@ fn session_that_only_sends_takes_no_packets() {
         &[address(SENDER)],
         now,
     );
-    assert_eq!(refused.map(|_| ()), Err(EndReason::NoCommonCodec));
+    assert_eq!(refused.map(|_| ()), Err(PeerError::NoCommonCodec.into()));
 }

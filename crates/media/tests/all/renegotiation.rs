@@ -7,7 +7,7 @@ use str0m::media::{Direction, MediaKind, Mid};
 use str0m::rtp::RtpWrite;
 use wigwag_media::ids::{StreamId, StreamKind};
 use wigwag_media::session::{
-    Codec, EndReason, ReceiveConfig, Session, SessionConfig, SessionEvent,
+    Codec, EndReason, PeerError, ReceiveConfig, Session, SessionConfig, SessionError, SessionEvent,
 };
 
 use crate::virtual_network::{Network, SENDER, Viewer, address, config, frame};
@@ -271,7 +271,9 @@ fn offers_that_do_not_go_on_from_those_before_end_the_session() {
         assert!(
             matches!(
                 reason,
-                EndReason::UnusableDescription | EndReason::MalformedDescription
+                EndReason::Failed(SessionError::Peer(
+                    PeerError::UnusableDescription | PeerError::MalformedDescription
+                ))
             ),
             "{reason:?}"
         );

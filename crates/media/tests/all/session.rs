@@ -7,7 +7,8 @@ use str0m::change::SdpAnswer;
 use str0m::media::{Direction, MediaKind};
 use wigwag_media::ids::StreamId;
 use wigwag_media::session::{
-    Codec, EndReason, SET_UP_TIMEOUT, SILENCE_TIMEOUT, Session, SessionConfig, SessionEvent,
+    Codec, ConfigError, EndReason, PeerError, SET_UP_TIMEOUT, SILENCE_TIMEOUT, Session,
+    SessionConfig, SessionError, SessionEvent, TransportError,
 };
 
 use crate::virtual_network::{Network, SENDER, Viewer, address, config, frame};
@@ -36,7 +37,9 @@ fn assert_no_common_codec(reason: &EndReason) {
     assert!(
         matches!(
             reason,
-            EndReason::NoCommonCodec | EndReason::UnusableDescription
+            EndReason::Failed(SessionError::Peer(
+                PeerError::NoCommonCodec | PeerError::UnusableDescription
+            ))
         ),
         "{reason:?}"
     );
@@ -153,7 +156,7 @@ fn a_viewer_that_never_answers_is_given_up_after_the_set_up_time() {
     session.handle_timeout(now + SET_UP_TIMEOUT - FRAME);
     assert_eq!(session.poll_event(), None);
     session.handle_timeout(now + SET_UP_TIMEOUT);
-    let over = SessionEvent::Ended(EndReason::SetUpTimedOut);
+    let over = SessionEvent::Ended(TransportError::SetUpTimedOut.into());
     assert_eq!(session.poll_event(), Some(over));
     assert_eq!(session.poll_timeout(), None);
     session.handle_timeout(now + SET_UP_TIMEOUT * 2);
@@ -167,7 +170,10 @@ fn a_viewer_that_vanishes_is_given_up() {
     network.run(SILENCE_TIMEOUT - Duration::from_secs(5));
     assert_eq!(ended(&network), None);
     network.run(Duration::from_secs(6));
-    assert_eq!(ended(&network), Some(&EndReason::ConsentExpired));
+    assert_eq!(
+        ended(&network),
+        Some(&TransportError::ConsentExpired.into())
+    );
 }
 
 #[test]
@@ -303,7 +309,7 @@ fn offers_that_cannot_be_used_are_refused() {
         let made = Session::answer(&config, offer, &[], &[address(SENDER)], now);
         made.map(|_| ()).expect_err("it cannot be used")
     };
-    assert_eq!(refusal("nonsense"), EndReason::MalformedDescription);
+    assert_eq!(refusal("nonsense"), PeerError::MalformedDescription.into());
     refusal("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n");
 
     let only_vp9 = |config: RtcConfig| config.clear_codecs().enable_vp9(true);
@@ -311,12 +317,12 @@ fn offers_that_cannot_be_used_are_refused() {
     let mut changes = viewer.rtc.sdp_api();
     changes.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
     let (offer, _) = changes.apply().expect("an offer");
-    assert_no_common_codec(&refusal(&offer.to_sdp_string()));
+    assert_no_common_codec(&refusal(&offer.to_sdp_string()).into());
 }
 
 #[test]
 fn there_must_be_something_to_offer() {
     let now = Instant::now();
     let nothing = Session::offer(&config(&[], None), &[address(SENDER)], now);
-    assert_eq!(nothing.map(|_| ()), Err(EndReason::NothingToOffer));
+    assert_eq!(nothing.map(|_| ()), Err(ConfigError::NothingToOffer.into()));
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use wigwag_media::engine::{PublicationConfig, ViewerEvent};
 use wigwag_media::ids::ViewerId;
-use wigwag_media::session::EndReason;
+use wigwag_media::session::InternalError;
 
 use crate::engine_stage::{Stage, engine, frame, localhost, rendition};
 
@@ -34,7 +34,7 @@ fn assert_recovers(stage: &mut Stage, ended: &[u64]) {
     });
     for viewer in ended {
         let end = stage.end(ViewerId(*viewer));
-        assert_eq!(end, Some(&EndReason::ShardFailed), "{viewer}");
+        assert_eq!(end, Some(&InternalError::ShardFailed.into()), "{viewer}");
     }
     assert_eq!(stage.engine.statistics().shards_failed, 1);
     // Who comes next is served, on the same port.

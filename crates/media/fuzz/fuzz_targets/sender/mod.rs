@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use wigwag_media::ids::{StreamId, StreamKind};
 use wigwag_media::session::{
-    Certificate, Codec, CodecConfig, EndReason, OfferExtent, ReceiveConfig, Session, SessionConfig,
-    SessionEvent, StreamConfig,
+    Certificate, Codec, CodecConfig, EndReason, InternalError, OfferExtent, ReceiveConfig, Session,
+    SessionConfig, SessionError, SessionEvent, StreamConfig,
 };
 
 pub const VIDEO: StreamId = StreamId(0);
@@ -70,7 +70,12 @@ pub fn receiving() -> SessionConfig {
 /// Fails if a session ended for a reason that is no viewer's doing.
 pub fn look_at_end(reason: &EndReason) {
     assert!(
-        !matches!(reason, EndReason::Panicked | EndReason::Internal),
+        !matches!(
+            reason,
+            EndReason::Failed(SessionError::Internal(
+                InternalError::Panicked | InternalError::NotMade
+            ))
+        ),
         "{reason:?}"
     );
 }

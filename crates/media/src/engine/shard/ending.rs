@@ -10,13 +10,14 @@ use super::super::publication::{PublicationKey, Shared};
 use super::viewer::Viewer;
 use super::{Publication, Shard};
 use crate::ids::ViewerId;
-use crate::session::EndReason;
+use crate::session::{EndReason, InternalError, LimitError, SessionError};
 
 /// When events that found no room are offered again.
 const RETRY: Duration = Duration::from_millis(10);
 
 /// Why a viewer is ended whose commands found no room: its connection cannot be kept.
-pub(super) const REFUSED: EndReason = EndReason::Overloaded;
+pub(super) const REFUSED: EndReason =
+    EndReason::Failed(SessionError::Limit(LimitError::Overloaded));
 
 impl Shard {
     /// Ends a viewer of which a command found no room.
@@ -71,7 +72,7 @@ impl Shard {
         viewer: ViewerId,
         now: Instant,
     ) {
-        self.never_began(publication, viewer, EndReason::ShardFailed, now);
+        self.never_began(publication, viewer, InternalError::ShardFailed, now);
     }
 
     /// Closes everything.
@@ -86,9 +87,10 @@ impl Shard {
         &mut self,
         shared: &Arc<Shared>,
         id: ViewerId,
-        reason: EndReason,
+        reason: impl Into<EndReason>,
         now: Instant,
     ) {
+        let reason = reason.into();
         // It may have ended while the command was on its way, and that is said once.
         if !shared.remove_route(id, self.number, &self.inbox) {
             return;

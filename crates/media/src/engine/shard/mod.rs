@@ -29,7 +29,7 @@ use super::stun_servers::{Gatherings, StunServer};
 use super::{Negotiation, StatisticsReply};
 use crate::frame::Frame;
 use crate::ids::{StreamId, ViewerId};
-use crate::session::{EndReason, Session, SessionConfig};
+use crate::session::{LimitError, Session, SessionConfig};
 use subscriptions::Subscriptions;
 use viewer::Viewer;
 
@@ -113,7 +113,7 @@ impl Shard {
                 publication,
                 viewer,
                 request: ViewerRequest::Refuse,
-            } => self.never_began(&publication, viewer, EndReason::TooManyViewers, now),
+            } => self.never_began(&publication, viewer, LimitError::TooManyViewers, now),
             Command::Viewer {
                 publication,
                 viewer,

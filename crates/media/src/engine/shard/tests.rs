@@ -14,7 +14,8 @@ use super::*;
 use crate::engine::PublicationEvent;
 use crate::ids::RenditionId;
 use crate::session::{
-    Certificate, Codec, CodecConfig, EndReason, OfferExtent, SET_UP_TIMEOUT, StreamConfig,
+    Certificate, Codec, CodecConfig, ConfigError, EndReason, LimitError, OfferExtent,
+    SET_UP_TIMEOUT, StreamConfig, TransportError,
 };
 
 const ONE: ViewerId = ViewerId(1);
@@ -256,7 +257,7 @@ fn a_viewer_that_never_answers_ends() {
     scene.run(SET_UP_TIMEOUT - Duration::from_secs(1));
     assert_eq!(scene.ends(), []);
     scene.run(Duration::from_secs(2));
-    assert_eq!(scene.ends(), [(ONE, EndReason::SetUpTimedOut)]);
+    assert_eq!(scene.ends(), [(ONE, TransportError::SetUpTimedOut.into())]);
     scene.assert_empty();
 }
 
@@ -288,8 +289,8 @@ fn who_has_no_room_for_events_hears_them_later() {
     scene.run(Duration::from_secs(1));
     let ends = [
         (ONE, EndReason::Closed),
-        (ViewerId(2), EndReason::NothingToOffer),
-        (ViewerId(3), EndReason::Overloaded),
+        (ViewerId(2), ConfigError::NothingToOffer.into()),
+        (ViewerId(3), LimitError::Overloaded.into()),
     ];
     assert_eq!(scene.ends(), ends);
     let events = scene.heard.events.lock().expect("nobody panicked").clone();
