@@ -31,6 +31,23 @@ fn what_the_published_sink_sends_is_complete_though_packets_are_lost() -> Result
     producer.stop()
 }
 
+#[test]
+fn what_the_published_sink_sends_is_complete_though_packets_overtake_others() -> Result<()> {
+    if !lossy_network::is_entered_with_reordering(
+        "what_the_published_sink_sends_is_complete_though_packets_overtake_others",
+    )? {
+        return Ok(());
+    }
+    let server = SignallingServer::start()?;
+    let (mut producer, _) = listed_producer(&Endpoint::plain(&server))?;
+    let video = watch(&server, "--decrypt=all")?;
+    ensure!(video["frames"].as_u64() >= Some(10 * SECONDS), "{video}");
+    ensure!(video["lost"] == 0, "{video}");
+    let overtaken = lossy_network::overtaken()?;
+    ensure!(overtaken > 20, "only {overtaken} packets were overtaken");
+    producer.stop()
+}
+
 /// What a viewer got of the first stream of video.
 fn watch(server: &SignallingServer, decrypt: &str) -> Result<Value> {
     let serve = env::var("WIGWAG_SERVE").context("WIGWAG_SERVE")?;
