@@ -89,7 +89,7 @@ export class PageStage {
     const pages = await PageServer.start();
     this.atEnd(() => pages.close());
     const query = new URLSearchParams({ signalling: this.server.url, meta: JSON.stringify(meta) });
-    const tab = await this.#tab(`published ${kind}`, `${pages.url}/${kind}.html?${query}`);
+    const tab = await this.#tab(`published ${kind}`, `${pages.url}/published/${kind}.html?${query}`);
     return { tab, id: await tab.until("connected") };
   }
 

@@ -44,17 +44,26 @@ impl Session {
     /// Sends these streams from now on. If others were sent, an [offer](SessionEvent::Offer) says so, unless one waits for its answer:
     /// then it follows that. Streams that the peer had no section for, when it made the first offer, are not offered by that.
     ///
-    /// A stream that there is no section for goes without: see [`MAX_SECTIONS`].
+    /// Codecs of streams that were there are offered as they were, also if their parameters changed. A stream that there is no section for
+    /// goes without: see [`MAX_SECTIONS`].
     pub fn set_streams(&mut self, streams: &[StreamConfig], now: Instant) {
-        if self.state == State::Ended || self.config.streams == streams {
+        let known = &self.config.streams;
+        let streams: Vec<_> = streams
+            .iter()
+            .map(|stream| match known.iter().find(|it| it.id == stream.id) {
+                Some(offered) => as_offered(stream, offered),
+                None => stream.clone(),
+            })
+            .collect();
+        if self.state == State::Ended || *known == streams {
             return;
         }
         self.now = self.now.max(now);
-        let before = std::mem::replace(&mut self.config.streams, streams.to_vec());
+        let before = std::mem::replace(&mut self.config.streams, streams.clone());
         let is_there = |streams: &[StreamConfig], id| streams.iter().any(|it| it.id == id);
         let new = streams.iter().map(|stream| stream.id);
         self.added.extend(new.filter(|id| !is_there(&before, *id)));
-        self.added.retain(|id| is_there(streams, *id));
+        self.added.retain(|id| is_there(&streams, *id));
         self.offer_due = true;
         self.offer_if_due();
     }
@@ -271,6 +280,20 @@ impl Session {
         let others: Vec<_> = others.copied().collect();
         all.extend(others);
         all
+    }
+}
+
+/// A stream as it is now, with its codecs as they were offered: what a payload type stands for does not change (RFC 3264, section
+/// 8.3.2), and receivers take another payload type for another stream.
+fn as_offered(stream: &StreamConfig, offered: &StreamConfig) -> StreamConfig {
+    let codecs = stream.codecs.iter().map(|codec| {
+        let mut known = offered.codecs.iter();
+        *known.find(|it| it.number == codec.number).unwrap_or(codec)
+    });
+    StreamConfig {
+        codecs: codecs.collect(),
+        playout_delay: offered.playout_delay,
+        ..stream.clone()
     }
 }
 

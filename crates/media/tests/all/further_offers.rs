@@ -232,6 +232,24 @@ fn stream_that_is_removed_stops_and_goes_on_in_its_section_when_it_returns() {
 }
 
 #[test]
+fn codec_whose_parameters_changed_is_offered_and_sent_as_before() {
+    let mut call = Call::new(&[H264]);
+    let other = Codec::H264 {
+        profile_level_id: 0x4d_4015,
+    };
+    assert_eq!(call.set(&[(H264.0, other)]), None);
+    let before = call.change(&[H264, SOUND]);
+    call.assert_all_sent();
+    let after = call.change(&[(H264.0, other), SOUND, ONE]);
+    let formats = |offer: &str| {
+        let line = offer.lines().find(|line| line.starts_with("m=video"));
+        line.unwrap_or_default().to_owned()
+    };
+    assert_eq!(formats(&after), formats(&before));
+    call.assert_all_sent();
+}
+
+#[test]
 fn streams_that_are_the_same_are_not_offered_again() {
     let mut call = Call::new(&[ONE, SOUND]);
     assert_eq!(call.set(&[ONE, SOUND]), None);
