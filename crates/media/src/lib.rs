@@ -9,7 +9,7 @@
 //! * [`demand`]: from what viewers can take to what encoders shall make; [`audience`] keeps the books;
 //! * [`encoder_control`]: the rate that is set on an encoder, so that its output has the target bitrate;
 //! * [`ids`]: what names streams, renditions, viewers and peers;
-//! * [`rtp`]: what datagrams are, their headers, and which packets a key frame begins with;
+//! * [`rtp`]: what datagrams are, their headers, what stands in payloads, and frames from packets that come;
 //! * [`key_frames`]: when a rendition makes one;
 //! * [`vote`]: the rate of a rendition that several viewers get;
 //! * `viewer`, with the feature of that name: a receiver for tests and for load.
