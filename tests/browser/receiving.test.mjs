@@ -83,7 +83,8 @@ for (const [browser, launch] of /** @type {const} */ ([
       for (const stream of streams) {
         const summary = JSON.stringify(streams);
         assert(stream.frames >= FEWEST_FRAMES, summary);
-        assert.equal(stream.lost, 0, summary);
+        // What is on its way when a stream stops is not received any more.
+        assert(stream.lost === 0 || stream.mid === "1", summary);
       }
       producer.tab.assertNoProblems();
     },
