@@ -20,6 +20,7 @@ mod engine_subscription;
 mod forged_media;
 mod further_offers;
 mod hostile_reports;
+mod hostile_senders;
 mod isolation;
 mod isolation_engine;
 mod lossy_link;
