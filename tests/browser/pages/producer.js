@@ -115,10 +115,26 @@ async function addSimulcast(sessionId, sendEncodings) {
   while (connection.connectionState !== "connected") {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+  // What is sent already leaves room for it.
+  for (const sender of connection.getSenders()) {
+    const parameters = sender.getParameters();
+    for (const encoding of parameters.encodings) {
+      encoding.maxBitrate = 100_000;
+    }
+    await sender.setParameters(parameters);
+  }
   // Chromium makes three encodings of no smaller picture, and the camera is in use as it is.
   const stream = movingPicture(960, 540);
   for (const track of stream.getTracks()) {
-    connection.addTransceiver(track, { direction: "sendonly", streams: [stream], sendEncodings });
+    const { sender } = connection.addTransceiver(track, {
+      direction: "sendonly",
+      streams: [stream],
+      sendEncodings,
+    });
+    // On a busy machine, fewer pictures instead of smaller ones, of which there would be fewer encodings.
+    const parameters = /** @type {any} */ (sender.getParameters());
+    parameters.degradationPreference = "maintain-resolution";
+    await sender.setParameters(parameters);
   }
   await offerAgain(sessionId);
 }
@@ -141,8 +157,8 @@ function movingPicture(width, height) {
     context.fillStyle = "white";
     context.fillRect(place, height / 4, height / 4, height / 2);
   };
-  window.setInterval(draw, 33);
-  return canvas.captureStream(30);
+  window.setInterval(draw, 100);
+  return canvas.captureStream(10);
 }
 
 /**

