@@ -129,6 +129,49 @@ fn a_list_is_in_the_order_of_registration() {
 }
 
 #[test]
+fn long_list_written_in_slices_whoever_comes_changes_and_goes() {
+    let mut hub = hub(Policy::default());
+    let peers: Vec<_> = (0..200).map(|_| producer(&mut hub)).collect();
+    let assert_listed = |hub: &mut Hub, expected: &[PeerId]| {
+        let mut out = Collected::default();
+        let list = ClientMessage::List;
+        let asking = connect(hub);
+        hub.handle(&asking, list, &mut out)
+            .expect("within the limits");
+        disconnect(hub, &asking);
+        let text = out.1.concat();
+        let [(_, written)] = &out.0[..] else {
+            panic!("no list but {:?}", out.0)
+        };
+        assert_eq!(ServerMessage::from_json(&text).ok().as_ref(), Some(written));
+        let ServerMessage::List { producers } = written else {
+            panic!("no list but {written:?}")
+        };
+        let listed: Vec<_> = producers.iter().map(|listed| listed.id.clone()).collect();
+        assert_eq!(listed, expected);
+    };
+    assert_listed(&mut hub, &peers);
+    // One of the first slice, all of the second, and most of the third.
+    let mut left = peers.clone();
+    for gone in [5..6, 63..127, 63..126] {
+        let gone: Vec<_> = left.drain(gone).collect();
+        for peer in gone {
+            disconnect(&mut hub, &peer);
+        }
+        assert_listed(&mut hub, &left);
+    }
+    let change = r#"{"type":"setPeerStatus","roles":["producer"],"meta":{"n":1}}"#;
+    send(&mut hub, &left[3], change);
+    assert_listed(&mut hub, &left);
+    left.push(producer(&mut hub));
+    assert_listed(&mut hub, &left);
+    for peer in left.drain(..) {
+        disconnect(&mut hub, &peer);
+    }
+    assert_listed(&mut hub, &[]);
+}
+
+#[test]
 fn a_peer_that_chose_1_1_hears_why_a_session_ended() {
     let mut hub = hub(Policy::default());
     let producer = producer(&mut hub);
