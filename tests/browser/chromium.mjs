@@ -15,8 +15,9 @@ const ARGS = [
   "--disable-features=WebRtcHideLocalIpsWithMdns",
   // Lets ICE work on a machine that has the loopback interface only.
   "--allow-loopback-in-peer-connection",
-  // Nothing that the browser itself would like to look up leaves the machine; one name leads to it.
-  "--host-resolver-rules=MAP elsewhere.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+  // Nothing that the browser itself would like to look up leaves the machine; one name leads to it, and one address, as that of
+  // another machine of a network.
+  "--host-resolver-rules=MAP elsewhere.test 127.0.0.1, MAP 192.0.2.1 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 
 /** @returns {Promise<import("puppeteer-core").Browser>} Debian's Chromium with a fake camera and a fresh profile */

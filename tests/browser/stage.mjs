@@ -95,6 +95,16 @@ export class Stage {
   }
 
   /**
+   * Opens a page that consumes, by other names of this machine, and does not wait for a connection.
+   *
+   * @param {{ page: string, server: string }} hosts by which the page and the server are asked for
+   * @returns {Promise<Tab>}
+   */
+  consumerAt(hosts) {
+    return this.#page("consumer", {}, { hosts });
+  }
+
+  /**
    * @param {unknown} meta
    * @returns {Promise<{ peer: RawPeer, id: string }>} a passive consumer
    */
@@ -136,12 +146,23 @@ export class Stage {
    * @param {"published" | "ours"} api
    */
   async #open(kind, meta, api = "published") {
-    assert(this.#browser && this.#pages);
-    const query = new URLSearchParams({ signalling: this.server.url, meta: JSON.stringify(meta) });
-    const who = `${kind} page ${this.#parties.length + 1}`;
-    const tab = await Tab.open(this.#browser, { who, url: `${this.#pages.url}/${api}/${kind}.html?${query}` });
-    this.#parties.push(tab);
+    const tab = await this.#page(kind, meta, { api });
     return { tab, id: String(await tab.until("connected")) };
+  }
+
+  /**
+   * @param {"producer" | "consumer"} kind
+   * @param {Record<string, unknown>} meta
+   * @param {{ api?: "published" | "ours", hosts?: { page: string, server: string } }} options
+   */
+  async #page(kind, meta, { api = "published", hosts = { page: "127.0.0.1", server: "127.0.0.1" } }) {
+    assert(this.#browser && this.#pages);
+    const [pages, signalling] = [new URL(`${this.#pages.url}/${api}/${kind}.html`), new URL(this.server.url)];
+    [pages.hostname, signalling.hostname] = [hosts.page, hosts.server];
+    pages.search = String(new URLSearchParams({ signalling: signalling.href, meta: JSON.stringify(meta) }));
+    const tab = await Tab.open(this.#browser, { who: `${kind} page ${this.#parties.length + 1}`, url: pages.href });
+    this.#parties.push(tab);
+    return tab;
   }
 
   /** @returns {string} everything that may explain a failure */

@@ -9,7 +9,7 @@ import { card, figures, play, seeAndHear } from "./acts.mjs";
 import { freePort } from "./free-port.mjs";
 import { behindPassword } from "./haproxy.mjs";
 import { onLongPageStage, onPageStage } from "./page-stage.mjs";
-import { FRAME_RATE, MjpegCamera, RtspCamera, makeFile, makePictures, publish, publishEmbedded, received } from "./publishing.mjs";
+import { FRAME_RATE, MjpegCamera, RtspCamera, makeFile, makePictures, pageAt, publish, publishEmbedded, received } from "./publishing.mjs";
 
 /** @import { PageStage } from "./page-stage.mjs" */
 /** @import { Tab } from "../browser/tab.mjs" */
@@ -148,6 +148,21 @@ function greenness(card) {
   }
   return sum / (data.length / 4);
 }
+
+onPageStage("a page that is one viewer too many says so, and plays when another has left", async (stage) => {
+  const { published, viewer } = await publishEmbedded(stage, "test", "--max-viewers", "1");
+  await play(viewer, "test");
+  await seeAndHear(viewer, "test");
+  const second = await pageAt(stage, viewer.page.url());
+  await play(second, "test");
+  const refused = await card(second, "test");
+  await second.page.waitForFunction((li) => /as many viewers as it takes/.test(li.innerText), {}, refused);
+  await seeAndHear(viewer, "test");
+  await viewer.close();
+  await published.line(/test: no viewers/);
+  await play(second, "test");
+  await seeAndHear(second, "test");
+});
 
 onPageStage("Chromium plays motion JPEG over HTTP, which has no times", async (stage) => {
   const pictures = await makePictures(stage, FRAME_RATE);

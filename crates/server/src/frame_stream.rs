@@ -15,8 +15,12 @@ use tokio_tungstenite::tungstenite::Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
-/// What is read before other connections have their turn, if it makes no message.
-const MAX_READ_AT_ONCE: usize = 64 * 1024;
+/// What is read before other connections have their turn. Who sends long messages all the time makes those wait who
+/// send short ones: of 400 such connections each waits for one message of each, and not for four.
+const MAX_READ_AT_ONCE: usize = 16 * 1024;
+
+/// What may be read beyond the longest message: the beginning of the next ones.
+const SLACK: usize = 64 * 1024;
 
 /// The head of a client's frame that is shorter than 126 bytes (RFC 6455, 5.2).
 const CONTROL_HEAD_BYTES: usize = 6;
@@ -47,7 +51,7 @@ impl<S> FrameStream<S> {
             stream,
             max_unfinished: max_message_bytes
                 .saturating_add(heads)
-                .saturating_add(MAX_READ_AT_ONCE),
+                .saturating_add(SLACK),
             unfinished: 0,
             turn: MAX_READ_AT_ONCE,
             frame: VecDeque::new(),
@@ -59,9 +63,9 @@ impl<S> FrameStream<S> {
         self.stream
     }
 
-    /// From now on a message that is longer than what is read at once cannot be read.
+    /// From now on a message that is longer than [`SLACK`] cannot be read.
     pub(crate) fn read_no_long_messages(&mut self) {
-        self.max_unfinished = MAX_READ_AT_ONCE;
+        self.max_unfinished = SLACK;
     }
 
     /// Bytes that were read of a message that has not come whole.

@@ -6,10 +6,10 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, ensure};
-use wigwag_end_to_end::SignallingServer;
+use anyhow::{Context, Result, ensure};
 use wigwag_end_to_end::gst_plugin_webrtc::{Endpoint, consume};
 use wigwag_end_to_end::publish::{Media, Published, producer_named};
+use wigwag_end_to_end::{Client, PictureViewer, SignallingServer};
 
 const ENOUGH: u64 = 60;
 const NEVER_ENOUGH: u64 = 1_000_000;
@@ -67,6 +67,38 @@ fn the_test_picture_is_seen_and_its_end_is_told() -> Result<()> {
     ensure!(status.code() == Some(0), "{status}");
     viewer.wait_for("session-ended")?;
     Ok(())
+}
+
+/// A peer that speaks version 1.1 of the protocol calls a producer; the reason for which its session is ended.
+fn refusal(server: &SignallingServer, producer: &str) -> Result<String> {
+    let mut caller = Client::connect(server.address())?;
+    caller.send(r#"{"type":"setProtocolVersion","version":"v1_1"}"#)?;
+    caller.send(format!(
+        r#"{{"type":"startSession","peerId":"{producer}"}}"#
+    ))?;
+    let end = caller.receive_type("endSessionV1_1")?;
+    Ok(end["error"].as_str().context("no reason")?.to_owned())
+}
+
+#[test]
+fn viewer_above_max_viewers_refused_in_words_and_one_comes_when_another_left() -> Result<()> {
+    let server = SignallingServer::start()?;
+    let arguments = ["test", "--max-viewers", "1", "--server", &server.uri()];
+    let mut published = Published::start(&arguments)?;
+    let mut first = PictureViewer::watch(&server, "test", ENOUGH)?;
+    published.wait_for_line("test: 1 viewer")?;
+    let endpoint = Endpoint::plain(&server);
+    let id = producer_named(&endpoint, "test")?;
+    let mut second = consume(&endpoint, &id, NEVER_ENOUGH)?;
+    second.wait_for("session-ended")?;
+    ensure!(second.take_past("progress").is_empty(), "it saw pictures");
+    let reason = refusal(&server, &id)?;
+    ensure!(reason.contains("as many viewers as may be"), "{reason}");
+
+    first.wait_for_more(ENOUGH)?;
+    first.stop()?;
+    published.wait_for_line("test: no viewers")?;
+    frames_arrive(&server, "test", ENOUGH)
 }
 
 #[test]

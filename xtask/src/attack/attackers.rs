@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Attackers;
-use super::client::Crowd;
+use super::client::{Crowd, Done};
 use super::kinds::run_kind;
+use crate::bench::process::ProcessorTime;
 
 pub(crate) fn run(attackers: &Attackers) -> Result<ExitCode> {
     rlimit::increase_nofile_limit(rlimit::INFINITY)?;
@@ -24,6 +25,10 @@ pub(crate) fn run(attackers: &Attackers) -> Result<ExitCode> {
         run_kind(attackers.kind, &crowd).await;
         anyhow::Ok(crowd.done())
     })?;
+    let done = Done {
+        processor_seconds: ProcessorTime::of(std::process::id())?.total.as_secs_f64(),
+        ..done
+    };
     println!("{}", serde_json::to_string(&done)?);
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! What all attackers share: where they come from, whom they attack, and until when.
 
 use std::cell::{Cell, OnceCell};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -48,6 +48,8 @@ pub(super) struct Done {
     pub(super) misled: u64,
     /// Why the first was refused or closed.
     pub(super) complaint: Option<String>,
+    /// Time on a processor.
+    pub(super) processor_seconds: f64,
 }
 
 impl Crowd {
@@ -102,9 +104,14 @@ impl Crowd {
         &self.producers[client % self.producers.len()]
     }
 
+    /// The address that a client comes from.
+    pub(super) fn source_of(&self, client: usize) -> IpAddr {
+        self.sources.of_client(client)
+    }
+
     /// A connection without anything on it.
     pub(super) async fn dial(&self, client: usize) -> Result<TcpStream> {
-        let source = self.sources.of_client(client);
+        let source = self.source_of(client);
         let socket = match self.server {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
             SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -145,6 +152,7 @@ impl Crowd {
             sent: self.sent.get(),
             misled: self.misled.get(),
             complaint: self.complaint.get().cloned(),
+            processor_seconds: 0.0,
         }
     }
 }

@@ -5,18 +5,24 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::film::Films;
 use super::kinds::EACH;
 use super::outcome::header;
 use super::scene::{Case, play};
 use super::sources::Sources;
-use super::{Attack, Kind, film};
+use super::{Attack, Kind};
 use crate::commands::say;
 use crate::record::Record;
 use crate::{install, peers};
 
-/// Of the two runs at each landing.
+/// Of each run at each landing.
 const SHORT: Duration = Duration::from_secs(6);
-const FEW_AND_MANY: [Sources; 2] = [Sources::Ipv4(1), Sources::Ipv4(200)];
+/// One hostile viewer of a camera that encodes can be seen by itself only.
+const OF_EACH_LANDING: [(Kind, Sources); 3] = [
+    (Kind::All, Sources::Ipv4(1)),
+    (Kind::All, Sources::Ipv4(200)),
+    (Kind::Reports, Sources::Ipv4(1)),
+];
 
 pub(crate) fn run(attack: &Attack) -> Result<ExitCode> {
     let program = match &attack.wigwag {
@@ -30,7 +36,7 @@ pub(crate) fn run(attack: &Attack) -> Result<ExitCode> {
         }
     };
     let cases = cases(attack)?;
-    let film = film::film()?;
+    let films = Films::make()?;
     say(&format!(
         "{} attacks, each on a server of its own",
         cases.len()
@@ -38,7 +44,7 @@ pub(crate) fn run(attack: &Attack) -> Result<ExitCode> {
     println!("{}", header());
     let mut missed = 0;
     for case in cases {
-        match play(&program, &film, case) {
+        match play(&program, &films, case) {
             Ok(outcome) => {
                 println!("{}", outcome.line());
                 missed += usize::from(!outcome.counts_hold());
@@ -60,12 +66,13 @@ pub(crate) fn run(attack: &Attack) -> Result<ExitCode> {
 
 fn cases(attack: &Attack) -> Result<Vec<Case>> {
     if attack.short {
-        let case = |sources| Case {
-            kind: Kind::All,
-            sources,
-            time: SHORT,
-        };
-        return Ok(FEW_AND_MANY.map(case).to_vec());
+        return Ok(OF_EACH_LANDING
+            .map(|(kind, sources)| Case {
+                kind,
+                sources,
+                time: SHORT,
+            })
+            .to_vec());
     }
     let sources: Vec<Sources> = attack
         .addresses

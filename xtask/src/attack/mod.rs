@@ -31,6 +31,8 @@ mod sources;
 #[cfg(feature = "attack")]
 mod targets;
 #[cfg(feature = "attack")]
+mod viewers;
+#[cfg(feature = "attack")]
 mod watch;
 
 use std::net::SocketAddr;
@@ -68,7 +70,7 @@ pub(crate) struct Attack {
     #[arg(long, value_name = "PROGRAM")]
     wigwag: Option<PathBuf>,
 
-    /// The two runs that come with each landing: all attacks at once, from one address and from many
+    /// The runs that come with each landing: all attacks at once, from one address and from many, and hostile reports
     #[arg(long, conflicts_with_all = ["only", "addresses", "seconds"])]
     short: bool,
 }
@@ -100,6 +102,8 @@ pub(crate) enum Kind {
     HalfOpen,
     /// Answers whose candidates are addresses of others (S7)
     NamedAddresses,
+    /// Reports of viewers that hold the keys and lie (S6)
+    Reports,
     /// Producers that change what they say of themselves, before many listeners (S8)
     Statuses,
     /// Connections that come and go, some with half a request

@@ -14,6 +14,8 @@ const SERVER_IPV4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 254);
 const SERVER_IPV6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1);
 pub(super) const CAMERAS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 pub(super) const VIEWERS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 130);
+/// One that attackers of every kind have.
+pub(super) const ATTACKERS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 194);
 
 pub(super) struct Network {
     pub(super) server: Namespace,

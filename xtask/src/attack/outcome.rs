@@ -5,14 +5,17 @@ use std::fmt::Write;
 
 use super::client::Done;
 use super::scene::Case;
-use super::targets::{CAMERAS, GAP, MEMORY, NEW_SESSION, VIEWERS};
+use super::targets::{CAMERAS, GAP, MEMORY, NEW_SESSION, RATE, VIEWERS};
 
+const COLUMNS: usize = 17;
 /// Reasons that are printed of each line.
 const REASONS: usize = 4;
 
 /// What came of an attack.
 pub(super) struct Outcome {
     pub(super) case: Case,
+    /// Honest ones from the beginning to the end, each camera's with the server included.
+    pub(super) sessions: usize,
     /// Why honest sessions ended.
     pub(super) lost: Vec<String>,
     /// Why honest requests were not answered, or not in time.
@@ -27,9 +30,18 @@ pub(super) struct Outcome {
     pub(super) memory: u64,
     /// The slowest answer to a question for health, in milliseconds.
     pub(super) health: f64,
-    /// Of the server, in seconds for each second.
-    pub(super) processor: f64,
+    /// What viewers of a camera that encodes got, of its encoder's highest rate; none where none encodes.
+    pub(super) rate: Option<f64>,
+    pub(super) processors: Processors,
     pub(super) done: Done,
+}
+
+/// Time on a processor during the attack, in seconds for each second.
+pub(super) struct Processors {
+    pub(super) server: f64,
+    pub(super) cameras: f64,
+    pub(super) viewers: f64,
+    pub(super) attackers: f64,
 }
 
 impl Outcome {
@@ -40,13 +52,13 @@ impl Outcome {
 
     fn times_hold(&self) -> bool {
         let [_, slow] = self.new_session;
-        self.gap <= GAP.as_secs_f64() * 1e3 && slow <= NEW_SESSION.as_secs_f64() * 1e3
+        let is_kept = self.rate.is_none_or(|rate| rate >= RATE);
+        self.gap <= GAP.as_secs_f64() * 1e3 && slow <= NEW_SESSION.as_secs_f64() * 1e3 && is_kept
     }
 
     pub(super) fn line(&self) -> String {
         let kind = clap::ValueEnum::to_possible_value(&self.case.kind);
         let kind = kind.as_ref().map_or("", |kind| kind.get_name());
-        let sessions = VIEWERS + CAMERAS;
         let [median, slow] = self.new_session;
         let Done {
             connected,
@@ -54,21 +66,36 @@ impl Outcome {
             sent,
             misled,
             complaint,
+            processor_seconds: _,
         } = &self.done;
         let verdict = match (self.counts_hold(), self.times_hold()) {
             (true, true) => "pass",
             _ => "MISSED",
         };
-        let mut line = format!(
-            "{kind:<16} {:>9} {:>9} {:>9} {:>7.0} {median:>6.0} {slow:>7.0} {:>7.0} {:>7.0} {:>5.0} {connected:>8} {sent:>8} {misled:>6} {verdict}",
+        let cells = [
+            kind.to_owned(),
             self.case.sources.to_string(),
-            format!("{}/{sessions}", sessions.saturating_sub(self.lost.len())),
+            format!(
+                "{}/{}",
+                self.sessions.saturating_sub(self.lost.len()),
+                self.sessions
+            ),
             format!("{}/{}", self.refused.len(), self.requests),
-            self.gap,
-            self.health,
-            self.memory as f64 / 1024.0 / 1024.0,
-            self.processor * 100.0,
-        );
+            format!("{:.0}", self.gap),
+            format!("{median:.0}"),
+            format!("{slow:.0}"),
+            format!("{:.0}", self.health),
+            format!("{:.0}", self.memory as f64 / 1024.0 / 1024.0),
+            self.rate.map_or_else(|| "-".to_owned(), percent),
+            percent(self.processors.server),
+            percent(self.processors.cameras),
+            percent(self.processors.viewers),
+            percent(self.processors.attackers),
+            connected.to_string(),
+            sent.to_string(),
+            misled.to_string(),
+        ];
+        let mut line = format!("{} {verdict}", row(&cells));
         if let Some(complaint) = complaint {
             // Writing to a text does not fail.
             let _ = write!(line, "\n{:>17}{broken} attackers: {complaint}", "");
@@ -86,10 +113,10 @@ impl Outcome {
     }
 }
 
-/// What stands at the top of the columns.
+/// What stands at the top of the columns: what they are, and the targets. `CPU` is that of the server; those of cameras, viewers
+/// and attackers follow it.
 pub(super) fn header() -> String {
-    format!(
-        "\n{:<16} {:>9} {:>9} {:>9} {:>7} {:>6} {:>7} {:>7} {:>7} {:>5} {:>8} {:>8} {:>6}\n{:<16} {:>9} {:>9} {:>9} {:>7.0} {:>6} {:>7.0} {:>7} {:>7} {:>5} {:>8} {:>8} {:>6}",
+    let names = [
         "attack",
         "addresses",
         "kept",
@@ -99,24 +126,52 @@ pub(super) fn header() -> String {
         "p99",
         "health",
         "memory",
+        "rate",
         "CPU",
+        "cameras",
+        "viewers",
+        "attackers",
         "connects",
         "messages",
         "misled",
-        "target",
-        "",
-        format!("{0}/{0}", VIEWERS + CAMERAS),
-        "0",
-        GAP.as_secs_f64() * 1e3,
-        "",
-        NEW_SESSION.as_secs_f64() * 1e3,
-        "ms",
-        format!("{} MiB", MEMORY / 1024 / 1024),
-        "%",
-        "",
-        "",
-        "",
-    )
+    ];
+    let mut targets = names.map(|_| String::new());
+    for (name, target) in [
+        ("attack", "target".to_owned()),
+        ("kept", format!("{0}/{0}", VIEWERS + CAMERAS)),
+        ("refused", "0".to_owned()),
+        ("gap", GAP.as_millis().to_string()),
+        ("p99", NEW_SESSION.as_millis().to_string()),
+        ("health", "ms".to_owned()),
+        ("memory", format!("{} MiB", MEMORY / 1024 / 1024)),
+        ("rate", percent(RATE)),
+        ("CPU", "%".to_owned()),
+    ] {
+        for (column, _) in names
+            .iter()
+            .enumerate()
+            .filter(|(_, other)| **other == name)
+        {
+            targets[column].clone_from(&target);
+        }
+    }
+    format!("\n{}\n{}", row(&names.map(str::to_owned)), row(&targets))
+}
+
+/// Cells below those of [`header`].
+fn row(cells: &[String; COLUMNS]) -> String {
+    const WIDTHS: [usize; COLUMNS - 1] = [9, 9, 9, 6, 6, 6, 6, 7, 5, 4, 7, 7, 9, 8, 9, 6];
+    let [first, rest @ ..] = cells;
+    let mut row = format!("{first:<16}");
+    for (cell, width) in rest.iter().zip(WIDTHS) {
+        // Writing to a text does not fail.
+        let _ = write!(row, " {cell:>width$}");
+    }
+    row
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0}", share * 100.0)
 }
 
 /// A reason without the time at which a viewer failed, which differs for each.
@@ -149,6 +204,7 @@ mod tests {
                 sources: Sources::Ipv4(2),
                 time: Duration::from_secs(1),
             },
+            sessions: VIEWERS + CAMERAS,
             lost: Vec::new(),
             refused: Vec::new(),
             requests: 9,
@@ -156,7 +212,13 @@ mod tests {
             new_session: [100.0, 200.0],
             memory: 1 << 20,
             health: 1.0,
-            processor: 0.5,
+            rate: None,
+            processors: Processors {
+                server: 0.5,
+                cameras: 0.4,
+                viewers: 0.3,
+                attackers: 0.2,
+            },
             done: Done::default(),
         }
     }
@@ -192,6 +254,10 @@ mod tests {
             },
             Outcome {
                 new_session: [1.0, f64::NAN],
+                ..outcome()
+            },
+            Outcome {
+                rate: Some(0.84),
                 ..outcome()
             },
         ] {

@@ -1,10 +1,9 @@
 //! Honest clients of short lives, beside the viewers: one asks for the server's health, another registers a camera and looks
 //! whether it is listed. Both come again and again from the word `begin` on the standard input, until that ends.
 //!
-//! On the standard output stand first the ids of the cameras that were waited for, and at the end what was noticed, a line of JSON
-//! each.
+//! On the standard output stand first the ids of the cameras that were waited for, in the order of their names, and at the end what
+//! was noticed, a line of JSON each.
 
-use std::collections::BTreeSet;
 use std::io::{BufRead, stdin};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -68,7 +67,7 @@ pub(crate) fn run(watch: &Watch) -> Result<ExitCode> {
         let noticed = Noticed {
             health,
             registrations,
-            cameras: cameras.intersection(&listed).count(),
+            cameras: cameras.iter().filter(|id| listed.contains(id)).count(),
         };
         println!("{}", serde_json::to_string(&noticed)?);
         anyhow::Ok(())
@@ -128,7 +127,7 @@ async fn register(server: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-async fn cameras(server: SocketAddr, wanted: usize) -> BTreeSet<String> {
+async fn cameras(server: SocketAddr, wanted: usize) -> Vec<String> {
     loop {
         match list(server).await {
             Ok(cameras) if cameras.len() >= wanted => return cameras,
@@ -137,17 +136,21 @@ async fn cameras(server: SocketAddr, wanted: usize) -> BTreeSet<String> {
     }
 }
 
-async fn list(server: SocketAddr) -> Result<BTreeSet<String>> {
+async fn list(server: SocketAddr) -> Result<Vec<String>> {
     listed_by(&mut Peer::connect(server).await?).await
 }
 
-async fn listed_by(peer: &mut Peer) -> Result<BTreeSet<String>> {
+/// The ids of producers, in the order of their names.
+async fn listed_by(peer: &mut Peer) -> Result<Vec<String>> {
     peer.send(r#"{"type":"list"}"#).await?;
     loop {
         let message: Value = serde_json::from_str(&peer.next_text().await?)?;
         match message["type"].as_str() {
             Some("list") => {
                 let producers = message["producers"].as_array().context("a list")?;
+                let name = |one: &&Value| one["meta"]["name"].as_str().map(ToOwned::to_owned);
+                let mut producers: Vec<_> = producers.iter().collect();
+                producers.sort_by_cached_key(name);
                 let ids = producers.iter().filter_map(|one| one["id"].as_str());
                 return Ok(ids.map(ToOwned::to_owned).collect());
             }

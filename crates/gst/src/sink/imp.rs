@@ -1,9 +1,8 @@
 //! The element: properties, pads, states.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gst::glib;
 use gst::glib::subclass::Signal;
@@ -13,6 +12,7 @@ use gstreamer as gst;
 use wigwag_media::ids::StreamId;
 
 use super::control::Control;
+use super::control_failures::ControlFailures;
 use super::flow::Watched;
 use super::input::Input;
 use super::later::{self, Later};
@@ -26,10 +26,6 @@ use crate::log;
 use crate::signaller::Signaller;
 use crate::signalling_server::SignallingServer;
 use crate::web_server::{Signalling, WebServer};
-
-/// Control threads that may panic within [`FAILURES_KEPT`] and be replaced; the next is not.
-const MAX_CONTROL_FAILURES: usize = 3;
-const FAILURES_KEPT: Duration = Duration::from_secs(60);
 
 /// How many sinks were not given a name.
 static UNNAMED: AtomicU32 = AtomicU32::new(0);
@@ -54,7 +50,7 @@ struct Running {
     web_server: Option<WebServer>,
     _signalling_server: Option<SignallingServer>,
     /// When control threads panicked.
-    control_failures: VecDeque<Instant>,
+    control_failures: ControlFailures,
 }
 
 impl WebRtcSink {
@@ -118,7 +114,7 @@ impl WebRtcSink {
             snapshot,
             web_server,
             _signalling_server: signalling_server,
-            control_failures: VecDeque::new(),
+            control_failures: ControlFailures::default(),
         };
         if let Some(server) = &running.web_server {
             self.announce(server);
@@ -159,11 +155,7 @@ impl WebRtcSink {
         let Some(running) = running.as_mut() else {
             return;
         };
-        let now = Instant::now();
-        let failures = &mut running.control_failures;
-        failures.retain(|failure| now.saturating_duration_since(*failure) < FAILURES_KEPT);
-        failures.push_back(now);
-        if failures.len() > MAX_CONTROL_FAILURES {
+        if !running.control_failures.handle_panic(Instant::now()) {
             return gst::error!(
                 log::SINK,
                 imp = self,

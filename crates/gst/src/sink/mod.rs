@@ -12,6 +12,7 @@ mod access_units;
 mod congestion_control;
 mod consumer;
 mod control;
+mod control_failures;
 mod decodings;
 mod encoders;
 mod feeds;

@@ -121,31 +121,11 @@ impl TrackReceiver {
         let [encoding] = self.encodings.as_mut_slice() else {
             return Vec::new();
         };
-        let mid = self.mid;
-        let mut sources: Vec<u32> = Vec::new();
-        for value in section.values("ssrc") {
-            let source = value.split_ascii_whitespace().next();
-            let source = source.and_then(|source| source.parse().ok());
-            if let Some(source) = source.filter(|source| *source != 0 && !sources.contains(source))
-            {
-                sources.push(source);
-            }
-        }
-        let pairs = section.values("ssrc-group").filter_map(|group| {
-            let mut words = group.strip_prefix("FID ")?.split_ascii_whitespace();
-            let mut number = || words.next()?.parse::<u32>().ok();
-            Some((number()?, number()?))
-        });
-        let pairs: Vec<_> = pairs.collect();
-        let is_rtx = |source: &u32| pairs.iter().any(|(_, rtx)| rtx == source);
-        let media = sources.iter().filter(|source| !is_rtx(source));
         let mut named = Vec::new();
-        for source in media.take(MAX_NAMED_SOURCES) {
-            let rtx = pairs.iter().find(|(media, _)| media == source);
-            let rtx = rtx.map(|(_, rtx)| *rtx);
-            expect(mid, *source, rtx, self.has_nack, rtc);
+        for (source, rtx) in named_sources(section) {
+            expect(self.mid, source, rtx, self.has_nack, rtc);
             encoding.rtx = rtx.map(|rtx| (rtx, true));
-            named.push(*source);
+            named.push(source);
             named.extend(rtx);
         }
         named
@@ -283,10 +263,59 @@ fn expect(mid: Mid, source: u32, rtx: Option<u32>, has_nack: bool, rtc: &mut Rtc
     stream.suppress_nack(!has_nack);
 }
 
+/// The sources of media that a section names, each with that of packets which are sent a second time.
+fn named_sources(section: &Section) -> Vec<(u32, Option<u32>)> {
+    let mut sources: Vec<u32> = Vec::new();
+    for value in section.values("ssrc") {
+        let source = value.split_ascii_whitespace().next();
+        let source = source.and_then(|source| source.parse().ok());
+        if let Some(source) = source.filter(|source| *source != 0 && !sources.contains(source)) {
+            sources.push(source);
+        }
+    }
+    let pairs = section.values("ssrc-group").filter_map(|group| {
+        let mut words = group.strip_prefix("FID ")?.split_ascii_whitespace();
+        let mut number = || words.next()?.parse::<u32>().ok();
+        Some((number()?, number()?))
+    });
+    let pairs: Vec<_> = pairs.collect();
+    let is_rtx = |source: &u32| pairs.iter().any(|(_, rtx)| rtx == source);
+    let media = sources.into_iter().filter(|source| !is_rtx(source));
+    let with_rtx = media.map(|source| {
+        let rtx = pairs.iter().find(|(media, _)| *media == source);
+        (source, rtx.map(|(_, rtx)| *rtx))
+    });
+    with_rtx.take(MAX_NAMED_SOURCES).collect()
+}
+
 /// RFC 8830, section 2: the track's id may be missing.
 fn msid(value: &str) -> Option<(String, String)> {
     let mut words = value.split_ascii_whitespace();
     let stream = words.next()?.to_owned();
     let track = words.next().unwrap_or_default().to_owned();
     Some((stream, track))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::description::Description;
+    use super::*;
+
+    #[test]
+    fn sources_named_beyond_the_limit_not_taken() {
+        let mut text = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n\
+                        m=video 9 UDP/TLS/RTP/SAVPF 96\r\n"
+            .to_owned();
+        for source in 1..=2 * MAX_NAMED_SOURCES {
+            let rtx = source + 100;
+            text += &format!("a=ssrc-group:FID {source} {rtx}\r\n");
+            text += &format!("a=ssrc:{source} cname:x\r\na=ssrc:{rtx} cname:x\r\n");
+        }
+        let description = Description::parse(&text).expect("a description");
+        let named = named_sources(&description.sections[0]);
+        let expected: Vec<_> = (1..=MAX_NAMED_SOURCES as u32)
+            .map(|source| (source, Some(source + 100)))
+            .collect();
+        assert_eq!(named, expected);
+    }
 }

@@ -14,6 +14,9 @@ use super::arrivals::Arrivals;
 use super::counter::{StreamCounter, StreamReport};
 use super::keys::Keys;
 use super::reception::Reception;
+use super::rtcp::{
+    self, PAYLOAD_FEEDBACK, RECEIVER_REPORT, SOURCE_DESCRIPTION, TRANSPORT_FEEDBACK,
+};
 use super::session_receiver::ASK_INTERVAL;
 use super::srtcp::Srtcp;
 use super::{ReceiverError, StreamKind};
@@ -26,12 +29,8 @@ const FEEDBACK_INTERVAL: Duration = Duration::from_millis(100);
 /// Streams at most of one viewer; packets of others are not counted.
 const MAX_STREAMS: usize = 16;
 
-/// RTCP: how long a header with a source is, and the types that are used here.
+/// How long a header of RTCP with a source is.
 const CLEAR: usize = 8;
-const RECEIVER_REPORT: u8 = 201;
-const SOURCE_DESCRIPTION: u8 = 202;
-const TRANSPORT_FEEDBACK: u8 = 205;
-const PAYLOAD_FEEDBACK: u8 = 206;
 
 /// The streams of one viewer, by their headers.
 pub(super) struct HeaderCounter {
@@ -253,11 +252,7 @@ impl HeaderCounter {
     }
 
     fn append(&self, compound: &mut Vec<u8>, count: u8, kind: u8, body: &[u8]) {
-        let words = (4 + body.len()) / 4;
-        compound.extend([0x80 | count, kind]);
-        compound.extend((words as u16).to_be_bytes());
-        compound.extend(self.source.to_be_bytes());
-        compound.extend(body);
+        compound.extend(rtcp::packet(self.source, count, kind, body));
     }
 
     fn stream(&mut self, header: &Header) -> Option<&mut Reception> {

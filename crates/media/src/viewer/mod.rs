@@ -17,6 +17,7 @@ mod keys;
 mod receiver;
 mod reception;
 mod report;
+pub mod rtcp;
 mod session_receiver;
 mod settings;
 mod socket;

@@ -8,6 +8,7 @@ use rand::{RngExt, SeedableRng};
 use wigwag_media::engine::{PLI_INTERVAL, VIEWER_WORK_PER_SECOND, ViewerEvent};
 use wigwag_media::ids::ViewerId;
 use wigwag_media::session::{InternalError, SessionConfig};
+use wigwag_media::viewer::rtcp;
 
 use crate::engine_stage::{PATIENCE, Stage, VIDEO, config, engine, frame, localhost, rendition};
 
@@ -29,24 +30,19 @@ const REPORTS: [(&str, Report); 8] = [
     ("chance", by_chance),
 ];
 
-/// A packet of RTCP (RFC 3550, 6.4) from source 7.
+/// Of the reports of all hostile viewers.
+const SOURCE: u32 = 7;
+
 fn packet(count: u8, kind: u8, body: &[u8]) -> Vec<u8> {
-    let words = (4 + body.len()) / 4;
-    let mut packet = vec![0x80 | count, kind];
-    packet.extend((words as u16).to_be_bytes());
-    packet.extend(7u32.to_be_bytes());
-    packet.extend(body);
-    packet
+    rtcp::packet(SOURCE, count, kind, body)
 }
 
-/// After an empty receiver report, as compounds begin.
 fn compound(packets: &[Vec<u8>]) -> Vec<u8> {
-    [packet(0, 201, &[]), packets.concat()].concat()
+    rtcp::compound(SOURCE, packets)
 }
 
-/// Feedback (RFC 4585, 6.1).
-fn feedback(format: u8, kind: u8, source: u32, rest: &[u8]) -> Vec<u8> {
-    packet(format, kind, &[&source.to_be_bytes(), rest].concat())
+fn feedback(format: u8, kind: u8, about: u32, rest: &[u8]) -> Vec<u8> {
+    rtcp::feedback(SOURCE, format, kind, about, rest)
 }
 
 fn lost_everything(source: u32, chance: &mut StdRng) -> Vec<u8> {

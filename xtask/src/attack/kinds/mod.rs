@@ -11,6 +11,7 @@ mod metas;
 mod named_addresses;
 mod peers;
 mod queues;
+mod reports;
 mod rooms;
 mod sessions;
 mod slow_readers;
@@ -23,7 +24,7 @@ use super::Kind;
 use super::client::Crowd;
 
 /// All but the one that does nothing, and all at once.
-pub(super) const EACH: [Kind; 15] = [
+pub(super) const EACH: [Kind; 16] = [
     Kind::Candidates,
     Kind::Calls,
     Kind::Metas,
@@ -35,6 +36,7 @@ pub(super) const EACH: [Kind; 15] = [
     Kind::Queues,
     Kind::HalfOpen,
     Kind::NamedAddresses,
+    Kind::Reports,
     Kind::Statuses,
     Kind::Connections,
     Kind::EmptyFrames,
@@ -55,6 +57,7 @@ pub(super) fn run_kind(kind: Kind, crowd: &Crowd) -> LocalBoxFuture<'_, ()> {
         Kind::Queues => queues::attack(crowd).boxed_local(),
         Kind::HalfOpen => half_open::attack(crowd).boxed_local(),
         Kind::NamedAddresses => named_addresses::attack(crowd).boxed_local(),
+        Kind::Reports => reports::attack(crowd).boxed_local(),
         Kind::Statuses => statuses::attack(crowd).boxed_local(),
         Kind::Connections => connections::attack(crowd).boxed_local(),
         Kind::EmptyFrames => empty_frames::attack(crowd).boxed_local(),

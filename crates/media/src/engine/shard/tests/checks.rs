@@ -7,8 +7,8 @@ use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 use super::super::super::budget::{
-    CHECKS_AT_ONCE, CHECKS_PER_SECOND, VIEWER_CHECK_INTERVAL, VIEWER_CHECKS_AT_ONCE,
-    VIEWER_CHECKS_RESERVED,
+    CHECKS_AT_ONCE, CHECKS_PER_SECOND, VIEWER_ADDRESS_INTERVAL, VIEWER_ADDRESSES_AT_ONCE,
+    VIEWER_CHECK_INTERVAL, VIEWER_CHECKS_AT_ONCE, VIEWER_CHECKS_RESERVED,
 };
 use super::*;
 use crate::session::MAX_CANDIDATES;
@@ -173,4 +173,42 @@ fn honest_viewer_connects_while_others_use_up_the_checks_of_all() {
         }
         scene.run(STEP);
     }
+}
+
+#[test]
+fn viewer_that_comes_from_ever_more_addresses_is_taken_from_a_few() {
+    let mut scene = Scene::new();
+    let publication = scene.publication(1, None);
+    scene.add(&publication, ONE);
+    let mut peer = Peer::new("198.51.100.7:6000", scene.now);
+    let answer = peer.answer(&scene.offer(ONE));
+    let accept = ViewerRequest::AcceptAnswer(answer, Vec::new());
+    scene.ask(&publication, ONE, accept);
+    let ours = SocketAddr::from((Ipv4Addr::LOCALHOST, 5_000));
+    let check = loop {
+        assert_eq!(scene.ends(), []);
+        let sent = peer.exchange(&mut scene);
+        // A request, not the answer to one (RFC 8489, 5).
+        if let Some(check) = sent.into_iter().find(|sent| sent.starts_with(&[0, 1])) {
+            break check;
+        }
+        scene.run(STEP);
+    };
+    let from = |last: u32, scene: &mut Scene| {
+        let source = SocketAddr::from((Ipv4Addr::from(0xC633_6400 + last), 7_000));
+        let (now, network) = (scene.now, &mut scene.network);
+        scene.shard.receive(source, ours, &check, now, network);
+        scene.inbox.counters.over_limit.load(Ordering::Relaxed)
+    };
+    for last in 0..VIEWER_ADDRESSES_AT_ONCE {
+        assert_eq!(from(last, &mut scene), 0, "{last}");
+    }
+    for last in 0..5 {
+        assert_eq!(from(100 + last, &mut scene), u64::from(last) + 1);
+    }
+    // An address that is known costs nothing, and one more has room later.
+    assert_eq!(from(0, &mut scene), 5);
+    scene.now += VIEWER_ADDRESS_INTERVAL;
+    assert_eq!(from(200, &mut scene), 5);
+    assert_eq!(from(201, &mut scene), 6);
 }
