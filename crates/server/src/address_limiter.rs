@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,12 +24,16 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 /// section 9.4, leaves the number to it).
 const CONNECTIONS_FLOOR: usize = 8;
 
-/// Units of work for others, see [`WorkBudget`](crate::work_budget::WorkBudget), of an address and of all, a second in
-/// the long run and at once. All together is a third of a processor.
-const ADDRESS_UNITS_PER_SECOND: u32 = 4_000;
-const ADDRESS_UNIT_BURST: u32 = 40_000;
+/// Units of work, see [`WorkBudget`](crate::work_budget::WorkBudget), of all, a second in the long run and at once. All
+/// together is a third of a processor.
 const ALL_UNITS_PER_SECOND: u32 = 100_000;
 const ALL_UNIT_BURST: u32 = 200_000;
+
+/// The part of these that an address has while all make more: as much as any other, within these bounds, and at once
+/// what it has in [`SHARE_BURST_SECONDS`].
+const MIN_SHARE_PER_SECOND: u32 = 100;
+const MAX_SHARE_PER_SECOND: u32 = 4_000;
+const SHARE_BURST_SECONDS: u32 = 2;
 
 /// Limits of each address, and of how many there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,12 +54,28 @@ pub(crate) struct AddressLimits {
     pub(crate) exempt_loopback: bool,
 }
 
+#[cfg(test)]
+impl AddressLimits {
+    /// Only what has no setting limits anything.
+    pub(crate) const UNLIMITED: Self = Self {
+        max_connections: usize::MAX,
+        max_connections_in_all: usize::MAX,
+        connection_rate: Rate::UNLIMITED,
+        message_rate: Rate::UNLIMITED,
+        call_rate: Rate::UNLIMITED,
+        max_addresses: usize::MAX,
+        exempt_loopback: false,
+    };
+}
+
 /// All addresses.
 #[derive(Debug)]
 pub(crate) struct AddressLimiter {
     start: Instant,
     known: Mutex<Known>,
-    /// Work that all addresses make for others.
+    /// Of `known`, read without the lock.
+    known_addresses: AtomicUsize,
+    /// Work of all addresses.
     work: TokenBucket,
 }
 
@@ -74,7 +95,7 @@ struct Buckets {
     shared: Arc<Shared>,
 }
 
-/// Those of messages, of calls, and of work for others.
+/// Those of messages, of calls, and of work while all together make too much.
 #[derive(Debug, Default)]
 struct Shared {
     messages: TokenBucket,
@@ -96,6 +117,7 @@ impl AddressLimiter {
         Self {
             start: now,
             known: Mutex::default(),
+            known_addresses: AtomicUsize::new(0),
             work: TokenBucket::default(),
         }
     }
@@ -120,7 +142,9 @@ impl AddressLimiter {
                 }));
             }
         }
-        known.admit(payer, limits, now)?;
+        let admitted = known.admit(payer, limits, now);
+        self.count_known(&known);
+        admitted?;
         let shared = payer.networks().filter_map(|(network, multiple)| {
             let buckets = known.buckets.get(&network)?;
             Some((Arc::clone(&buckets.shared), multiple))
@@ -135,7 +159,9 @@ impl AddressLimiter {
     /// Forgets addresses that have nothing any more.
     pub(crate) fn forget_idle(&self, now: Instant) {
         let now = now.saturating_duration_since(self.start);
-        self.lock().forget_idle(now);
+        let mut known = self.lock();
+        known.forget_idle(now);
+        self.count_known(&known);
     }
 
     /// The number of known addresses, an IPv6 address with the networks around it.
@@ -147,6 +173,20 @@ impl AddressLimiter {
     #[cfg(any(test, fuzzing))]
     pub(crate) fn connections(&self) -> usize {
         self.lock().connections.in_all()
+    }
+
+    fn count_known(&self, known: &Known) {
+        let addresses = known.buckets.len();
+        self.known_addresses.store(addresses, Ordering::Relaxed);
+    }
+
+    /// The rate of work of an address while all make too much.
+    fn share(&self) -> Rate {
+        let addresses = self.known_addresses.load(Ordering::Relaxed).max(1);
+        let addresses = u32::try_from(addresses).unwrap_or(u32::MAX);
+        let per_second =
+            (ALL_UNITS_PER_SECOND / addresses).clamp(MIN_SHARE_PER_SECOND, MAX_SHARE_PER_SECOND);
+        Rate::new(per_second, SHARE_BURST_SECONDS * per_second)
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -295,23 +335,20 @@ impl AddressPermit {
         self.take(|shared| &shared.calls, rate, 1, now)
     }
 
-    /// Charges units of work for others, and returns how long it takes until the address has made up for it: nothing
-    /// as long as there is room for the work of all.
+    /// Charges units of work, and returns how long it takes until the address has made up for it: nothing as long as
+    /// there is room for the work of all.
     pub(crate) fn charge_work(&self, units: u64, now: Instant) -> Duration {
         let now = now.saturating_duration_since(self.limiter.start);
         let all = Rate::new(ALL_UNITS_PER_SECOND, ALL_UNIT_BURST);
-        let missing = self.limiter.work.charge(all, units, now);
-        let rate = Rate::new(ADDRESS_UNITS_PER_SECOND, ADDRESS_UNIT_BURST);
-        let charged = self.shared.iter().map(|(shared, multiple)| {
-            let rate = rate.times(*multiple);
-            shared.work.charge(rate, units, now)
-        });
-        let of_address = charged.max().unwrap_or_default();
-        if missing.is_zero() {
-            Duration::ZERO
-        } else {
-            of_address
+        if self.limiter.work.charge(all, units, now).is_zero() {
+            return Duration::ZERO;
         }
+        let share = self.limiter.share();
+        let charged = self.shared.iter().map(|(shared, multiple)| {
+            let share = share.times(*multiple);
+            shared.work.charge(share, units, now)
+        });
+        charged.max().unwrap_or_default()
     }
 
     fn take(

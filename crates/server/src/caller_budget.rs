@@ -4,6 +4,7 @@
 //! calls more than its budget has room for is refused; one whose callees answer more than that loses the session.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use wigwag_hub::Payer;
@@ -15,6 +16,10 @@ use crate::rate::{Rate, TokenBucket};
 /// Sessions that one peer may start, a second in the long run and at once.
 const CALLS_PER_SECOND: u32 = 20;
 const CALL_BURST: u32 = 1_000;
+
+/// The work, in the time in which an address may make it, that answers to those at an address may cost beyond its share
+/// while all together make too much. Those who answer cannot be read from later for it: others depend on them.
+const MAX_MISSING_WORK: Duration = Duration::from_secs(5);
 
 /// The budget of one connection.
 #[derive(Debug)]
@@ -62,14 +67,13 @@ impl CallerBudget {
     pub(crate) fn charge_answer(&self, bytes: usize, now: Instant) -> bool {
         let since = now.saturating_duration_since(self.start);
         let charged = self.answers.take_many(self.answer_rate, cost(bytes), since);
-        charged.is_ok()
+        let missing = self.address.charge_work(cost(bytes), now);
+        charged.is_ok() && missing <= MAX_MISSING_WORK
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::address_limiter::{AddressLimiter, AddressLimits};
 
@@ -124,5 +128,27 @@ mod tests {
         assert!(!budget.charge_answer(4096, now));
         assert!(budget.charge_answer(0, now));
         assert!(!budget.charge_answer(0, now));
+    }
+
+    #[test]
+    fn answers_to_an_address_beyond_its_share_too_many_once_all_make_much_work() {
+        let now = Instant::now();
+        let addresses = Arc::new(AddressLimiter::new(now));
+        let at = |last| {
+            let permit = addresses.admit([192, 0, 2, last].into(), &AddressLimits::UNLIMITED, now);
+            let permit = Arc::new(permit.expect("there is room"));
+            CallerBudget::new(permit, Rate::UNLIMITED, Rate::UNLIMITED, now)
+        };
+        let (caller, other) = (at(1), at(2));
+        let long = 4_000 * 1024;
+        // As much as all may make at once, 200,000 units.
+        for _ in 0..199 {
+            assert!(caller.charge_answer(long, now));
+        }
+        // A share is at most 4,000 units a second: two seconds' worth at once, and five beyond.
+        let answers = (0..1_000).take_while(|_| caller.charge_answer(long, now));
+        let count = answers.count();
+        assert!((25..=32).contains(&count), "{count}");
+        assert!(other.charge_answer(long, now), "another has its own");
     }
 }

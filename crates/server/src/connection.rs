@@ -210,13 +210,17 @@ impl Connection<'_> {
                         let now = Instant::now();
                         liveness.on_received(now);
                         let counted = limiter.count(now, message.len());
+                        let work = self.outbound.work();
                         match counted.and_then(|()| self.receive(peer, &message)) {
                             Ok(Received::Answer) => limiter.refund(message.len()),
-                            Ok(_) => {}
+                            Ok(_) => {
+                                if let Some(work) = work {
+                                    work.charge_received(message.len(), now);
+                                }
+                            }
                             Err(reason) => return Ended::ByUs(reason),
                         }
-                        self.paused_until =
-                            self.outbound.work().and_then(|it| it.paused_until(now));
+                        self.paused_until = work.and_then(|it| it.paused_until(now));
                         // Nearly always it is later now: then the timer is left as it is until it fires.
                         let deadline = self.next_deadline(&liveness, hello_due);
                         if deadline < timer.deadline() {

@@ -1,7 +1,8 @@
-//! The budget of a peer for messages that make work for many: a status goes to every listener, a list is long.
+//! The budget of a peer for the work that its messages make. Some make work for many: a status goes to every listener, a
+//! list is long. Of others very many make work for the server, from many addresses at once.
 //!
-//! How much such a message costs is decided by others too, so it never closes a connection and is never refused: who
-//! sends more of them than the budget has room for is read from later.
+//! How much a message costs, and whether there is room for it, is decided by others too, so this never closes a
+//! connection and never refuses: who makes more work than the budget has room for is read from later.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,12 +11,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::address_limiter::AddressPermit;
+use crate::message_limiter::cost;
 use crate::rate::{Rate, TokenBucket};
 
-/// The bytes that are delivered by one unit of work, which takes some 3 us.
-const BYTES_PER_UNIT: usize = 4 * 1024;
-
 /// Units of one peer, a second in the long run and at once: with 200 listeners, five changes a second and fifty at once.
+/// A unit is a message of up to 4 KiB that is delivered, some 3 us.
 const UNITS_PER_SECOND: u32 = 1_000;
 const UNIT_BURST: u32 = 10_000;
 
@@ -45,7 +45,7 @@ impl WorkBudget {
 
     /// Charges a message of `bytes` bytes that goes to `peers` peers.
     pub(crate) fn charge(&self, peers: usize, bytes: usize, now: Instant) {
-        let units = peers.saturating_mul(1 + bytes / BYTES_PER_UNIT) as u64;
+        let units = cost(bytes).saturating_mul(peers as u64);
         let since = now.saturating_duration_since(self.start);
         let rate = Rate::new(UNITS_PER_SECOND, UNIT_BURST);
         let own = self.units.charge(rate, units, since).min(MAX_PAUSE);
@@ -53,11 +53,21 @@ impl WorkBudget {
             .address
             .charge_work(units, now)
             .min(MAX_PAUSE_WHEN_BUSY);
-        let pause = own.max(of_address);
+        self.pause(own.max(of_address), now);
+    }
+
+    fn pause(&self, pause: Duration, now: Instant) {
         if !pause.is_zero() {
-            let until = u64::try_from((since + pause).as_nanos()).unwrap_or(u64::MAX);
+            let until = now.saturating_duration_since(self.start) + pause;
+            let until = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
             self.paused_until.fetch_max(until, Ordering::Relaxed);
         }
+    }
+
+    /// Charges a message of `bytes` bytes that came, which counts while all together make too much work.
+    pub(crate) fn charge_received(&self, bytes: usize, now: Instant) {
+        let of_address = self.address.charge_work(cost(bytes), now);
+        self.pause(of_address.min(MAX_PAUSE_WHEN_BUSY), now);
     }
 
     /// Until when the peer is not read from, if that is later than now.
@@ -76,16 +86,7 @@ mod tests {
     use crate::address_limiter::{AddressLimiter, AddressLimits};
 
     fn budgets(last: u8, addresses: &Arc<AddressLimiter>, now: Instant) -> WorkBudget {
-        let limits = AddressLimits {
-            max_connections: 1_000,
-            max_connections_in_all: 100_000,
-            connection_rate: Rate::UNLIMITED,
-            message_rate: Rate::UNLIMITED,
-            call_rate: Rate::UNLIMITED,
-            max_addresses: 1_000,
-            exempt_loopback: false,
-        };
-        let permit = addresses.admit([192, 0, 2, last].into(), &limits, now);
+        let permit = addresses.admit([192, 0, 2, last].into(), &AddressLimits::UNLIMITED, now);
         WorkBudget::new(Arc::new(permit.expect("room")), now)
     }
 
@@ -133,5 +134,34 @@ mod tests {
         }
         late.charge(1, 100, now);
         assert!(late.paused_until(now).is_some());
+    }
+
+    #[test]
+    fn addresses_that_send_too_much_together_read_later_one_that_sends_little_not() {
+        const ADDRESSES: u8 = 200;
+        let now = Instant::now();
+        let addresses = Arc::new(AddressLimiter::new(now));
+        let modest = budgets(0, &addresses, now);
+        let greedy: Vec<_> = (1..=ADDRESSES)
+            .map(|it| budgets(it, &addresses, now))
+            .collect();
+        let mut taken = 0;
+        // Each would send 1,000 messages of five units a second, for ten seconds.
+        for ms in 0..10_000 {
+            let now = now + Duration::from_millis(ms);
+            for it in &greedy {
+                if it.paused_until(now).is_none() {
+                    it.charge_received(16 * 1024, now);
+                    taken += 5;
+                }
+            }
+            if ms % 100 == 0 {
+                modest.charge_received(100, now);
+                assert_eq!(modest.paused_until(now), None, "after {ms} ms");
+            }
+        }
+        // 100,000 units a second, and what there was at once.
+        assert!(taken < 1_700_000, "{taken}");
+        assert!(taken > 900_000, "{taken}");
     }
 }
