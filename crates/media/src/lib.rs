@@ -4,6 +4,7 @@
 //!
 //! * [`engine`]: sockets and threads; what senders use;
 //! * [`session`]: one viewer, from the offer to the end;
+//! * [`codec`] and [`error`]: codecs as they are negotiated, and what fails by whose fault;
 //! * [`crypto_provider`]: DTLS with peers whose certificates have RSA keys, as GStreamer's do;
 //! * [`frame`] and [`frame_queue`]: frames that all viewers share, and what waits for each;
 //! * [`demand`]: from what viewers can take to what encoders shall make; [`audience`] keeps the books;
@@ -15,15 +16,21 @@
 //! * `viewer`, with the feature of that name: a receiver for tests and for load.
 
 pub mod audience;
+pub mod codec;
+mod congestion;
 pub mod demand;
 mod dtls;
 pub mod encoder_control;
 pub mod engine;
+pub mod error;
 pub mod frame;
 pub mod frame_queue;
+mod identity;
 pub mod ids;
 pub mod key_frames;
+mod negotiation;
 pub mod rtp;
+mod sdp;
 pub mod session;
 #[cfg(feature = "viewer")]
 pub mod viewer;

@@ -29,6 +29,7 @@ const PAGES: &[&str] = &[
     "docs/publish.md",
     "docs/server.md",
     "docs/statistics.md",
+    "docs/congestion-control.md",
     "docs/threads-and-locks.md",
     "docs/tls.md",
     "docs/webrtcsink.md",

@@ -11,6 +11,7 @@ pub mod capture_clock;
 mod datagram;
 pub mod depayloader;
 pub mod descriptor;
+pub(crate) mod extension_values;
 pub mod h264_sps;
 mod header;
 pub mod key_frame_detection;

@@ -7,22 +7,22 @@ use str0m::media::{MediaKind, Mid};
 use str0m::rtp::Ssrc;
 use str0m::{Rtc, RtcConfig, bwe};
 
-use super::agreement::Agreement;
 use super::candidate_pair::RemoteCandidates;
-use super::description::{Description, Section};
-use super::format;
-use super::header_extensions::HeaderExtensions;
-use super::identity::{Certificate, provider};
-use super::known_formats::KnownFormats;
-use super::local_description::LocalSection;
-use super::mid_header::MidNames;
-use super::payload_types::PayloadTypeMapping;
-use super::remote_description::{self, RemoteTransport, Setup};
 use super::remote_track::TrackReceiver;
-use super::str0m_description::{self, Str0mLine, Str0mSection};
 use super::track::Track;
 use super::{Codec, InternalError, PeerError, Session, SessionConfig, SessionError};
+use crate::identity::{Certificate, provider};
 use crate::ids::StreamId;
+use crate::negotiation::agreement::Agreement;
+use crate::negotiation::header_extensions::HeaderExtensions;
+use crate::negotiation::known_formats::KnownFormats;
+use crate::negotiation::local_description::LocalSection;
+use crate::negotiation::str0m_description::{self, Str0mLine, Str0mSection};
+use crate::rtp::extension_values::mid_header::MidNames;
+use crate::sdp::description::{Description, Section};
+use crate::sdp::format;
+use crate::sdp::payload_types::PayloadTypeMapping;
+use crate::sdp::remote_description::{self, RemoteTransport, Setup};
 
 /// How often str0m reports what it measured; estimates that fall come with these reports.
 const STATISTICS_INTERVAL: Duration = Duration::from_millis(100);

@@ -179,13 +179,14 @@ impl Session {
                 {
                     self.pacer.set_estimate(measured);
                 }
-                let told = self
+                let changed = self
                     .estimate
                     .on_measured(measured, stats.egress_loss_fraction);
-                self.tell_estimate(told);
+                self.report_estimate(changed);
                 self.look_at_waiting_frames();
-                let told = self.estimate.told();
-                let desired = told.and_then(|told| self.probing.on_estimate(told, self.now));
+                let reported = self.estimate.reported();
+                let desired =
+                    reported.and_then(|estimate| self.probing.on_estimate(estimate, self.now));
                 if let (Some(desired), Some(rtc)) = (desired, &mut self.rtc) {
                     set_desired(rtc, desired);
                 }
@@ -194,7 +195,7 @@ impl Session {
                 BweKind::Twcc { estimate, .. } | BweKind::Remb { estimate, .. },
             ) => {
                 let told = self.estimate.on_average(estimate.as_u64());
-                self.tell_estimate(told);
+                self.report_estimate(told);
             }
             Event::Closed => self.end(EndReason::ClosedByViewer),
             _ => {}
@@ -217,10 +218,10 @@ impl Session {
         let waits = self.tracks.iter().map(Track::wait);
         let wait = waits.max().unwrap_or_default();
         let told = self.estimate.on_wait(wait, self.now);
-        self.tell_estimate(told);
+        self.report_estimate(told);
     }
 
-    fn tell_estimate(&mut self, told: Option<Bitrate>) {
+    fn report_estimate(&mut self, told: Option<Bitrate>) {
         if self.state != State::Ended {
             self.events.extend(told.map(SessionEvent::Estimate));
         }

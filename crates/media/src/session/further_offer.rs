@@ -11,17 +11,17 @@ use std::time::Instant;
 
 use str0m::media::{MediaKind, Mid};
 
-use super::agreement::{self, Agreement};
-use super::config::{SessionConfig, StreamConfig};
 use super::connecting::Place;
-use super::header_extensions::HeaderExtensions;
-use super::local_description::{Content, LocalSection, Sources};
-use super::negotiation::{PendingOffer, passed_through};
-use super::offered::{Offered, OfferedContent, OfferedSection, OfferedStream};
-use super::remote_description::Setup;
+use super::offer_answer::{PendingOffer, passed_through};
 use super::track::Track;
 use super::{InternalError, Session, SessionError, SessionEvent, State};
 use crate::ids::StreamId;
+use crate::negotiation::agreement::{self, Agreement};
+use crate::negotiation::config::{SessionConfig, StreamConfig};
+use crate::negotiation::header_extensions::HeaderExtensions;
+use crate::negotiation::local_description::{Content, LocalSection, Sources};
+use crate::negotiation::offered::{Offered, OfferedContent, OfferedSection, OfferedStream};
+use crate::sdp::remote_description::Setup;
 
 /// Sections of a description up to which a stream that is added gets one of its own.
 pub const MAX_SECTIONS: usize = 32;

@@ -11,8 +11,8 @@ use str0m::ice::{IceAgent, StunMessage};
 use str0m::net::Protocol;
 use str0m::{Candidate, IceCreds};
 
-use super::identity::{provider, random_number};
 use super::{ConfigError, InternalError, SessionError};
+use crate::identity::{provider, random_number};
 use crate::rtp::DatagramKind;
 
 /// Characters of a user name fragment: 16 of 62 are 95 bits (RFC 8445, section 5.3, asks for 24).

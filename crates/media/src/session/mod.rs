@@ -18,45 +18,20 @@
 //! * Time never goes backwards. The connection is only touched through `with_rtc`, which drains what each
 //!   operation causes, as str0m demands.
 
-mod agreement;
-mod answering;
 mod candidate_pair;
-mod colour_space;
-mod config;
 mod connecting;
-mod dependency_descriptor;
-mod description;
 mod driver;
 mod end;
-mod estimate;
-mod feedback;
-mod format;
 mod further_offer;
-mod h264_profile;
-mod header_extensions;
-mod identity;
-mod known_formats;
-mod local_description;
 mod local_transport;
-mod mid_header;
-mod negotiation;
-mod offered;
-mod pacer;
+mod offer_answer;
 mod path;
-mod payload_types;
-mod probing;
-mod rate;
 mod reachability;
-mod received_section;
 mod received_sources;
 mod receiving;
-mod remote_description;
 mod remote_track;
 mod rtx_cache;
-mod simulcast;
 mod statistics;
-mod str0m_description;
-mod timing;
 mod track;
 
 use std::collections::VecDeque;
@@ -67,29 +42,36 @@ use std::time::{Duration, Instant};
 use str0m::net::{Protocol, Transmit};
 use str0m::{Candidate, Input, Rtc};
 
+pub use crate::codec::Codec;
+use crate::congestion::estimate::Estimate;
+pub use crate::congestion::feedback::FEEDBACK_TIMEOUT;
+use crate::congestion::feedback::Feedback;
+use crate::congestion::pacer::Pacer;
+use crate::congestion::probing::Probing;
+use crate::congestion::rate::Rate;
+use crate::demand::Handover;
+pub use crate::error::{
+    ConfigError, InternalError, LimitError, PeerError, SessionError, TransportError,
+};
+use crate::frame::Frame;
+pub use crate::identity::Certificate;
+use crate::ids::{Bitrate, RenditionId, StreamId};
+pub use crate::negotiation::config::{
+    CodecConfig, OfferExtent, PassedThrough, ReceiveConfig, SessionConfig, StreamConfig,
+};
+use crate::negotiation::header_extensions::NameExtensions;
+pub use crate::rtp::extension_values::colour_space::ColourSpace;
+pub use crate::rtp::extension_values::timing::{MAX_PLAYOUT_DELAY, PlayoutDelay};
+pub use crate::sdp::simulcast::MAX_ENCODINGS;
 pub use candidate_pair::{CandidateAddress, CandidateKind, CandidatePair, MAX_CANDIDATES};
 use candidate_pair::{Read, RemoteCandidates};
-pub use colour_space::ColourSpace;
-pub use config::{
-    Codec, CodecConfig, OfferExtent, PassedThrough, ReceiveConfig, SessionConfig, StreamConfig,
-};
 use connecting::Negotiated;
-pub use end::{
-    ConfigError, EndReason, InternalError, LimitError, PeerError, SessionError, TransportError,
-};
-use estimate::Estimate;
-pub use feedback::FEEDBACK_TIMEOUT;
-use feedback::Feedback;
+pub use end::EndReason;
 pub use further_offer::MAX_SECTIONS;
-use header_extensions::NameExtensions;
-pub use identity::Certificate;
 use local_transport::LocalTransport;
-use negotiation::PendingOffer;
-use pacer::Pacer;
+use offer_answer::PendingOffer;
 use path::Path;
 pub use path::{CHECKS_MOVED, REPORTS_MOVED};
-use probing::Probing;
-use rate::Rate;
 use reachability::Reachability;
 use received_sources::ReceivedSources;
 pub use received_sources::{MAX_PROVEN_SOURCES, MAX_SOURCES_EVER, MAX_UNPROVEN_SOURCES};
@@ -98,14 +80,8 @@ use remote_track::TrackReceiver;
 pub use remote_track::{
     CaptureTime, RECEIVED_BITRATE, ReceivedPacket, RemoteFormat, RemoteTrack, ReportedTime,
 };
-pub use simulcast::MAX_ENCODINGS;
 pub use statistics::{SessionStatistics, StreamStatistics};
-pub use timing::{MAX_PLAYOUT_DELAY, PlayoutDelay};
 use track::{Pushed, Track};
-
-use crate::demand::Handover;
-use crate::frame::Frame;
-use crate::ids::{Bitrate, RenditionId, StreamId};
 
 /// From the offer until media may flow.
 pub const SET_UP_TIMEOUT: Duration = Duration::from_secs(15);
@@ -435,7 +411,7 @@ impl Session {
         let streams = self.tracks.iter().map(|track| track.statistics(self.now));
         SessionStatistics {
             bitrate: self.rate.bitrate(self.statistics.bytes_sent, self.now),
-            estimate: self.estimate.told(),
+            estimate: self.estimate.reported(),
             ..self.statistics.with_streams(streams.collect())
         }
     }
@@ -484,7 +460,7 @@ mod tests {
             receive: None,
         };
         let (mut session, _) = Session::offer(&config, &[], now).expect("an offer");
-        let library = str0m::RtcConfig::new().set_crypto_provider(identity::provider());
+        let library = str0m::RtcConfig::new().set_crypto_provider(crate::identity::provider());
         session.rtc = Some(library.build(now));
         session.with_rtc(now, |_| panic!("as a hostile viewer might cause"));
         let over = SessionEvent::Ended(InternalError::Panicked.into());

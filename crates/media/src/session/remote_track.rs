@@ -7,12 +7,12 @@ use str0m::media::{MediaKind, Mid, Pt};
 use str0m::rtp::{RtpPacket, Ssrc};
 use str0m::{Rtc, rtp};
 
-use super::config::Codec;
-use super::dependency_descriptor::DependencyDescriptor;
-use super::description::Section;
-use super::received_section::ReceivedSection;
+use crate::codec::Codec;
 use crate::ids::{Bitrate, StreamKind};
+use crate::negotiation::received_section::ReceivedSection;
+use crate::rtp::extension_values::dependency_descriptor::DependencyDescriptor;
 pub use crate::rtp::{CaptureTime, ReceivedPacket, ReportedTime};
+use crate::sdp::description::Section;
 
 /// The most sources (SSRC) that a peer may name for a section.
 const MAX_NAMED_SOURCES: usize = 8;
@@ -298,8 +298,8 @@ fn msid(value: &str) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::description::Description;
     use super::*;
+    use crate::sdp::description::Description;
 
     #[test]
     fn sources_named_beyond_the_limit_not_taken() {

@@ -8,19 +8,20 @@ use str0m::media::{MediaKind, Mid, Pt};
 use str0m::rtp::{RtpWrite, Ssrc};
 use str0m::stats::MediaEgressStats;
 
-use super::agreement::Agreement;
-use super::colour_space::ColourSpace;
-use super::config::SessionConfig;
-use super::local_description::Sources;
-use super::pacer::Pacer;
-use super::rate::Rate;
 use super::rtx_cache::RtxCache;
 use super::statistics::{SentPacket, StreamStatistics, VIDEO_CLOCK};
-use super::timing::Timing;
+use crate::congestion::estimate::LONG_WAIT;
+use crate::congestion::pacer::Pacer;
+use crate::congestion::rate::Rate;
 use crate::demand::Handover;
 use crate::frame::Frame;
 use crate::frame_queue::FrameQueue;
 use crate::ids::{RenditionId, StreamId};
+use crate::negotiation::agreement::Agreement;
+use crate::negotiation::config::SessionConfig;
+use crate::negotiation::local_description::Sources;
+use crate::rtp::extension_values::colour_space::ColourSpace;
+use crate::rtp::extension_values::timing::Timing;
 
 /// str0m gets packets while it has fewer than this of the stream: its own queue cannot be purged, ours can,
 /// and it keeps the memory of the most that ever waited.
@@ -28,9 +29,6 @@ const FEW_PACKETS: usize = 8;
 
 /// A key frame that was asked for and did not come is asked for again after this.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-
-/// Frames that wait longer than this tell that the path is overused.
-pub(super) const LONG_WAIT: Duration = Duration::from_millis(150);
 
 pub(super) struct Track {
     stream: StreamId,

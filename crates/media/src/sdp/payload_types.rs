@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 
 use str0m::media::MediaKind;
 
-use super::config::Codec;
+use crate::codec::Codec;
 
 /// Payload types for any format (RFC 3551), and those that are no payload types of RTCP either
 /// (RFC 5761, section 4).
@@ -15,7 +15,7 @@ const FREE: [RangeInclusive<u8>; 2] = [96..=127, 35..=63];
 
 /// The payload types in use.
 #[derive(Clone, Debug, Default)]
-pub(super) struct PayloadTypes {
+pub(crate) struct PayloadTypes {
     claims: Vec<PayloadTypeMapping>,
     /// Numbers of formats begin here.
     first_number: u32,
@@ -23,19 +23,19 @@ pub(super) struct PayloadTypes {
 
 /// What stands for one format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PayloadTypeMapping {
+pub(crate) struct PayloadTypeMapping {
     /// The format's number in this session.
-    pub(super) number: u32,
-    pub(super) kind: MediaKind,
-    pub(super) payload_type: u8,
-    pub(super) rtx: Option<u8>,
+    pub(crate) number: u32,
+    pub(crate) kind: MediaKind,
+    pub(crate) payload_type: u8,
+    pub(crate) rtx: Option<u8>,
     /// The RTP clock, in Hz.
-    pub(super) clock: u32,
+    pub(crate) clock: u32,
 }
 
 impl PayloadTypes {
     /// Finds payload types for a codec of ours, and for sending it again if that is wanted; none if all are taken.
-    pub(super) fn assign(&mut self, codec: Codec, rtx: bool) -> Option<PayloadTypeMapping> {
+    pub(crate) fn assign(&mut self, codec: Codec, rtx: bool) -> Option<PayloadTypeMapping> {
         let free: Vec<u8> = self.free().take(2).collect();
         let rtx = match rtx {
             true => Some(*free.get(1)?),
@@ -55,14 +55,14 @@ impl PayloadTypes {
     }
 
     /// Those that are not taken.
-    pub(super) fn free(&self) -> impl Iterator<Item = u8> {
+    pub(crate) fn free(&self) -> impl Iterator<Item = u8> {
         let all = FREE.into_iter().flatten();
         all.filter(move |payload_type| !self.is_taken(*payload_type))
     }
 
     /// Takes the payload types that a viewer names for a format; none if they stand for another, or
     /// others for this. If only the one for packets sent again is taken, there is none for them.
-    pub(super) fn claim(&mut self, wanted: PayloadTypeMapping) -> Option<PayloadTypeMapping> {
+    pub(crate) fn claim(&mut self, wanted: PayloadTypeMapping) -> Option<PayloadTypeMapping> {
         let mut known = self.claims.iter();
         if let Some(known) = known.find(|known| known.number == wanted.number) {
             return (known.payload_type == wanted.payload_type).then_some(*known);
@@ -80,7 +80,7 @@ impl PayloadTypes {
     }
 
     /// The same for a format that was not known.
-    pub(super) fn claim_new(
+    pub(crate) fn claim_new(
         &mut self,
         codec: Codec,
         payload_type: u8,
@@ -90,7 +90,7 @@ impl PayloadTypes {
     }
 
     /// The same for a format of which only the kind and the clock, in Hz, matter.
-    pub(super) fn claim_as(
+    pub(crate) fn claim_as(
         &mut self,
         (kind, clock): (MediaKind, u32),
         payload_type: u8,
@@ -106,7 +106,7 @@ impl PayloadTypes {
     }
 
     /// Gives none of the numbers from now on that another has given.
-    pub(super) fn skip_numbers_of(&mut self, other: &Self) {
+    pub(crate) fn skip_numbers_of(&mut self, other: &Self) {
         self.first_number = self.first_number.max(other.next_number());
     }
 

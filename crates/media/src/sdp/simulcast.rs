@@ -1,6 +1,6 @@
 //! Simulcast that a peer sends: one picture in several sizes or rates, a source each (RFC 8853), told apart by names (RFC 8851).
 
-use super::description::Section;
+use crate::sdp::description::Section;
 
 /// The most encodings of one picture that are received; of more, the first count.
 pub const MAX_ENCODINGS: usize = 4;
@@ -9,7 +9,7 @@ pub const MAX_ENCODINGS: usize = 4;
 const MAX_NAME_BYTES: usize = 16;
 
 /// The names of the encodings that a section is to be sent in, in its order; none without simulcast.
-pub(super) fn sent(section: &Section) -> Vec<String> {
+pub(crate) fn sent(section: &Section) -> Vec<String> {
     let Some(simulcast) = section.value("simulcast") else {
         return Vec::new();
     };
@@ -41,7 +41,7 @@ pub(super) fn sent(section: &Section) -> Vec<String> {
 }
 
 /// The lines of a section in which these are received.
-pub(super) fn received_lines(names: &[String]) -> Vec<String> {
+pub(crate) fn received_lines(names: &[String]) -> Vec<String> {
     if names.is_empty() {
         return Vec::new();
     }
@@ -58,8 +58,8 @@ fn is_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::description::Description;
     use super::*;
+    use crate::sdp::description::Description;
 
     fn names(lines: &str) -> Vec<String> {
         let text = format!("v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n{lines}");

@@ -9,11 +9,11 @@ use str0m::media::MediaTime;
 use str0m::rtp::{AbsCaptureTime, ExtensionValues};
 
 /// The playout-delay extension; for video only, since nothing reads it for audio.
-pub(super) const PLAYOUT_DELAY_URI: &str =
+pub(crate) const PLAYOUT_DELAY_URI: &str =
     "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
 
 /// The absolute-capture-time extension.
-pub(super) const CAPTURE_TIME_URI: &str =
+pub(crate) const CAPTURE_TIME_URI: &str =
     "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time";
 
 /// The extension counts in steps of 10 ms.
@@ -59,14 +59,14 @@ impl PlayoutDelay {
 
 /// What the packets of one stream say of time.
 #[derive(Debug)]
-pub(super) struct Timing {
+pub(crate) struct Timing {
     playout_delay: Option<PlayoutDelay>,
     clock: ClockReference,
     capture_time_sent_at: Option<Instant>,
 }
 
 impl Timing {
-    pub(super) fn new(playout_delay: Option<PlayoutDelay>, clock: ClockReference) -> Self {
+    pub(crate) fn new(playout_delay: Option<PlayoutDelay>, clock: ClockReference) -> Self {
         Self {
             playout_delay,
             clock,
@@ -75,7 +75,7 @@ impl Timing {
     }
 
     /// The values for the first packet of a frame, which speaks for all of it.
-    pub(super) fn of_frame(&mut self, captured: Instant, now: Instant) -> ExtensionValues {
+    pub(crate) fn of_frame(&mut self, captured: Instant, now: Instant) -> ExtensionValues {
         let steps = |delay: Duration| {
             let steps = delay.as_millis() / STEP.as_millis();
             MediaTime::from_hundredths(u64::try_from(steps).unwrap_or_default())
@@ -97,13 +97,13 @@ impl Timing {
 
 /// A moment by two clocks: a monotonic one and the system's.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ClockReference {
+pub(crate) struct ClockReference {
     instant: Instant,
     system: SystemTime,
 }
 
 impl ClockReference {
-    pub(super) fn now() -> Self {
+    pub(crate) fn now() -> Self {
         Self {
             instant: Instant::now(),
             system: SystemTime::now(),

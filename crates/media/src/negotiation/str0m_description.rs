@@ -7,17 +7,17 @@
 
 use str0m::media::{MediaKind, Mid};
 
-use super::description::{Description, Section};
-use super::format::Format;
-use super::header_extensions::HeaderExtensions;
-use super::remote_description::{RemoteTransport, Setup};
+use crate::negotiation::header_extensions::HeaderExtensions;
+use crate::sdp::description::{Description, Section};
+use crate::sdp::format::Format;
+use crate::sdp::remote_description::{RemoteTransport, Setup};
 
 /// How the section of data channels is called.
 const DATA_MID: &str = "data";
 
 /// One section of str0m's.
 #[derive(Clone, Debug)]
-pub(super) enum Str0mLine {
+pub(crate) enum Str0mLine {
     Media(Str0mSection),
     /// Data channels; the peer takes messages of so many bytes.
     Data(usize),
@@ -25,18 +25,18 @@ pub(super) enum Str0mLine {
 
 /// One section of media.
 #[derive(Clone, Debug)]
-pub(super) struct Str0mSection {
-    pub(super) mid: Mid,
-    pub(super) kind: MediaKind,
+pub(crate) struct Str0mSection {
+    pub(crate) mid: Mid,
+    pub(crate) kind: MediaKind,
     /// What the viewer takes, in str0m's terms.
-    pub(super) formats: Vec<Format>,
-    pub(super) extensions: HeaderExtensions,
+    pub(crate) formats: Vec<Format>,
+    pub(crate) extensions: HeaderExtensions,
     /// Whether the peer sends in it, and not we.
-    pub(super) is_received: bool,
+    pub(crate) is_received: bool,
 }
 
 /// Writes the offer. `ours` is the part that we take in the handshake.
-pub(super) fn offer(remote: &RemoteTransport, ours: Setup, lines: &[Str0mLine]) -> String {
+pub(crate) fn offer(remote: &RemoteTransport, ours: Setup, lines: &[Str0mLine]) -> String {
     let mut group = "a=group:BUNDLE".to_owned();
     for line in lines {
         group += " ";

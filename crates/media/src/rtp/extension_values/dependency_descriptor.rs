@@ -7,16 +7,16 @@ use std::sync::Arc;
 use str0m::rtp::{ExtensionSerializer, ExtensionValues};
 
 /// The extension as descriptions name it.
-pub(super) const URI: &str =
+pub(crate) const URI: &str =
     "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 
 /// The bytes of a packet's descriptor, at most 255 of them (RFC 8285, section 4.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct DependencyDescriptor(pub(super) Arc<[u8]>);
+pub(crate) struct DependencyDescriptor(pub(crate) Arc<[u8]>);
 
 /// Takes the descriptor from packets that come.
 #[derive(Debug)]
-pub(super) struct DependencyDescriptorHeader;
+pub(crate) struct DependencyDescriptorHeader;
 
 impl ExtensionSerializer for DependencyDescriptorHeader {
     fn write_to(&self, _: &mut [u8], _: &ExtensionValues) -> usize {

@@ -9,7 +9,7 @@ use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::media::{MediaKind, Mid};
 use str0m::{Rtc, RtcConfig};
 
-use super::timing::ClockReference;
+use crate::rtp::extension_values::timing::ClockReference;
 
 /// A certificate for DTLS, its key, and the CNAME of all streams that are sent with it.
 #[derive(Clone)]
@@ -55,26 +55,26 @@ impl Certificate {
     }
 
     /// The clock by which captured frames are dated, so that steps of the system's clock do not move streams against each other.
-    pub(super) fn clock(&self) -> ClockReference {
+    pub(crate) fn clock(&self) -> ClockReference {
         self.0.clock
     }
 
-    pub(super) fn for_str0m(&self) -> DtlsCert {
+    pub(crate) fn for_str0m(&self) -> DtlsCert {
         self.0.certificate.clone()
     }
 
     /// As in `a=fingerprint` (RFC 8122, section 5).
-    pub(super) fn fingerprint(&self) -> &str {
+    pub(crate) fn fingerprint(&self) -> &str {
         &self.0.fingerprint
     }
 
     /// The CNAME of all streams.
-    pub(super) fn canonical_name(&self) -> &str {
+    pub(crate) fn canonical_name(&self) -> &str {
         &self.0.canonical_name.name
     }
 
     /// Declares a section of a connection, whose CNAME is that of all; none if the system has no randomness.
-    pub(super) fn declare_media(&self, rtc: &mut Rtc, mid: Mid, kind: MediaKind) -> Option<()> {
+    pub(crate) fn declare_media(&self, rtc: &mut Rtc, mid: Mid, kind: MediaKind) -> Option<()> {
         let canonical_name = &self.0.canonical_name;
         let declared = declare(rtc, canonical_name.seed, mid, kind)?;
         debug_assert_eq!(declared, canonical_name.name);
@@ -97,12 +97,12 @@ impl std::fmt::Debug for Certificate {
     }
 }
 
-pub(super) fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(crate::crypto_provider())
 }
 
 /// A number that nobody can guess; none if the system has no randomness.
-pub(super) fn random_number() -> Option<u64> {
+pub(crate) fn random_number() -> Option<u64> {
     let mut bytes = [0; 8];
     rand_bytes(&mut bytes).ok()?;
     Some(u64::from_ne_bytes(bytes))

@@ -2,37 +2,38 @@
 
 use str0m::media::MediaKind;
 
-use super::config::{Codec, ReceiveConfig};
-use super::description::Section;
-use super::end::{ConfigError, SessionError};
-use super::format::{self, Format};
-use super::header_extensions::HeaderExtensions;
-use super::known_formats::KnownFormats;
-use super::payload_types::{PayloadTypeMapping, PayloadTypes};
-use super::simulcast;
+use crate::codec::Codec;
+use crate::error::{ConfigError, SessionError};
+use crate::negotiation::config::ReceiveConfig;
+use crate::negotiation::header_extensions::HeaderExtensions;
+use crate::negotiation::known_formats::KnownFormats;
+use crate::sdp::description::Section;
+use crate::sdp::format::{self, Format};
+use crate::sdp::payload_types::{PayloadTypeMapping, PayloadTypes};
+use crate::sdp::simulcast;
 
 /// A section in which something is received.
 #[derive(Clone, Debug)]
-pub(super) struct ReceivedSection {
-    pub(super) kind: MediaKind,
+pub(crate) struct ReceivedSection {
+    pub(crate) kind: MediaKind,
     /// The preferred first.
-    pub(super) formats: Vec<ReceivedFormat>,
-    pub(super) extensions: HeaderExtensions,
+    pub(crate) formats: Vec<ReceivedFormat>,
+    pub(crate) extensions: HeaderExtensions,
     /// The names of the encodings of simulcast; none without it.
-    pub(super) encodings: Vec<String>,
+    pub(crate) encodings: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct ReceivedFormat {
-    pub(super) mapping: PayloadTypeMapping,
-    pub(super) codec: Codec,
+pub(crate) struct ReceivedFormat {
+    pub(crate) mapping: PayloadTypeMapping,
+    pub(crate) codec: Codec,
     /// As we write it.
-    pub(super) format: Format,
+    pub(crate) format: Format,
 }
 
 impl ReceivedSection {
     /// What is offered for one section.
-    pub(super) fn offered(
+    pub(crate) fn offered(
         kind: MediaKind,
         config: &ReceiveConfig,
         payload_types: &mut PayloadTypes,
@@ -72,7 +73,7 @@ impl ReceivedSection {
 
     /// What a peer sends of what was offered, by its answer; it sends under the payload types of the offer (RFC 3264,
     /// section 6.1).
-    pub(super) fn answered(&self, section: &Section, known: &mut KnownFormats) -> Option<Self> {
+    pub(crate) fn answered(&self, section: &Section, known: &mut KnownFormats) -> Option<Self> {
         let answered = format::formats(section);
         let formats = self.formats.iter().filter_map(|offered| {
             let kept = answered.iter().find(|format| {
@@ -100,7 +101,7 @@ impl ReceivedSection {
     }
 
     /// What is taken of what a peer offers to send.
-    pub(super) fn taken(
+    pub(crate) fn taken(
         section: &Section,
         kind: MediaKind,
         config: &ReceiveConfig,
@@ -142,18 +143,18 @@ impl ReceivedSection {
     }
 
     /// The formats as descriptions have them.
-    pub(super) fn formats(&self) -> Vec<Format> {
+    pub(crate) fn formats(&self) -> Vec<Format> {
         let formats = self.formats.iter();
         formats.map(|received| received.format.clone()).collect()
     }
 
     /// Whether packets that are missing may be asked for.
-    pub(super) fn has_nack(&self) -> bool {
+    pub(crate) fn has_nack(&self) -> bool {
         self.has_feedback(format::NACK)
     }
 
     /// Whether the peer's rate follows what the receiver says it can take (draft-alvestrand-rmcat-remb).
-    pub(super) fn has_remb(&self) -> bool {
+    pub(crate) fn has_remb(&self) -> bool {
         self.has_feedback(format::RECEIVER_ESTIMATE)
     }
 

@@ -1,17 +1,19 @@
-//! What the path to one viewer can take, as the owner is told.
+//! What the path to one viewer can take, as it is reported to the owner.
 //!
 //! Four things are known of it. What congestion control measured at last moves up and down quickly;
-//! its average over seconds is fit to be followed upwards; and frames that wait, and heavy loss, tell of
-//! overuse before either does. The owner is told the lower of the first two, and less while frames wait or
+//! its average over seconds is fit to be followed upwards; and frames that wait, and heavy loss, show
+//! overuse before either does. The lower of the first two is reported, and less while frames wait or
 //! much is lost.
 
 use std::time::{Duration, Instant};
 
-use super::track::LONG_WAIT;
 use crate::ids::Bitrate;
 
 /// Frames that wait no longer than this are on their way.
 const SHORT_WAIT: Duration = Duration::from_millis(50);
+
+/// Frames that wait longer than this show that the path is overused.
+pub(crate) const LONG_WAIT: Duration = Duration::from_millis(150);
 
 /// While frames wait long, so often the estimate is lowered, or raised again when they do not.
 const STEP: Duration = Duration::from_millis(200);
@@ -27,46 +29,46 @@ const HEAVY_LOSS_PERCENT: u64 = 20;
 /// No path takes more. A viewer may report 2^81 bit/s (REMB).
 const MOST: Bitrate = 1_000_000_000_000;
 
-/// What rises by less is not told.
-const WORTH_TELLING_PERCENT: u64 = 2;
+/// What rises by less is not reported; what falls always is.
+const DEAD_BAND_PERCENT: u64 = 2;
 
 #[derive(Debug)]
-pub(super) struct Estimate {
+pub(crate) struct Estimate {
     average: Option<Bitrate>,
     measured: Option<Bitrate>,
-    /// The share of these that is told.
+    /// The share of these that is reported.
     percent: u64,
     stepped_at: Option<Instant>,
     /// The share that heavy loss leaves.
     loss_percent: u64,
-    told: Option<Bitrate>,
+    reported: Option<Bitrate>,
 }
 
 impl Estimate {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             average: None,
             measured: None,
             percent: 100,
             stepped_at: None,
             loss_percent: 100,
-            told: None,
+            reported: None,
         }
     }
 
-    /// What was told last.
-    pub(super) fn told(&self) -> Option<Bitrate> {
-        self.told
+    /// What was reported last.
+    pub(crate) fn reported(&self) -> Option<Bitrate> {
+        self.reported
     }
 
-    /// Takes the average; returns what to tell.
-    pub(super) fn on_average(&mut self, average: Bitrate) -> Option<Bitrate> {
+    /// Takes the average; returns what to report.
+    pub(crate) fn on_average(&mut self, average: Bitrate) -> Option<Bitrate> {
         self.average = Some(average);
-        self.tell()
+        self.report()
     }
 
-    /// Takes what was measured at last, and the share of packets that was lost; returns what to tell.
-    pub(super) fn on_measured(
+    /// Takes what was measured at last, and the share of packets that was lost; returns what to report.
+    pub(crate) fn on_measured(
         &mut self,
         measured: Option<Bitrate>,
         lost: Option<f32>,
@@ -79,11 +81,11 @@ impl Estimate {
                 .saturating_sub(lost.saturating_mul(3) / 2)
                 .max(LOWEST_PERCENT),
         };
-        self.tell()
+        self.report()
     }
 
-    /// Takes how long frames wait; returns what to tell.
-    pub(super) fn on_wait(&mut self, wait: Duration, now: Instant) -> Option<Bitrate> {
+    /// Takes how long frames wait; returns what to report.
+    pub(crate) fn on_wait(&mut self, wait: Duration, now: Instant) -> Option<Bitrate> {
         let stepped = self.stepped_at;
         if stepped.is_some_and(|stepped| now.saturating_duration_since(stepped) < STEP) {
             return None;
@@ -100,24 +102,24 @@ impl Estimate {
         }
         self.percent = percent;
         self.stepped_at = Some(now);
-        self.tell()
+        self.report()
     }
 
-    fn tell(&mut self) -> Option<Bitrate> {
+    fn report(&mut self) -> Option<Bitrate> {
         // Without an average there is no estimate: the first is only what we began with.
         let average = self.average?;
         let estimate = self
             .measured
             .map_or(average, |measured| measured.min(average));
         let estimate = estimate.min(MOST) * self.percent.min(self.loss_percent) / 100;
-        let worth_telling = self.told.is_none_or(|told| {
-            estimate < told || estimate > told + told * WORTH_TELLING_PERCENT / 100
+        let worth_reporting = self.reported.is_none_or(|reported| {
+            estimate < reported || estimate > reported + reported * DEAD_BAND_PERCENT / 100
         });
-        if !worth_telling {
+        if !worth_reporting {
             return None;
         }
-        self.told = Some(estimate);
-        self.told
+        self.reported = Some(estimate);
+        self.reported
     }
 }
 
@@ -139,7 +141,7 @@ mod tests {
         assert_eq!(
             estimate.on_average(1_010_000),
             None,
-            "it is not worth telling"
+            "it is not worth reporting"
         );
     }
 
@@ -158,11 +160,11 @@ mod tests {
     fn it_is_lower_while_much_is_lost() {
         let mut estimate = Estimate::new();
         estimate.on_average(1_000_000);
-        let mut told = |lost| estimate.on_measured(None, lost);
-        assert_eq!(told(Some(0.1)), None);
-        assert_eq!(told(Some(0.4)), Some(400_000));
-        assert_eq!(told(Some(1.0)), Some(300_000));
-        assert_eq!(told(Some(0.19)), Some(1_000_000));
+        let mut reported = |lost| estimate.on_measured(None, lost);
+        assert_eq!(reported(Some(0.1)), None);
+        assert_eq!(reported(Some(0.4)), Some(400_000));
+        assert_eq!(reported(Some(1.0)), Some(300_000));
+        assert_eq!(reported(Some(0.19)), Some(1_000_000));
     }
 
     #[test]
@@ -174,8 +176,8 @@ mod tests {
         assert_eq!(estimate.on_wait(wait, start), Some(750_000));
         assert_eq!(estimate.on_wait(wait, start + STEP / 2), None);
         assert_eq!(estimate.on_wait(wait, start + STEP), Some(560_000));
-        let told = (2..20).filter_map(|step| estimate.on_wait(wait, start + step * STEP));
-        assert_eq!(told.last(), Some(300_000));
+        let reported = (2..20).filter_map(|step| estimate.on_wait(wait, start + step * STEP));
+        assert_eq!(reported.last(), Some(300_000));
         let later = start + 20 * STEP;
         let raised =
             (0..40).filter_map(|step| estimate.on_wait(Duration::ZERO, later + step * STEP));

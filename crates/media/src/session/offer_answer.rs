@@ -1,7 +1,7 @@
 //! Offers and answers.
 //!
 //! Which formats are agreed on is decided here, by the descriptions' texts; str0m is given the outcome, once both are there:
-//! what is sent is declared, and then it is given [an offer](super::str0m_description) of that alone. Viewers' sections of
+//! what is sent is declared, and then it is given [an offer](crate::negotiation::str0m_description) of that alone. Viewers' sections of
 //! which we send nothing are answered as idle, not as rejected: a first section that is rejected takes the transport of all
 //! with it in browsers.
 
@@ -13,33 +13,33 @@ use std::time::Instant;
 use str0m::Candidate;
 use str0m::media::Mid;
 
-use super::agreement::Agreement;
-use super::answering;
 use super::candidate_pair::RemoteCandidates;
-use super::config::PassedThrough;
 use super::connecting::{Agreed, FirstOffer, Place, common_extensions};
-use super::description::Description;
-use super::estimate::Estimate;
-use super::feedback::Feedback;
-use super::header_extensions::{HeaderExtensions, NameExtensions};
-use super::identity::random_number;
-use super::known_formats::KnownFormats;
-use super::local_description::{LocalDescription, LocalSection, Sources};
 use super::local_transport::LocalTransport;
-use super::offered::{Offered, OfferedContent};
-use super::pacer::Pacer;
 use super::path::Path;
-use super::probing::Probing;
-use super::rate::Rate;
 use super::reachability::Reachability;
 use super::received_sources::ReceivedSources;
-use super::remote_description::{self, Setup};
 use super::track::Track;
 use super::{
     ConfigError, InternalError, PeerError, SET_UP_TIMEOUT, Session, SessionConfig, SessionError,
     SessionEvent, SessionStatistics, State,
 };
+use crate::congestion::estimate::Estimate;
+use crate::congestion::feedback::Feedback;
+use crate::congestion::pacer::Pacer;
+use crate::congestion::probing::Probing;
+use crate::congestion::rate::Rate;
+use crate::identity::random_number;
 use crate::ids::StreamId;
+use crate::negotiation::agreement::Agreement;
+use crate::negotiation::answering;
+use crate::negotiation::config::PassedThrough;
+use crate::negotiation::header_extensions::{HeaderExtensions, NameExtensions};
+use crate::negotiation::known_formats::KnownFormats;
+use crate::negotiation::local_description::{LocalDescription, LocalSection, Sources};
+use crate::negotiation::offered::{Offered, OfferedContent};
+use crate::sdp::description::Description;
+use crate::sdp::remote_description::{self, Setup};
 
 /// An offer of ours that is not answered yet.
 pub(super) struct PendingOffer {

@@ -5,7 +5,7 @@
 //! it probes. So an estimate that stands still below what is desired is tried sooner: str0m is given
 //! of a desire that falls, and then of one that rises again.
 //!
-//! It is told of none before it can probe by the stream of packets sent again, which is with the first
+//! It is given none before it can probe by the stream of packets sent again, which is with the first
 //! frame. Without that it sends probes from source 0, for which `webrtcbin` makes a pad that nobody
 //! expects, and which ends all that it receives. A viewer to whom nothing is sent again is never probed.
 
@@ -21,7 +21,7 @@ const LAST_PATIENCE: Duration = Duration::from_secs(12);
 const STILL_PERCENT: u64 = 5;
 
 #[derive(Debug)]
-pub(super) struct Probing {
+pub(crate) struct Probing {
     desired: Bitrate,
     /// Whether str0m has a stream to probe by.
     possible: bool,
@@ -33,7 +33,7 @@ pub(super) struct Probing {
 }
 
 impl Probing {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             desired: 0,
             possible: false,
@@ -44,20 +44,20 @@ impl Probing {
     }
 
     /// Takes what is desired from now on; returns the desire for str0m.
-    pub(super) fn desire(&mut self, desired: Bitrate) -> Option<Bitrate> {
+    pub(crate) fn desire(&mut self, desired: Bitrate) -> Option<Bitrate> {
         self.desired = desired;
         self.lowered = false;
         self.possible.then_some(desired)
     }
 
     /// str0m has a stream to probe by; returns the desire for it.
-    pub(super) fn is_possible(&mut self) -> Option<Bitrate> {
+    pub(crate) fn is_possible(&mut self) -> Option<Bitrate> {
         let was_possible = std::mem::replace(&mut self.possible, true);
         (!was_possible && self.desired > 0).then_some(self.desired)
     }
 
     /// Takes the estimate, every now and then; returns the desire for str0m.
-    pub(super) fn on_estimate(&mut self, estimate: Bitrate, now: Instant) -> Option<Bitrate> {
+    pub(crate) fn on_estimate(&mut self, estimate: Bitrate, now: Instant) -> Option<Bitrate> {
         if !self.possible {
             return None;
         }

@@ -2,19 +2,19 @@
 
 use str0m::media::MediaKind;
 
-use super::agreement::{self, AgreedFormat, Agreement};
-use super::config::{SessionConfig, StreamConfig};
-use super::description::{Description, Section};
-use super::format;
-use super::header_extensions::HeaderExtensions;
-use super::known_formats::KnownFormats;
-use super::received_section::ReceivedSection;
-use super::remote_description;
 use crate::ids::StreamId;
+use crate::negotiation::agreement::{self, AgreedFormat, Agreement};
+use crate::negotiation::config::{SessionConfig, StreamConfig};
+use crate::negotiation::header_extensions::HeaderExtensions;
+use crate::negotiation::known_formats::KnownFormats;
+use crate::negotiation::received_section::ReceivedSection;
+use crate::sdp::description::{Description, Section};
+use crate::sdp::format;
+use crate::sdp::remote_description;
 
 /// What of a peer's offer is sent what, and what is received. Each stream goes to the first section that takes it, or, if it is
 /// bound to a place from before, to that.
-pub(super) fn answer(
+pub(crate) fn answer(
     offer: &Description,
     config: &SessionConfig,
     preferred: &[(StreamId, u32)],

@@ -2,7 +2,7 @@
 //!
 //! What is missing in hand-made descriptions, names of sections and their group, is made up.
 
-use super::description::{Description, Section};
+use crate::sdp::description::{Description, Section};
 
 /// The longest user name fragment and password that are used, in bytes (RFC 8839, section 5.4).
 const MAX_CREDENTIAL_BYTES: usize = 256;
@@ -12,7 +12,7 @@ const MAX_FINGERPRINTS: usize = 8;
 
 /// The part that an end takes in the DTLS handshake (RFC 8842, section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Setup {
+pub(crate) enum Setup {
     Active,
     Passive,
     /// The other end decides.
@@ -21,20 +21,20 @@ pub(super) enum Setup {
 
 /// A viewer's end of the transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RemoteTransport {
-    pub(super) ufrag: String,
-    pub(super) password: String,
+pub(crate) struct RemoteTransport {
+    pub(crate) ufrag: String,
+    pub(crate) password: String,
     /// As after `a=fingerprint:`.
-    pub(super) fingerprints: Vec<String>,
+    pub(crate) fingerprints: Vec<String>,
     /// None if it is not said.
-    pub(super) setup: Option<Setup>,
+    pub(crate) setup: Option<Setup>,
     /// Whether it answers connectivity checks and sends none (RFC 8445, section 2.5).
-    pub(super) is_lite: bool,
+    pub(crate) is_lite: bool,
 }
 
 impl Setup {
     /// As in `a=setup`.
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Passive => "passive",
@@ -43,7 +43,7 @@ impl Setup {
     }
 
     /// The part that is left for us. Where the viewer leaves it to us, it begins: it knows first that both are there.
-    pub(super) fn ours(remote: Option<Self>) -> Self {
+    pub(crate) fn ours(remote: Option<Self>) -> Self {
         match remote {
             Some(Self::Passive) => Self::Active,
             Some(Self::Active | Self::Either) | None => Self::Passive,
@@ -59,7 +59,7 @@ impl Setup {
 impl RemoteTransport {
     /// Reads it: sections that share a transport say the same, and the first that is not rejected counts. What it does not say
     /// stands before the sections, or in another. None if there are no usable credentials.
-    pub(super) fn read(
+    pub(crate) fn read(
         description: &Description,
         is_rejected: impl Fn(&Section) -> bool,
     ) -> Option<Self> {
@@ -99,14 +99,14 @@ impl RemoteTransport {
 }
 
 /// The candidates of a description (`candidate:…`).
-pub(super) fn candidates(description: &Description) -> impl Iterator<Item = String> {
+pub(crate) fn candidates(description: &Description) -> impl Iterator<Item = String> {
     let sections = description.sections.iter();
     let candidates = sections.flat_map(|section| section.values("candidate"));
     candidates.map(|candidate| format!("candidate:{candidate}"))
 }
 
 /// How a viewer calls a section; a name by its place if it does not say.
-pub(super) fn mid(section: &Section, place: usize) -> String {
+pub(crate) fn mid(section: &Section, place: usize) -> String {
     let mid = section.value("mid").filter(|mid| !mid.contains(' '));
     mid.map_or_else(|| place.to_string(), str::to_owned)
 }
@@ -114,7 +114,7 @@ pub(super) fn mid(section: &Section, place: usize) -> String {
 /// Whether the viewer rejects a section, or wants it on a transport of its own, which we have not.
 ///
 /// Port 0 says so except in the group of sections that share a transport (RFC 9143, section 7.3.3).
-pub(super) fn is_rejected(description: &Description, section: &Section) -> bool {
+pub(crate) fn is_rejected(description: &Description, section: &Section) -> bool {
     let mut groups = description.values("group").map(str::split_ascii_whitespace);
     let bundle = groups.find_map(|mut group| (group.next() == Some("BUNDLE")).then_some(group));
     match (bundle, section.value("mid")) {
@@ -124,12 +124,12 @@ pub(super) fn is_rejected(description: &Description, section: &Section) -> bool 
 }
 
 /// Whether the viewer wants to be sent media in a section.
-pub(super) fn is_receiving(description: &Description, section: &Section) -> bool {
+pub(crate) fn is_receiving(description: &Description, section: &Section) -> bool {
     matches!(direction(description, section), "recvonly" | "sendrecv")
 }
 
 /// Whether the peer sends media in a section.
-pub(super) fn is_sending(description: &Description, section: &Section) -> bool {
+pub(crate) fn is_sending(description: &Description, section: &Section) -> bool {
     matches!(direction(description, section), "sendonly" | "sendrecv")
 }
 

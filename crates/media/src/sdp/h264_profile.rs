@@ -14,10 +14,10 @@ enum Profile {
 }
 
 /// Baseline at level 1: what a description without `profile-level-id` means.
-pub(super) const DEFAULT: u32 = 0x42_00_0a;
+pub(crate) const DEFAULT: u32 = 0x42_00_0a;
 
 /// Whether who takes `received` can decode `sent`, levels aside: same profile, or one that includes it.
-pub(super) fn takes(received: u32, sent: u32) -> bool {
+pub(crate) fn takes(received: u32, sent: u32) -> bool {
     let (received, sent) = (profile(received), profile(sent));
     received == sent
         || matches!(
@@ -39,10 +39,10 @@ const LISTED: &[u32] = &[
 ];
 
 /// What every viewer of H.264 takes (RFC 7742, section 6.2), at level 3.1.
-pub(super) const CONSTRAINED_BASELINE: u32 = 0x42_e0_1f;
+pub(crate) const CONSTRAINED_BASELINE: u32 = 0x42_e0_1f;
 
 /// Other names under which `sent` is offered: those of [`LISTED`] under which viewers decode it.
-pub(super) fn also_known_as(sent: u32) -> impl Iterator<Item = u32> {
+pub(crate) fn also_known_as(sent: u32) -> impl Iterator<Item = u32> {
     let names: &[u32] = match profile(sent) {
         // Every viewer of H.264 lists one of the two.
         Profile::ConstrainedBaseline | Profile::Baseline => &LISTED[..2],
@@ -56,7 +56,7 @@ pub(super) fn also_known_as(sent: u32) -> impl Iterator<Item = u32> {
 
 /// What to answer to an offer of `received` when `sent` is sent: the profile is the viewer's word; the
 /// level is ours if it may differ from the viewer's, and else the lower one.
-pub(super) fn answered(received: u32, sent: u32, level_asymmetry: bool) -> u32 {
+pub(crate) fn answered(received: u32, sent: u32, level_asymmetry: bool) -> u32 {
     let (received_level, sent_level) = (received & 0xff, sent & 0xff);
     let level = if level_asymmetry {
         sent_level

@@ -1,15 +1,15 @@
 //! The colour-space header extension: what the samples of a picture mean, on the last packet of each key frame.
 //!
 //! str0m knows the extension and writes nothing for it, so it is registered under another URI, as of the
-//! [names of sections](super::mid_header).
+//! [names of sections](crate::rtp::extension_values::mid_header).
 
 use str0m::rtp::{ExtensionSerializer, ExtensionValues};
 
 /// The extension as viewers know it.
-pub(super) const URI: &str = "http://www.webrtc.org/experiments/rtp-hdrext/color-space";
+pub(crate) const URI: &str = "http://www.webrtc.org/experiments/rtp-hdrext/color-space";
 
 /// The URI under which it is registered with str0m.
-pub(super) const URI_FOR_STR0M: &str =
+pub(crate) const URI_FOR_STR0M: &str =
     "http://www.webrtc.org/experiments/rtp-hdrext/color-space:as-written-here";
 
 /// What the samples of a picture mean. Numbers are those of ITU-T H.273.
@@ -44,7 +44,7 @@ impl ColourSpace {
 
 /// Writes the colour space of a packet's values.
 #[derive(Debug)]
-pub(super) struct ColourSpaceHeader;
+pub(crate) struct ColourSpaceHeader;
 
 impl ExtensionSerializer for ColourSpaceHeader {
     fn write_to(&self, buffer: &mut [u8], values: &ExtensionValues) -> usize {

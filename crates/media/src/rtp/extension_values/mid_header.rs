@@ -9,21 +9,21 @@ use str0m::media::Mid;
 use str0m::rtp::{ExtensionSerializer, ExtensionValues};
 
 /// The extension as viewers know it (RFC 9143, section 14).
-pub(super) const URI: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
+pub(crate) const URI: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 
 /// The extension as it is named to str0m, so that it does not take it for its own.
-pub(super) const URI_FOR_STR0M: &str = "urn:ietf:params:rtp-hdrext:sdes:mid:as-described";
+pub(crate) const URI_FOR_STR0M: &str = "urn:ietf:params:rtp-hdrext:sdes:mid:as-described";
 
 /// The longest value of a header extension with a header of one byte (RFC 8285, section 4.2).
 const MAX_BYTES: usize = 16;
 
 /// How str0m's sections are called in descriptions. Copies share the names.
 #[derive(Clone, Debug, Default)]
-pub(super) struct MidNames(Arc<RwLock<Vec<(Mid, String)>>>);
+pub(crate) struct MidNames(Arc<RwLock<Vec<(Mid, String)>>>);
 
 impl MidNames {
     /// Sets the names, of all sections that there are.
-    pub(super) fn set(&self, names: Vec<(Mid, String)>) {
+    pub(crate) fn set(&self, names: Vec<(Mid, String)>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = names;
     }
 }
@@ -47,7 +47,7 @@ impl ExtensionSerializer for MidNames {
     }
 
     fn parse_value(&self, _: &[u8], _: &mut ExtensionValues) -> bool {
-        // Names in packets are read by [`receiving`](super::receiving).
+        // Names in packets are read by [`receiving`](crate::session::receiving).
         true
     }
 

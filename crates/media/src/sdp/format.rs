@@ -7,33 +7,33 @@
 use str0m::format::{Codec as Str0mCodec, CodecConfig as Str0mCodecs, FormatParams};
 use str0m::media::{Frequency, MediaKind};
 
-use super::Codec;
-use super::description::Section;
-use super::h264_profile;
-use super::payload_types::PayloadTypeMapping;
+use crate::codec::Codec;
+use crate::sdp::description::Section;
+use crate::sdp::h264_profile;
+use crate::sdp::payload_types::PayloadTypeMapping;
 
 /// A format that a section names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Format {
-    pub(super) payload_type: u8,
+pub(crate) struct Format {
+    pub(crate) payload_type: u8,
     /// Under which packets of it can be sent again (RFC 4588).
-    pub(super) rtx: Option<u8>,
+    pub(crate) rtx: Option<u8>,
     /// As after `a=rtpmap:96`.
-    pub(super) encoding: String,
+    pub(crate) encoding: String,
     /// As after `a=fmtp:96`.
-    pub(super) parameters: Option<String>,
+    pub(crate) parameters: Option<String>,
     /// As after `a=rtcp-fb:96`.
-    pub(super) feedback: Vec<String>,
+    pub(crate) feedback: Vec<String>,
 }
 
 /// The feedback that we offer of video, congestion control and retransmission aside.
-pub(super) const VIDEO_FEEDBACK: [&str; 2] = ["ccm fir", "nack pli"];
+pub(crate) const VIDEO_FEEDBACK: [&str; 2] = ["ccm fir", "nack pli"];
 /// Asking for packets again (RFC 4585).
-pub(super) const NACK: &str = "nack";
+pub(crate) const NACK: &str = "nack";
 /// What congestion control needs (draft-holmer-rmcat-transport-wide-cc-extensions-01).
-pub(super) const TRANSPORT_FEEDBACK: &str = "transport-cc";
+pub(crate) const TRANSPORT_FEEDBACK: &str = "transport-cc";
 /// What viewers can do that cannot do that (draft-alvestrand-rmcat-remb).
-pub(super) const RECEIVER_ESTIMATE: &str = "goog-remb";
+pub(crate) const RECEIVER_ESTIMATE: &str = "goog-remb";
 
 /// The feedback that is of use; the rest is not kept.
 const KNOWN_FEEDBACK: [&str; 5] = [
@@ -48,7 +48,7 @@ const KNOWN_FEEDBACK: [&str; 5] = [
 const PAYLOAD_TYPES: usize = 128;
 
 /// The formats of a section in its order, without those that only serve others. A section of any length is read once.
-pub(super) fn formats(section: &Section) -> Vec<Format> {
+pub(crate) fn formats(section: &Section) -> Vec<Format> {
     let attributes = Attributes::read(section);
     let mut formats: Vec<Format> = Vec::new();
     let mut seen = [false; PAYLOAD_TYPES];
@@ -89,7 +89,7 @@ pub(super) fn formats(section: &Section) -> Vec<Format> {
 }
 
 /// All payload types that a section names, those that only serve others among them.
-pub(super) fn payload_types(section: &Section) -> impl Iterator<Item = u8> {
+pub(crate) fn payload_types(section: &Section) -> impl Iterator<Item = u8> {
     section.formats.iter().filter_map(|name| payload_type(name))
 }
 
@@ -167,13 +167,13 @@ fn payload_type(text: &str) -> Option<u8> {
 
 impl Format {
     /// Whether who takes this format takes the codec.
-    pub(super) fn takes(&self, codec: Codec) -> bool {
+    pub(crate) fn takes(&self, codec: Codec) -> bool {
         self.is_named_as(codec) && self.parameters_take(codec)
     }
 
     /// Whether an answer with this format means the codec that was offered under its number, although
     /// it does not say all: GStreamer leaves out the profile.
-    pub(super) fn repeats(&self, codec: Codec) -> bool {
+    pub(crate) fn repeats(&self, codec: Codec) -> bool {
         let parameters = self.parameters.as_deref().unwrap_or_default();
         let h264 = matches!(codec, Codec::H264 { .. });
         let mode = parameter(parameters, "packetization-mode") == Some("1");
@@ -182,12 +182,12 @@ impl Format {
     }
 
     /// Whether a viewer that takes this format takes the codec under one of its names.
-    pub(super) fn takes_by_any_name(&self, codec: Codec) -> bool {
+    pub(crate) fn takes_by_any_name(&self, codec: Codec) -> bool {
         offered_as(codec).any(|name| self.takes(name))
     }
 
     /// Whether it is a format of the codec, whichever profile.
-    pub(super) fn is_named_as(&self, codec: Codec) -> bool {
+    pub(crate) fn is_named_as(&self, codec: Codec) -> bool {
         let mut encoding = self.encoding.split('/');
         let mut expected = self::encoding(codec).split('/');
         let name = |name: Option<&str>| name.unwrap_or_default().to_ascii_lowercase();
@@ -203,7 +203,7 @@ impl Format {
 
     /// The RTP clock, in Hz, of what can be carried of this kind: all video (RFC 3551, section 5), audio as Opus and G.711
     /// have it.
-    pub(super) fn clock(&self, kind: MediaKind) -> Option<u32> {
+    pub(crate) fn clock(&self, kind: MediaKind) -> Option<u32> {
         let clock = self.encoding.split('/').nth(1)?.parse().ok()?;
         match (kind, clock) {
             (MediaKind::Video, 90_000) | (MediaKind::Audio, 48_000 | 8_000) => Some(clock),
@@ -239,7 +239,7 @@ impl Format {
     }
 
     /// The parameters to answer with when this format is taken for the codec.
-    pub(super) fn answered_parameters(&self, codec: Codec) -> Option<String> {
+    pub(crate) fn answered_parameters(&self, codec: Codec) -> Option<String> {
         match codec {
             Codec::Vp8 | Codec::Pcmu | Codec::Pcma => None,
             Codec::Opus => offered_parameters(codec),
@@ -260,7 +260,7 @@ impl Format {
     }
 
     /// Writes the format into a section.
-    pub(super) fn write(&self, section: &mut Section) {
+    pub(crate) fn write(&self, section: &mut Section) {
         let payload_type = self.payload_type;
         section.formats.push(payload_type.to_string());
         let mut line = |text: String| section.lines.push(text);
@@ -280,7 +280,7 @@ impl Format {
     }
 
     /// The same format as str0m knows it.
-    pub(super) fn placeholder(&self, claim: PayloadTypeMapping) -> Self {
+    pub(crate) fn placeholder(&self, claim: PayloadTypeMapping) -> Self {
         // All else that viewers can ask for needs no negotiation to be answered.
         let feedback = [TRANSPORT_FEEDBACK].into_iter();
         let feedback = feedback.filter(|known| self.feedback.iter().any(|found| found == known));
@@ -300,7 +300,7 @@ impl Format {
 }
 
 /// Makes a placeholder known to str0m.
-pub(super) fn add_placeholder(codecs: &mut Str0mCodecs, claim: &PayloadTypeMapping) {
+pub(crate) fn add_placeholder(codecs: &mut Str0mCodecs, claim: &PayloadTypeMapping) {
     let (codec, clock, channels) = match (claim.kind, claim.clock) {
         (MediaKind::Video, _) => (Str0mCodec::Vp8, Frequency::NINETY_KHZ, None),
         (MediaKind::Audio, 8_000) => (Str0mCodec::PCMU, Frequency::EIGHT_KHZ, None),
@@ -316,7 +316,7 @@ pub(super) fn add_placeholder(codecs: &mut Str0mCodecs, claim: &PayloadTypeMappi
 }
 
 /// The codec as after `a=rtpmap:96`.
-pub(super) fn encoding(codec: Codec) -> &'static str {
+pub(crate) fn encoding(codec: Codec) -> &'static str {
     match codec {
         Codec::Vp8 => "VP8/90000",
         Codec::Vp9 { .. } => "VP9/90000",
@@ -330,7 +330,7 @@ pub(super) fn encoding(codec: Codec) -> &'static str {
 }
 
 /// The codec as after `a=fmtp:96` in an offer.
-pub(super) fn offered_parameters(codec: Codec) -> Option<String> {
+pub(crate) fn offered_parameters(codec: Codec) -> Option<String> {
     match codec {
         Codec::Vp8 | Codec::Pcmu | Codec::Pcma => None,
         Codec::Vp9 { profile } => Some(format!("profile-id={profile}")),
@@ -345,7 +345,7 @@ pub(super) fn offered_parameters(codec: Codec) -> Option<String> {
 }
 
 /// Under which names a codec is offered, the true one first.
-pub(super) fn offered_as(codec: Codec) -> impl Iterator<Item = Codec> {
+pub(crate) fn offered_as(codec: Codec) -> impl Iterator<Item = Codec> {
     let sent = match codec {
         Codec::H264 { profile_level_id } => Some(profile_level_id),
         _ => None,
@@ -356,7 +356,7 @@ pub(super) fn offered_as(codec: Codec) -> impl Iterator<Item = Codec> {
 }
 
 /// The name under which every viewer takes a codec; none if some do not.
-pub(super) fn common_name(codec: Codec) -> Option<Codec> {
+pub(crate) fn common_name(codec: Codec) -> Option<Codec> {
     match codec {
         Codec::Vp8 | Codec::Opus | Codec::Pcmu | Codec::Pcma => Some(codec),
         Codec::H264 { .. } => {
@@ -398,7 +398,7 @@ fn is_rtx(encoding: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::description::Description;
+    use crate::sdp::description::Description;
 
     fn section(text: &str) -> Section {
         let text = format!("v=0\r\n{text}");

@@ -21,7 +21,7 @@ const INTERVAL: Duration = Duration::from_millis(5);
 const OVERHEAD: usize = 40;
 
 #[derive(Debug)]
-pub(super) struct Pacer {
+pub(crate) struct Pacer {
     /// In bit/s; none without congestion control, and then nothing waits.
     rate: Option<Bitrate>,
     /// When all that went out would have gone at that rate.
@@ -32,7 +32,7 @@ pub(super) struct Pacer {
 
 impl Pacer {
     /// Paces at what the path is taken to carry at first.
-    pub(super) fn new(estimate: Option<Bitrate>) -> Self {
+    pub(crate) fn new(estimate: Option<Bitrate>) -> Self {
         let mut pacer = Self {
             rate: None,
             drained_at: None,
@@ -45,17 +45,17 @@ impl Pacer {
     }
 
     /// Whether packets are paced at all.
-    pub(super) fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.rate.is_some()
     }
 
     /// Takes what the path can carry, as measured at last.
-    pub(super) fn set_estimate(&mut self, estimate: Bitrate) {
+    pub(crate) fn set_estimate(&mut self, estimate: Bitrate) {
         self.rate = Some((estimate * FACTOR_PERCENT / 100).max(1));
     }
 
     /// Whether a packet may go out now.
-    pub(super) fn may_send(&mut self, now: Instant) -> bool {
+    pub(crate) fn may_send(&mut self, now: Instant) -> bool {
         if self.holds && self.resumes_at().is_none_or(|at| at <= now) {
             self.holds = false;
         }
@@ -63,7 +63,7 @@ impl Pacer {
     }
 
     /// When packets may go out again, if they may not now.
-    pub(super) fn resumes_at(&self) -> Option<Instant> {
+    pub(crate) fn resumes_at(&self) -> Option<Instant> {
         let ahead = BURST.saturating_sub(INTERVAL);
         self.drained_at
             .filter(|_| self.holds)
@@ -71,7 +71,7 @@ impl Pacer {
     }
 
     /// A packet with so large a payload goes out.
-    pub(super) fn on_sent(&mut self, payload: usize, now: Instant) {
+    pub(crate) fn on_sent(&mut self, payload: usize, now: Instant) {
         let Some(rate) = self.rate else {
             return;
         };

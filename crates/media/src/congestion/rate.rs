@@ -12,7 +12,7 @@ const SHORTEST: Duration = Duration::from_millis(100);
 
 /// The current rate of a counter that only grows.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Rate {
+pub(crate) struct Rate {
     older: Option<Mark>,
     newer: Option<Mark>,
 }
@@ -25,7 +25,7 @@ struct Mark {
 
 impl Rate {
     /// Takes the counter, several times in a second.
-    pub(super) fn mark(&mut self, bytes: u64, now: Instant) {
+    pub(crate) fn mark(&mut self, bytes: u64, now: Instant) {
         let newer = self.newer;
         if newer.is_none_or(|newer| now.saturating_duration_since(newer.at) >= STRIDE) {
             self.older = newer;
@@ -34,7 +34,7 @@ impl Rate {
     }
 
     /// The rate in bit/s over the last second, or the second half of it; 0 while nothing is known.
-    pub(super) fn bitrate(&self, bytes: u64, now: Instant) -> Bitrate {
+    pub(crate) fn bitrate(&self, bytes: u64, now: Instant) -> Bitrate {
         let Some(begin) = self.older.or(self.newer) else {
             return 0;
         };

@@ -2,37 +2,38 @@
 
 use str0m::media::MediaKind;
 
-use super::agreement::{self, AgreedFormat, Agreement};
-use super::config::{Codec, CodecConfig, OfferExtent, SessionConfig, StreamConfig};
-use super::description::{Description, Section};
-use super::end::{ConfigError, PeerError, SessionError};
-use super::format::{self, Format};
-use super::header_extensions::HeaderExtensions;
-use super::known_formats::KnownFormats;
-use super::payload_types::{PayloadTypeMapping, PayloadTypes};
-use super::received_section::ReceivedSection;
-use super::remote_description;
+use crate::codec::Codec;
+use crate::error::{ConfigError, PeerError, SessionError};
 use crate::ids::{StreamId, StreamKind};
+use crate::negotiation::agreement::{self, AgreedFormat, Agreement};
+use crate::negotiation::config::{CodecConfig, OfferExtent, SessionConfig, StreamConfig};
+use crate::negotiation::header_extensions::HeaderExtensions;
+use crate::negotiation::known_formats::KnownFormats;
+use crate::negotiation::received_section::ReceivedSection;
+use crate::sdp::description::{Description, Section};
+use crate::sdp::format::{self, Format};
+use crate::sdp::payload_types::{PayloadTypeMapping, PayloadTypes};
+use crate::sdp::remote_description;
 
 /// What we offer.
 #[derive(Clone, Debug)]
-pub(super) struct Offered {
+pub(crate) struct Offered {
     /// In the order of the description.
-    pub(super) sections: Vec<OfferedSection>,
+    pub(crate) sections: Vec<OfferedSection>,
     /// What stands for which codec in our offers.
-    pub(super) codecs: Vec<(Codec, PayloadTypeMapping)>,
+    pub(crate) codecs: Vec<(Codec, PayloadTypeMapping)>,
 }
 
 /// One section of it.
 #[derive(Clone, Debug)]
-pub(super) struct OfferedSection {
+pub(crate) struct OfferedSection {
     /// As after `m=`.
-    pub(super) media: String,
-    pub(super) content: OfferedContent,
+    pub(crate) media: String,
+    pub(crate) content: OfferedContent,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum OfferedContent {
+pub(crate) enum OfferedContent {
     Sent(OfferedStream),
     Received(ReceivedSection),
     /// Media that is neither sent nor received.
@@ -43,9 +44,9 @@ pub(super) enum OfferedContent {
 
 /// A stream of it.
 #[derive(Clone, Debug)]
-pub(super) struct OfferedStream {
-    pub(super) stream: StreamId,
-    pub(super) kind: MediaKind,
+pub(crate) struct OfferedStream {
+    pub(crate) stream: StreamId,
+    pub(crate) kind: MediaKind,
     formats: Vec<OfferedFormat>,
 }
 
@@ -65,7 +66,7 @@ struct OfferedFormat {
 impl Offered {
     /// What a sender of these streams offers: audio first, then video that every viewer takes, since a viewer that
     /// refuses the first section of a group may lose the transport of all. With the streams' places in the configuration.
-    pub(super) fn new(config: &SessionConfig) -> Result<(Self, Vec<usize>), SessionError> {
+    pub(crate) fn new(config: &SessionConfig) -> Result<(Self, Vec<usize>), SessionError> {
         let mut payload_types = PayloadTypes::default();
         let extent = extent(config);
         // Streams share the formats that they have in common.
@@ -137,7 +138,7 @@ impl Offered {
     }
 
     /// What a viewer's answer takes of it.
-    pub(super) fn agree(
+    pub(crate) fn agree(
         &self,
         answer: &Description,
         config: &SessionConfig,
@@ -180,7 +181,7 @@ impl Offered {
 
 impl OfferedSection {
     /// A section in which a stream is sent.
-    pub(super) fn sent(stream: OfferedStream) -> Self {
+    pub(crate) fn sent(stream: OfferedStream) -> Self {
         Self {
             media: agreement::media(stream.kind).to_owned(),
             content: OfferedContent::Sent(stream),
@@ -203,7 +204,7 @@ impl OfferedFormat {
 impl OfferedStream {
     /// A stream that is offered when the connection is made: of each codec what can stand for it is asked for, and put among
     /// the others if it was not known. None if nothing can.
-    pub(super) fn further(
+    pub(crate) fn further(
         stream: &StreamConfig,
         config: &SessionConfig,
         known: &KnownFormats,
@@ -257,7 +258,7 @@ impl OfferedStream {
     }
 
     /// The formats as they are offered.
-    pub(super) fn formats(&self, config: &SessionConfig) -> Vec<Format> {
+    pub(crate) fn formats(&self, config: &SessionConfig) -> Vec<Format> {
         let formats = self.formats.iter();
         let formats = formats.map(|offered| Format {
             payload_type: offered.claim.payload_type,

@@ -6,13 +6,13 @@
 //!   (`a=msid`, RFC 8830).
 //! * What is not sent has no source and no track.
 
-use super::config::PassedThrough;
-use super::description::{Description, Section};
-use super::format::Format;
-use super::header_extensions::HeaderExtensions;
-use super::remote_description::Setup;
-use super::simulcast;
 use crate::ids::StreamId;
+use crate::negotiation::config::PassedThrough;
+use crate::negotiation::header_extensions::HeaderExtensions;
+use crate::sdp::description::{Description, Section};
+use crate::sdp::format::Format;
+use crate::sdp::remote_description::Setup;
+use crate::sdp::simulcast;
 
 /// The attribute of sections whose source decides when key frames come. An invention of ours; others pass over it
 /// (RFC 8866, section 5.13).
@@ -22,47 +22,47 @@ const PASSED_THROUGH: &str = "x-wigwag-passed-through";
 const PROTOCOL: &str = "UDP/TLS/RTP/SAVPF";
 
 /// The longest message of a data channel that is taken, in bytes: what browsers say.
-pub(super) const MAX_MESSAGE_BYTES: usize = 262_144;
+pub(crate) const MAX_MESSAGE_BYTES: usize = 262_144;
 
 /// A description of ours.
-pub(super) struct LocalDescription<'a> {
+pub(crate) struct LocalDescription<'a> {
     /// Names the media stream.
-    pub(super) name: &'a str,
+    pub(crate) name: &'a str,
     /// The number of the session (RFC 8866, section 5.2).
-    pub(super) number: u64,
+    pub(crate) number: u64,
     /// Of this description, one more than that of the one before.
-    pub(super) version: u64,
+    pub(crate) version: u64,
     /// Of all streams.
-    pub(super) canonical_name: &'a str,
-    pub(super) ufrag: &'a str,
-    pub(super) password: &'a str,
+    pub(crate) canonical_name: &'a str,
+    pub(crate) ufrag: &'a str,
+    pub(crate) password: &'a str,
     /// As in `a=fingerprint`.
-    pub(super) fingerprint: &'a str,
+    pub(crate) fingerprint: &'a str,
     /// The role that we offer or take in DTLS.
-    pub(super) setup: Setup,
+    pub(crate) setup: Setup,
     /// As attributes' texts.
-    pub(super) candidates: Vec<String>,
-    pub(super) sections: Vec<LocalSection>,
+    pub(crate) candidates: Vec<String>,
+    pub(crate) sections: Vec<LocalSection>,
 }
 
 /// One section of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct LocalSection {
+pub(crate) struct LocalSection {
     /// `video`, `audio`, `application` …
-    pub(super) media: String,
+    pub(crate) media: String,
     /// How the section is called.
-    pub(super) mid: String,
+    pub(crate) mid: String,
     /// The number of its track.
-    pub(super) track: usize,
+    pub(crate) track: usize,
     /// The stream that is sent in it, or was.
-    pub(super) stream: Option<StreamId>,
+    pub(crate) stream: Option<StreamId>,
     /// Whether what is sent comes encoded, with key frames when its source likes.
-    pub(super) passed_through: Option<PassedThrough>,
-    pub(super) content: Content,
+    pub(crate) passed_through: Option<PassedThrough>,
+    pub(crate) content: Content,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub(crate) enum Content {
     /// Media in these formats, the preferred first.
     Sent {
         formats: Vec<Format>,
@@ -88,15 +88,15 @@ pub(super) enum Content {
 
 /// The sources of a stream (SSRC, RFC 3550).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sources {
-    pub(super) media: u32,
+pub(crate) struct Sources {
+    pub(crate) media: u32,
     /// Of packets that are sent again (RFC 4588).
-    pub(super) rtx: u32,
+    pub(crate) rtx: u32,
 }
 
 impl LocalDescription<'_> {
     /// Its text.
-    pub(super) fn write(&self) -> String {
+    pub(crate) fn write(&self) -> String {
         let name = token(self.name);
         let mut group = "a=group:BUNDLE".to_owned();
         for section in &self.sections {
@@ -228,7 +228,7 @@ impl LocalSection {
     }
 
     /// The same, in which nothing is sent or received.
-    pub(super) fn idle(self) -> Self {
+    pub(crate) fn idle(self) -> Self {
         let content = match self.content {
             Content::Sent { formats, .. } | Content::Received { formats, .. } => {
                 match formats.into_iter().next() {
@@ -246,7 +246,7 @@ impl LocalSection {
     }
 
     /// The same, which there is not any more.
-    pub(super) fn rejected(self) -> Self {
+    pub(crate) fn rejected(self) -> Self {
         let idle = self.idle();
         let content = match idle.content {
             Content::Idle(format) => {

@@ -4,12 +4,12 @@ use str0m::RtcConfig;
 use str0m::media::MediaKind;
 use str0m::rtp::Extension;
 
-use super::colour_space::{self, ColourSpaceHeader};
-use super::config::SessionConfig;
-use super::dependency_descriptor::{self, DependencyDescriptorHeader};
-use super::description::Section;
-use super::mid_header::{self, MidNames};
-use super::timing;
+use crate::negotiation::config::SessionConfig;
+use crate::rtp::extension_values::colour_space::{self, ColourSpaceHeader};
+use crate::rtp::extension_values::dependency_descriptor::{self, DependencyDescriptorHeader};
+use crate::rtp::extension_values::mid_header::{self, MidNames};
+use crate::rtp::extension_values::timing;
+use crate::sdp::description::Section;
 
 /// draft-holmer-rmcat-transport-wide-cc-extensions-01.
 const TRANSPORT_SEQUENCE_URI: &str =
@@ -38,13 +38,13 @@ enum HeaderExtension {
 
 /// The identifiers of the header extensions that name what a packet belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct NameExtensions {
+pub(crate) struct NameExtensions {
     /// Of its section.
-    pub(super) mid: Option<u8>,
+    pub(crate) mid: Option<u8>,
     /// Of its encoding.
-    pub(super) rid: Option<u8>,
+    pub(crate) rid: Option<u8>,
     /// Of that of a packet that is sent a second time.
-    pub(super) repaired_rid: Option<u8>,
+    pub(crate) repaired_rid: Option<u8>,
 }
 
 /// Each with its identifier where it is offered; viewers may offer them elsewhere.
@@ -62,7 +62,7 @@ const OFFERED: [(u8, HeaderExtension); 9] = [
 
 /// The header extensions of one section, or of several, with their identifiers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct HeaderExtensions(Vec<(u8, HeaderExtension)>);
+pub(crate) struct HeaderExtensions(Vec<(u8, HeaderExtension)>);
 
 impl HeaderExtension {
     /// As descriptions name it.
@@ -159,7 +159,7 @@ impl HeaderExtension {
 
 impl HeaderExtensions {
     /// What is offered for a section in which something is received.
-    pub(super) fn offered_to_receive(kind: MediaKind) -> Self {
+    pub(crate) fn offered_to_receive(kind: MediaKind) -> Self {
         let offered = OFFERED.into_iter();
         let offered = offered.filter(|(_, it)| it.is_for(kind) && it.is_read());
         Self(offered.collect())
@@ -167,18 +167,18 @@ impl HeaderExtensions {
 
     /// Those of a section of a peer that sends which we read, where the peer has them: the names of encodings also without
     /// simulcast, as Chromium cannot add a section with it once they were refused in another.
-    pub(super) fn agreed_to_receive(section: &Section, kind: MediaKind) -> Self {
+    pub(crate) fn agreed_to_receive(section: &Section, kind: MediaKind) -> Self {
         Self::of_section(section, |it| it.is_for(kind) && it.is_read())
     }
 
     /// Whether a section names the encodings of its packets.
-    pub(super) fn name_encodings(section: &Section) -> bool {
+    pub(crate) fn name_encodings(section: &Section) -> bool {
         let all = Self::of_section(section, |_| true);
         all.names().rid.is_some()
     }
 
     /// The identifiers of those that name what a packet belongs to.
-    pub(super) fn names(&self) -> NameExtensions {
+    pub(crate) fn names(&self) -> NameExtensions {
         let identifier = |wanted| {
             let mut all = self.0.iter();
             let found = all.find(|(_, it)| *it == wanted);
@@ -192,14 +192,14 @@ impl HeaderExtensions {
     }
 
     /// What is offered for a section.
-    pub(super) fn offered(config: &SessionConfig, kind: MediaKind) -> Self {
+    pub(crate) fn offered(config: &SessionConfig, kind: MediaKind) -> Self {
         let offered = OFFERED.into_iter();
         let offered = offered.filter(|(_, it)| it.is_for(kind) && it.is_written(config));
         Self(offered.collect())
     }
 
     /// Those of a viewer's section that we write, where the viewer has them.
-    pub(super) fn agreed(section: &Section, kind: MediaKind, config: &SessionConfig) -> Self {
+    pub(crate) fn agreed(section: &Section, kind: MediaKind, config: &SessionConfig) -> Self {
         Self::of_section(section, |it| it.is_for(kind) && it.is_written(config))
     }
 
@@ -226,14 +226,14 @@ impl HeaderExtensions {
 
     /// Adds those of another section. All share a transport, so an identifier means the same in each (RFC 9143, section 9.1):
     /// where a viewer says otherwise, the first counts.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         for (identifier, extension) in &other.0 {
             self.add(*identifier, *extension);
         }
     }
 
     /// Adds all that there are for what is written or read later, where they are offered, or else where an identifier is free.
-    pub(super) fn merge_all(&mut self) {
+    pub(crate) fn merge_all(&mut self) {
         for (identifier, extension) in OFFERED {
             let mut identifiers = [identifier].into_iter().chain(1..=14);
             let is_free = |identifier: &u8| self.0.iter().all(|(known, _)| known != identifier);
@@ -244,21 +244,21 @@ impl HeaderExtensions {
     }
 
     /// Adds those of a peer's sections, whether anything is sent or received in them or not.
-    pub(super) fn merge_sections<'a>(&mut self, sections: impl Iterator<Item = &'a Section>) {
+    pub(crate) fn merge_sections<'a>(&mut self, sections: impl Iterator<Item = &'a Section>) {
         for section in sections {
             self.merge(&Self::of_section(section, |_| true));
         }
     }
 
     /// These, under the identifiers that they have among all of a connection.
-    pub(super) fn as_among(&self, all: &Self) -> Self {
+    pub(crate) fn as_among(&self, all: &Self) -> Self {
         let known = |extension: HeaderExtension| all.0.iter().find(|(_, it)| *it == extension);
         let these = self.0.iter().filter_map(|(_, it)| known(*it).copied());
         Self(these.collect())
     }
 
     /// What of these is also among the others.
-    pub(super) fn among(&self, all: &Self) -> Self {
+    pub(crate) fn among(&self, all: &Self) -> Self {
         let both = self.0.iter().filter(|it| all.0.contains(it));
         Self(both.copied().collect())
     }
@@ -271,20 +271,20 @@ impl HeaderExtensions {
     }
 
     /// The lines of a description.
-    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
         let all = self.0.iter();
         all.map(|(identifier, it)| format!("a=extmap:{identifier} {}", it.uri()))
     }
 
     /// The lines of the description that str0m is given.
-    pub(super) fn lines_for_str0m(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn lines_for_str0m(&self) -> impl Iterator<Item = String> {
         let all = self.0.iter();
         let all = all.filter(|(_, it)| !it.is_read_by_us_alone());
         all.map(|(identifier, it)| format!("a=extmap:{identifier} {}", it.uri_for_str0m()))
     }
 
     /// Makes them known to str0m.
-    pub(super) fn configure(&self, mut config: RtcConfig, names: &MidNames) -> RtcConfig {
+    pub(crate) fn configure(&self, mut config: RtcConfig, names: &MidNames) -> RtcConfig {
         for (identifier, extension) in &self.0 {
             if let Some(extension) = extension.for_str0m(names) {
                 config = config.set_extension(*identifier, extension);

@@ -2,10 +2,10 @@
 
 use str0m::media::MediaKind;
 
-use super::config::Codec;
-use super::description::Description;
-use super::format::{self, Format};
-use super::payload_types::{PayloadTypeMapping, PayloadTypes};
+use crate::codec::Codec;
+use crate::sdp::description::Description;
+use crate::sdp::format::{self, Format};
+use crate::sdp::payload_types::{PayloadTypeMapping, PayloadTypes};
 
 /// What browsers call Opus: Chromium and Safari, Firefox.
 const USUAL_OPUS: [u8; 2] = [111, 109];
@@ -19,7 +19,7 @@ const RESERVED_AUDIO: usize = 2;
 /// The formats that a peer named. In sections that share a transport, a payload type means one thing; and str0m fixes what it
 /// knows when a connection is made.
 #[derive(Clone, Debug, Default)]
-pub(super) struct KnownFormats {
+pub(crate) struct KnownFormats {
     payload_types: PayloadTypes,
     formats: Vec<(Format, PayloadTypeMapping)>,
     /// What a connection that is made can carry beside those, where the peer named it or we did.
@@ -38,7 +38,7 @@ impl KnownFormats {
     /// The connection is about to be made: from now on only what is known can be sent, and what is reserved now. That is what the
     /// peer's description has besides, what our offer had, and some more for codecs that may come later. Without `with_rtx` none of
     /// it has a payload type for packets that are sent a second time.
-    pub(super) fn fix(
+    pub(crate) fn fix(
         &mut self,
         remote: &Description,
         offered: &[(Codec, PayloadTypeMapping)],
@@ -98,13 +98,13 @@ impl KnownFormats {
     }
 
     /// All that stand for something, and all that can come to.
-    pub(super) fn mappings(&self) -> impl Iterator<Item = &PayloadTypeMapping> {
+    pub(crate) fn mappings(&self) -> impl Iterator<Item = &PayloadTypeMapping> {
         let known = self.formats.iter().map(|(_, mapping)| mapping);
         known.chain(self.reserved.iter().map(|reserved| &reserved.mapping))
     }
 
     /// What stands for nothing, each as if it stood for video.
-    pub(super) fn unused(&self) -> impl Iterator<Item = PayloadTypeMapping> {
+    pub(crate) fn unused(&self) -> impl Iterator<Item = PayloadTypeMapping> {
         let mut all = PayloadTypes::default();
         for mapping in self.mappings() {
             all.claim(*mapping);
@@ -114,7 +114,7 @@ impl KnownFormats {
 
     /// What stands for a format that is sent; none if a connection that is made cannot carry it, or its payload type stands for
     /// another.
-    pub(super) fn claim_to_send(
+    pub(crate) fn claim_to_send(
         &mut self,
         codec: Codec,
         format: &Format,
@@ -131,7 +131,7 @@ impl KnownFormats {
 
     /// The same of a format that is the answer to one of ours. Formats that are answered under two payload types are what they
     /// were answered as first.
-    pub(super) fn claim_answered(
+    pub(crate) fn claim_answered(
         &mut self,
         offered: PayloadTypeMapping,
         codec: Codec,
@@ -151,7 +151,7 @@ impl KnownFormats {
     }
 
     /// What stands for a format that the peer sends, who takes it from our offer.
-    pub(super) fn claim_answered_to_receive(
+    pub(crate) fn claim_answered_to_receive(
         &mut self,
         offered: PayloadTypeMapping,
         codec: Codec,
@@ -170,7 +170,7 @@ impl KnownFormats {
     }
 
     /// What stands for a format that is received. Any payload type can be: see `connecting`.
-    pub(super) fn claim_to_receive(
+    pub(crate) fn claim_to_receive(
         &mut self,
         codec: Codec,
         format: &Format,
@@ -181,7 +181,7 @@ impl KnownFormats {
 
     /// What can be offered for a codec on a connection that is made: what the peer calls it, or else what is reserved and not
     /// among those that are `taken`.
-    pub(super) fn to_offer(
+    pub(crate) fn to_offer(
         &self,
         codec: Codec,
         taken: &[(Codec, PayloadTypeMapping)],

@@ -2,18 +2,19 @@
 
 use str0m::media::{MediaKind, Pt};
 
-use super::config::{Codec, SessionConfig};
-use super::description::Section;
-use super::format::{self, Format};
-use super::header_extensions::HeaderExtensions;
-use super::local_description::{Content, MAX_MESSAGE_BYTES, Sources};
-use super::payload_types::PayloadTypeMapping;
-use super::received_section::ReceivedSection;
+use crate::codec::Codec;
 use crate::ids::StreamId;
+use crate::negotiation::config::SessionConfig;
+use crate::negotiation::header_extensions::HeaderExtensions;
+use crate::negotiation::local_description::{Content, MAX_MESSAGE_BYTES, Sources};
+use crate::negotiation::received_section::ReceivedSection;
+use crate::sdp::description::Section;
+use crate::sdp::format::{self, Format};
+use crate::sdp::payload_types::PayloadTypeMapping;
 
 /// What was agreed on about one section.
 #[derive(Clone, Debug)]
-pub(super) enum Agreement {
+pub(crate) enum Agreement {
     /// A stream is sent, in one of these; the first was agreed on.
     Sent {
         stream: StreamId,
@@ -38,19 +39,19 @@ pub(super) enum Agreement {
 const DEFAULT_MAX_MESSAGE_BYTES: usize = 65_536;
 
 #[derive(Clone, Debug)]
-pub(super) struct AgreedFormat {
-    pub(super) codec_number: u32,
-    pub(super) alternate_number: Option<u32>,
-    pub(super) codec: Codec,
-    pub(super) claim: PayloadTypeMapping,
+pub(crate) struct AgreedFormat {
+    pub(crate) codec_number: u32,
+    pub(crate) alternate_number: Option<u32>,
+    pub(crate) codec: Codec,
+    pub(crate) claim: PayloadTypeMapping,
     /// As the viewer wrote it.
-    pub(super) format: Format,
+    pub(crate) format: Format,
     /// Whether that is what is sent, and not another name under which the viewer decodes it.
-    pub(super) is_true_name: bool,
+    pub(crate) is_true_name: bool,
 }
 impl Agreement {
     /// What a peer says of data channels.
-    pub(super) fn data(section: &Section) -> Self {
+    pub(crate) fn data(section: &Section) -> Self {
         let stated = section.value("max-message-size");
         let max_message_bytes = stated.map_or(Some(DEFAULT_MAX_MESSAGE_BYTES), |bytes| {
             // 0 is any length (RFC 8841, section 6).
@@ -63,7 +64,7 @@ impl Agreement {
     }
 
     /// The first of each codec counts, the true name before others; the one that runs already goes first.
-    pub(super) fn sent(
+    pub(crate) fn sent(
         stream: StreamId,
         kind: MediaKind,
         taken: impl Iterator<Item = AgreedFormat>,
@@ -96,7 +97,7 @@ impl Agreement {
     }
 
     /// The kind of media, if anything is sent or received.
-    pub(super) fn kind(&self) -> Option<MediaKind> {
+    pub(crate) fn kind(&self) -> Option<MediaKind> {
         match self {
             Self::Sent { kind, .. } => Some(*kind),
             Self::Received(received) => Some(received.kind),
@@ -105,12 +106,12 @@ impl Agreement {
     }
 
     /// Whether anything is sent or received.
-    pub(super) fn has_media(&self) -> bool {
+    pub(crate) fn has_media(&self) -> bool {
         matches!(self, Self::Sent { .. } | Self::Received(_))
     }
 
     /// The stream that is sent.
-    pub(super) fn stream(&self) -> Option<(StreamId, MediaKind)> {
+    pub(crate) fn stream(&self) -> Option<(StreamId, MediaKind)> {
         match self {
             Self::Sent { stream, kind, .. } => Some((*stream, *kind)),
             _ => None,
@@ -119,7 +120,7 @@ impl Agreement {
 
     /// By the sender's numbers, the payload types under which the viewer takes codecs; the first was
     /// agreed on. Further numbers of the same codecs come last.
-    pub(super) fn payload_types(&self) -> Vec<(u32, Pt)> {
+    pub(crate) fn payload_types(&self) -> Vec<(u32, Pt)> {
         let Self::Sent { formats, .. } = self else {
             return Vec::new();
         };
@@ -134,7 +135,7 @@ impl Agreement {
     }
 
     /// Whether the viewer takes packets again that were agreed on.
-    pub(super) fn takes_rtx(&self) -> bool {
+    pub(crate) fn takes_rtx(&self) -> bool {
         match self {
             Self::Sent { formats, .. } => formats
                 .first()
@@ -144,7 +145,7 @@ impl Agreement {
     }
 
     /// The codec that was agreed on.
-    pub(super) fn codec(&self) -> Option<Codec> {
+    pub(crate) fn codec(&self) -> Option<Codec> {
         match self {
             Self::Sent { formats, .. } => formats.first().map(|format| format.codec),
             _ => None,
@@ -152,7 +153,7 @@ impl Agreement {
     }
 
     /// The header extensions.
-    pub(super) fn extensions(&self) -> Option<&HeaderExtensions> {
+    pub(crate) fn extensions(&self) -> Option<&HeaderExtensions> {
         match self {
             Self::Sent { extensions, .. } => Some(extensions),
             Self::Received(received) => Some(&received.extensions),
@@ -161,7 +162,7 @@ impl Agreement {
     }
 
     /// The formats in str0m's terms.
-    pub(super) fn placeholders(&self) -> Vec<Format> {
+    pub(crate) fn placeholders(&self) -> Vec<Format> {
         match self {
             Self::Sent { formats, .. } => {
                 let formats = formats.iter();
@@ -181,7 +182,7 @@ impl Agreement {
 
     /// What the viewer is answered, who offered this section. The extensions are those of the section that all sections
     /// agree on.
-    pub(super) fn content(
+    pub(crate) fn content(
         &self,
         section: &Section,
         config: &SessionConfig,
@@ -231,7 +232,7 @@ impl Agreement {
     }
 }
 /// The feedback that we make use of.
-pub(super) fn feedback(kind: MediaKind, config: &SessionConfig) -> Vec<String> {
+pub(crate) fn feedback(kind: MediaKind, config: &SessionConfig) -> Vec<String> {
     let mut feedback = Vec::new();
     let video = kind == MediaKind::Video;
     if config.start_bitrate.is_some() {
@@ -246,7 +247,7 @@ pub(super) fn feedback(kind: MediaKind, config: &SessionConfig) -> Vec<String> {
 }
 
 /// As after `m=`.
-pub(super) fn media(kind: MediaKind) -> &'static str {
+pub(crate) fn media(kind: MediaKind) -> &'static str {
     match kind {
         MediaKind::Video => "video",
         MediaKind::Audio => "audio",

@@ -5,36 +5,36 @@
 use std::fmt;
 
 /// The longest description that is read: a browser's with every codec and a dozen sections has 60 KiB.
-pub(super) const MAX_BYTES: usize = 256 * 1024;
+pub(crate) const MAX_BYTES: usize = 256 * 1024;
 
 /// The most media sections that are read.
-pub(super) const MAX_SECTIONS: usize = 64;
+pub(crate) const MAX_SECTIONS: usize = 64;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Description {
+pub(crate) struct Description {
     /// The lines before the first section.
-    pub(super) session: Vec<String>,
-    pub(super) sections: Vec<Section>,
+    pub(crate) session: Vec<String>,
+    pub(crate) sections: Vec<Section>,
 }
 
 /// A media section: `m=` and what follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Section {
+pub(crate) struct Section {
     /// `video`, `audio`, `application` …
-    pub(super) media: String,
-    pub(super) port: String,
-    pub(super) protocol: String,
-    pub(super) formats: Vec<String>,
-    pub(super) lines: Vec<String>,
+    pub(crate) media: String,
+    pub(crate) port: String,
+    pub(crate) protocol: String,
+    pub(crate) formats: Vec<String>,
+    pub(crate) lines: Vec<String>,
 }
 
 /// It is no description, or too long.
 #[derive(Debug)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 impl Description {
     /// Reads a description. Lines may end as on any system.
-    pub(super) fn parse(text: &str) -> Result<Self, Malformed> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Malformed> {
         let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         if text.len() > MAX_BYTES || lines.next() != Some("v=0") {
             return Err(Malformed);
@@ -63,7 +63,7 @@ impl Description {
     }
 
     /// The values of a session attribute that comes with a value.
-    pub(super) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         values(&self.session, name)
     }
 }
@@ -81,28 +81,28 @@ impl Section {
     }
 
     /// The values of an attribute that comes with a value.
-    pub(super) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         values(&self.lines, name)
     }
 
     /// The value of an attribute that comes once.
-    pub(super) fn value<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+    pub(crate) fn value<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.values(name).next()
     }
 
     /// Whether it has the attribute, which comes without a value.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         let mut attributes = self.lines.iter().filter_map(|line| line.strip_prefix("a="));
         attributes.any(|attribute| attribute == name)
     }
 
     /// Whether it is for audio or video by RTP.
-    pub(super) fn is_media(&self) -> bool {
+    pub(crate) fn is_media(&self) -> bool {
         (self.media == "audio" || self.media == "video") && self.protocol.contains("RTP")
     }
 
     /// Whether it is for data channels (RFC 8841).
-    pub(super) fn is_data(&self) -> bool {
+    pub(crate) fn is_data(&self) -> bool {
         let protocol = self.protocol.strip_prefix("UDP/").unwrap_or(&self.protocol);
         self.media == "application" && matches!(protocol, "DTLS/SCTP" | "TCP/DTLS/SCTP")
     }

@@ -3,7 +3,7 @@
 //! Viewers with congestion control report many times a second while media comes. When such reports stop
 //! for [`FEEDBACK_TIMEOUT`] although media is sent, nothing of it arrives, and sending pauses: it would
 //! fill queues on the path that are then in the way. Other viewers report every few seconds (GStreamer
-//! every five), and of those nothing can be told before [`SILENCE_TIMEOUT`](super::SILENCE_TIMEOUT).
+//! every five), and of those nothing is known before [`SILENCE_TIMEOUT`](crate::session::SILENCE_TIMEOUT).
 //!
 //! While paused, one whole frame goes out every [`ATTEMPT_INTERVAL`] at most; any report ends the pause. What was half sent
 //! when the pause began is the owner's to drop: it asks only when a frame begins.
@@ -23,7 +23,7 @@ const REGULAR_REPORTS: u32 = 5;
 const REGULAR_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
-pub(super) struct Feedback {
+pub(crate) struct Feedback {
     last: Option<Instant>,
     /// How many reports came shortly after the one before.
     regular: u32,
@@ -33,7 +33,7 @@ pub(super) struct Feedback {
 }
 
 impl Feedback {
-    pub(super) fn on_received(&mut self, datagram: &[u8], now: Instant) {
+    pub(crate) fn on_received(&mut self, datagram: &[u8], now: Instant) {
         if DatagramKind::of(datagram) != DatagramKind::Rtcp {
             return;
         }
@@ -46,19 +46,19 @@ impl Feedback {
         self.attempted_at = None;
     }
 
-    pub(super) fn on_media_sent(&mut self, now: Instant) {
+    pub(crate) fn on_media_sent(&mut self, now: Instant) {
         self.unreported_since.get_or_insert(now);
     }
 
     /// Whether nothing seems to arrive.
-    pub(super) fn is_paused(&self, now: Instant) -> bool {
+    pub(crate) fn is_paused(&self, now: Instant) -> bool {
         let since = self.unreported_since;
         self.regular >= REGULAR_REPORTS
             && since.is_some_and(|since| now.saturating_duration_since(since) >= FEEDBACK_TIMEOUT)
     }
 
     /// Whether a pause begins: true once for each.
-    pub(super) fn begins_pause(&mut self, now: Instant) -> bool {
+    pub(crate) fn begins_pause(&mut self, now: Instant) -> bool {
         let begins = self.attempted_at.is_none() && self.is_paused(now);
         if begins {
             // The first attempts are those that led to the pause.
@@ -68,13 +68,13 @@ impl Feedback {
     }
 
     /// Whether a frame may begin now. During a pause that is an attempt.
-    pub(super) fn may_begin(&self, now: Instant) -> bool {
+    pub(crate) fn may_begin(&self, now: Instant) -> bool {
         let is_due = |attempted| now.saturating_duration_since(attempted) >= ATTEMPT_INTERVAL;
         !self.is_paused(now) || self.attempted_at.is_some_and(is_due)
     }
 
     /// A frame begins.
-    pub(super) fn on_begun(&mut self, now: Instant) {
+    pub(crate) fn on_begun(&mut self, now: Instant) {
         if self.is_paused(now) {
             self.attempted_at = Some(now);
         }
