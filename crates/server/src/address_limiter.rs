@@ -24,12 +24,18 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 /// section 9.4, leaves the number to it).
 const CONNECTIONS_FLOOR: usize = 8;
 
-/// Units of work, see [`WorkBudget`](crate::work_budget::WorkBudget), of all, a second in the long run and at once. All
-/// together is a third of a processor.
+/// Units of work for others, see [`WorkBudget`](crate::work_budget::WorkBudget), of an address and of all, a second in
+/// the long run and at once. All together is a third of a processor.
+const ADDRESS_UNITS_PER_SECOND: u32 = 4_000;
+const ADDRESS_UNIT_BURST: u32 = 40_000;
 const ALL_UNITS_PER_SECOND: u32 = 100_000;
 const ALL_UNIT_BURST: u32 = 200_000;
 
-/// The part of these that an address has while all make more: as much as any other, within these bounds, and at once
+/// Units of what is received, of all, a second in the long run and at once; as much again.
+const ALL_RECEIVED_PER_SECOND: u32 = 100_000;
+const ALL_RECEIVED_BURST: u32 = 200_000;
+
+/// The part of these that an address has while all send more: as much as any other, within these bounds, and at once
 /// what it has in [`SHARE_BURST_SECONDS`].
 const MIN_SHARE_PER_SECOND: u32 = 100;
 const MAX_SHARE_PER_SECOND: u32 = 4_000;
@@ -75,8 +81,10 @@ pub(crate) struct AddressLimiter {
     known: Mutex<Known>,
     /// Of `known`, read without the lock.
     known_addresses: AtomicUsize,
-    /// Work of all addresses.
+    /// Work that all addresses make for others.
     work: TokenBucket,
+    /// What is received of all addresses.
+    received: TokenBucket,
 }
 
 #[derive(Debug, Default)]
@@ -95,12 +103,13 @@ struct Buckets {
     shared: Arc<Shared>,
 }
 
-/// Those of messages, of calls, and of work while all together make too much.
+/// Those of messages, of calls, of work for others, and of what is received while all together send too much.
 #[derive(Debug, Default)]
 struct Shared {
     messages: TokenBucket,
     calls: TokenBucket,
     work: TokenBucket,
+    received: TokenBucket,
 }
 
 /// A connection of an address, counted until this is dropped.
@@ -119,6 +128,7 @@ impl AddressLimiter {
             known: Mutex::default(),
             known_addresses: AtomicUsize::new(0),
             work: TokenBucket::default(),
+            received: TokenBucket::default(),
         }
     }
 
@@ -180,7 +190,7 @@ impl AddressLimiter {
         self.known_addresses.store(addresses, Ordering::Relaxed);
     }
 
-    /// The rate of work of an address while all make too much.
+    /// The rate at which an address is read from while all send too much.
     fn share(&self) -> Rate {
         let addresses = self.known_addresses.load(Ordering::Relaxed).max(1);
         let addresses = u32::try_from(addresses).unwrap_or(u32::MAX);
@@ -298,6 +308,7 @@ impl Buckets {
             && self.shared.messages.is_full(now)
             && self.shared.calls.is_full(now)
             && self.shared.work.is_full(now)
+            && self.shared.received.is_full(now)
     }
 }
 
@@ -335,19 +346,44 @@ impl AddressPermit {
         self.take(|shared| &shared.calls, rate, 1, now)
     }
 
-    /// Charges units of work, and returns how long it takes until the address has made up for it: nothing as long as
-    /// there is room for the work of all.
+    /// Charges units of work for others, and returns how long it takes until the address has made up for it: nothing
+    /// as long as there is room for the work of all.
     pub(crate) fn charge_work(&self, units: u64, now: Instant) -> Duration {
         let now = now.saturating_duration_since(self.limiter.start);
         let all = Rate::new(ALL_UNITS_PER_SECOND, ALL_UNIT_BURST);
-        if self.limiter.work.charge(all, units, now).is_zero() {
+        let missing = self.limiter.work.charge(all, units, now);
+        let rate = Rate::new(ADDRESS_UNITS_PER_SECOND, ADDRESS_UNIT_BURST);
+        let of_address = self.charge(|shared| &shared.work, rate, units, now);
+        match missing.is_zero() {
+            true => Duration::ZERO,
+            false => of_address,
+        }
+    }
+
+    /// Charges units of what is received, and returns how long it takes until the address has made up for it: nothing
+    /// as long as there is room for what all send.
+    pub(crate) fn charge_received(&self, units: u64, now: Instant) -> Duration {
+        let now = now.saturating_duration_since(self.limiter.start);
+        let all = Rate::new(ALL_RECEIVED_PER_SECOND, ALL_RECEIVED_BURST);
+        if self.limiter.received.charge(all, units, now).is_zero() {
             return Duration::ZERO;
         }
         let share = self.limiter.share();
-        let charged = self.shared.iter().map(|(shared, multiple)| {
-            let share = share.times(*multiple);
-            shared.work.charge(share, units, now)
-        });
+        self.charge(|shared| &shared.received, share, units, now)
+    }
+
+    /// Charges the networks of the address, and returns the longest time that it takes until one has made up for it.
+    fn charge(
+        &self,
+        bucket: impl Fn(&Shared) -> &TokenBucket,
+        rate: Rate,
+        units: u64,
+        now: Duration,
+    ) -> Duration {
+        let charged = self
+            .shared
+            .iter()
+            .map(|(shared, multiple)| bucket(shared).charge(rate.times(*multiple), units, now));
         charged.max().unwrap_or_default()
     }
 

@@ -17,9 +17,9 @@ use crate::rate::{Rate, TokenBucket};
 const CALLS_PER_SECOND: u32 = 20;
 const CALL_BURST: u32 = 1_000;
 
-/// The work, in the time in which an address may make it, that answers to those at an address may cost beyond its share
-/// while all together make too much. Those who answer cannot be read from later for it: others depend on them.
-const MAX_MISSING_WORK: Duration = Duration::from_secs(5);
+/// What answers to an address may be beyond its share while all together send too much, in the time in which that is made
+/// up for. Those who answer cannot be read from later for it: others depend on them.
+const MAX_MISSING: Duration = Duration::from_secs(5);
 
 /// The budget of one connection.
 #[derive(Debug)]
@@ -67,8 +67,8 @@ impl CallerBudget {
     pub(crate) fn charge_answer(&self, bytes: usize, now: Instant) -> bool {
         let since = now.saturating_duration_since(self.start);
         let charged = self.answers.take_many(self.answer_rate, cost(bytes), since);
-        let missing = self.address.charge_work(cost(bytes), now);
-        charged.is_ok() && missing <= MAX_MISSING_WORK
+        let missing = self.address.charge_received(cost(bytes), now);
+        charged.is_ok() && missing <= MAX_MISSING
     }
 }
 
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_to_an_address_beyond_its_share_too_many_once_all_make_much_work() {
+    fn answers_to_an_address_beyond_its_share_too_many_while_all_send_too_much() {
         let now = Instant::now();
         let addresses = Arc::new(AddressLimiter::new(now));
         let at = |last| {

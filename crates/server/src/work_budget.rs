@@ -64,9 +64,9 @@ impl WorkBudget {
         }
     }
 
-    /// Charges a message of `bytes` bytes that came, which counts while all together make too much work.
+    /// Charges a message of `bytes` bytes that came, which counts while all together send too much.
     pub(crate) fn charge_received(&self, bytes: usize, now: Instant) {
-        let of_address = self.address.charge_work(cost(bytes), now);
+        let of_address = self.address.charge_received(cost(bytes), now);
         self.pause(of_address.min(MAX_PAUSE_WHEN_BUSY), now);
     }
 
