@@ -21,6 +21,7 @@ mod packet_path;
     allow(dead_code, reason = "a part is for that")
 )]
 pub(crate) mod process;
+mod receive;
 #[cfg_attr(
     not(feature = "signalling"),
     allow(dead_code, reason = "a part is for that")
@@ -54,6 +55,8 @@ pub(crate) enum Bench {
     FanOut(fan_out::FanOut),
     /// A session: instructions per packet, to compare commits
     PacketPath,
+    /// A subscription: what a received packet costs, beside the published `webrtcsrc`
+    Receive,
     /// The audience: what an estimate of one viewer costs, with 1,000 and with 10,000 viewers
     Audience,
 }
@@ -65,6 +68,7 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
         Bench::Latency(arguments) => latency::run(arguments),
         Bench::PacketPath => packet_path::run(),
         Bench::Audience => audience::run(),
+        Bench::Receive => receive::run(),
         Bench::BusyLoop => Ok(busy::spin()),
         _ if cfg!(debug_assertions) => run_optimised(),
         #[cfg(feature = "signalling")]

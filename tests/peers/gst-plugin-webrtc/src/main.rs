@@ -12,6 +12,7 @@ mod events;
 mod listen;
 mod pads;
 mod produce;
+mod receive;
 mod run_loop;
 mod signaller;
 mod wanted;
@@ -37,6 +38,8 @@ enum Command {
     Consume(consume::Options),
     /// Receive with webrtcsrc and report what becomes of each of its pads
     Pads(pads::Options),
+    /// Receive RTP with webrtcsrc, and report once a second how many packets came
+    Receive(receive::Options),
     /// Report the producers that come and go
     Listen(listen::Options),
     /// Offer a test picture with whepserversink until told to stop
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Produce(options) => produce::run(&options),
         Command::Consume(options) => consume::run(&options),
         Command::Pads(options) => pads::run(&options),
+        Command::Receive(options) => receive::run(&options),
         Command::Listen(options) => listen::run(&options),
         Command::Whep(options) => whep::run(&options),
     });
