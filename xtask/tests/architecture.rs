@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("wigwag-server", &["wigwag-hub", "wigwag-protocol"]),
     ("wigwag-client", &["wigwag-protocol"]),
     ("wigwag-media", &[]),
+    ("wigwag-receiver", &["wigwag-media"]),
     (
         "gst-plugin-wigwag",
         &["wigwag-server", "wigwag-client", "wigwag-media"],
@@ -26,6 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "wigwag-server",
             "wigwag-client",
             "wigwag-media",
+            "wigwag-receiver",
             "wigwag-hub",
             "wigwag-protocol",
         ],
@@ -50,7 +52,7 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
         ],
     ),
     ("openssl", &["wigwag-media"]),
-    ("str0m", &["wigwag-media"]),
+    ("str0m", &["wigwag-media", "wigwag-receiver"]),
 ];
 
 /// What has no place in a crate without I/O, clock and threads.

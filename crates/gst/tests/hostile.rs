@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use stage::{Answering, Call, Calling, Sender, VIDEO, Viewer, sdp};
 use wigwag_media::session::SET_UP_TIMEOUT;
-use wigwag_media::viewer::StreamKind;
 use wigwag_protocol::json::{PeerMessageBody, SessionDescription};
+use wigwag_receiver::StreamKind;
 
 fn with(sender: &Sender, calling: Calling, answering: Answering) -> Viewer {
     let call = Call {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use gstreamer as gst;
 use stage::{PATIENCE, Sender, VIDEO, holds_within, wait};
-use wigwag_media::viewer::StreamKind;
+use wigwag_receiver::StreamKind;
 
 /// H.264 from an encoder, 30 pictures a second, behind an element that is named `last`.
 const H264: &str = "videotestsrc is-live=true pattern=ball \

@@ -8,8 +8,8 @@ use std::time::Instant;
 use stage::{Call, Calling, Sender, VIDEO, Viewer};
 use tungstenite::WebSocket;
 use tungstenite::stream::MaybeTlsStream;
-use wigwag_media::viewer::StreamKind;
 use wigwag_protocol::json::{ClientMessage, PeerId, ProtocolVersion, ServerMessage};
+use wigwag_receiver::StreamKind;
 
 #[test]
 fn viewers_beyond_the_limit_are_refused_with_a_reason() {

@@ -5,8 +5,8 @@ mod stage;
 use gst::Structure;
 use gstreamer as gst;
 use stage::{AUDIO, Answering, Call, Sender, VIDEO, Viewer, sdp, wait};
-use wigwag_media::viewer::StreamKind;
 use wigwag_protocol::json::ClientMessage;
+use wigwag_receiver::StreamKind;
 
 /// H.264 in the form that has no `codec_data`, of this profile, whatever the caps say.
 fn h264(profile: &str, said: &str) -> String {

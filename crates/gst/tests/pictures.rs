@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use gstreamer as gst;
 use stage::{AUDIO, Call, Calling, Sender, VIDEO, Viewer, wait};
-use wigwag_media::viewer::StreamKind;
+use wigwag_receiver::StreamKind;
 
 /// Pictures of three seconds.
 const PICTURES: u64 = 90;

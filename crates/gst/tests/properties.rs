@@ -10,7 +10,7 @@ use gst::glib;
 use gst::prelude::*;
 use gstreamer as gst;
 use stage::{AUDIO, Call, Calling, Sender, VIDEO, Viewer, sdp};
-use wigwag_media::viewer::StreamKind;
+use wigwag_receiver::StreamKind;
 
 /// Name, type, default as text, and when it may be set.
 type Known = (&'static str, &'static str, &'static str, When);

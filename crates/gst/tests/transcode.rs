@@ -7,7 +7,7 @@ use std::time::Duration;
 use gst::prelude::*;
 use gstreamer as gst;
 use stage::{Answering, Call, PATIENCE, Sender, Viewer, free_port, holds_within, sdp, wait};
-use wigwag_media::viewer::StreamKind;
+use wigwag_receiver::StreamKind;
 
 const RAW: &str = "videotestsrc is-live=true pattern=ball motion=sweep \
     ! video/x-raw,format=I420,width=320,height=240,framerate=20/1";

@@ -12,8 +12,9 @@
 //! * [`ids`]: what names streams, renditions, viewers and peers;
 //! * [`rtp`]: what datagrams are, their headers, what stands in payloads, and frames from packets that come;
 //! * [`key_frames`]: when a rendition makes one;
-//! * [`vote`]: the rate of a rendition that several viewers get;
-//! * `viewer`, with the feature of that name: a receiver for tests and for load.
+//! * [`sdp`]: session descriptions as lines;
+//! * [`udp`]: reading several datagrams in one go;
+//! * [`vote`]: the rate of a rendition that several viewers get.
 
 pub mod audience;
 pub mod codec;
@@ -30,10 +31,9 @@ pub mod ids;
 pub mod key_frames;
 mod negotiation;
 pub mod rtp;
-mod sdp;
+pub mod sdp;
 pub mod session;
-#[cfg(feature = "viewer")]
-pub mod viewer;
+pub mod udp;
 pub mod vote;
 
 #[cfg(panic = "abort")]

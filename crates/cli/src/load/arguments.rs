@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use wigwag_client::Trust;
-use wigwag_media::viewer::{Counting, ReceiverSettings, VideoCodec};
+use wigwag_receiver::{Counting, ReceiverSettings, VideoCodec};
 
 use crate::client::Target;
 use crate::header::{Headers, headers};

@@ -2,7 +2,7 @@
 //!
 //! The first process finds the producer and starts the others (`processes`), each of which runs its share of the
 //! viewers (`worker`): the signalling of each is a task (`json_protocol`, `whep`), the media of all a thread
-//! (`wigwag_media::viewer`). What they got comes back as records, and is put together in `summary`.
+//! (`wigwag_receiver`). What they got comes back as records, and is put together in `summary`.
 
 mod arguments;
 mod json_protocol;

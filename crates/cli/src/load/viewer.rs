@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch::Receiver as Watch;
-use wigwag_media::viewer::{
+use wigwag_receiver::{
     Counting, ReceiverId, ReceiverReport, ReceiverSettings, Receivers, StreamKind, StreamReport,
 };
 

@@ -141,7 +141,7 @@ mod tests {
     use std::net::{Ipv4Addr, TcpListener};
 
     use tokio::sync::watch::channel as watch_channel;
-    use wigwag_media::viewer::{ReceiverSettings, Receivers};
+    use wigwag_receiver::{ReceiverSettings, Receivers};
 
     use super::*;
 

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep_until, timeout};
-use wigwag_media::viewer::{Receivers, StreamReport};
+use wigwag_receiver::{Receivers, StreamReport};
 
 use super::arguments::LoadArguments;
 use super::processor::ProcessorTime;

@@ -8,11 +8,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tungstenite::{Error, Message, WebSocket};
-use wigwag_media::viewer::{ReceiverId, ReceiverReport, Receivers, StreamKind, StreamReport};
 use wigwag_protocol::json::{
     ClientMessage, PeerId, PeerMessage, PeerMessageBody, ProtocolVersion, ServerMessage,
     SessionDescription, SessionId,
 };
+use wigwag_receiver::{ReceiverId, ReceiverReport, Receivers, StreamKind, StreamReport};
 
 use super::{PATIENCE, sdp, wait};
 

@@ -14,7 +14,7 @@ use sender::{SENDER, VIDEO, config, look_at};
 use wigwag_media::frame::Frame;
 use wigwag_media::ids::RenditionId;
 use wigwag_media::session::{Session, SessionEvent};
-use wigwag_media::viewer::{Counting, Receiver, ReceiverSettings};
+use wigwag_receiver::{Counting, Receiver, ReceiverSettings};
 
 const VIEWER: &str = "192.0.2.2:6000";
 const STEP: Duration = Duration::from_millis(20);

@@ -33,7 +33,6 @@ mod inbox;
 mod pli_throttle;
 mod port;
 mod publication;
-mod received;
 mod shard;
 mod socket;
 mod statistics;

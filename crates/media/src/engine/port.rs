@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::received::{RECEIVE_BUFFERS, Received};
 use super::socket::Port;
 use super::statistics::{Counters, count};
+use crate::udp::{RECEIVE_BUFFERS, Received};
 
 /// Datagrams that are read from a socket between two turns of sending. What is thrown away costs about a
 /// microsecond each, so that a flood takes half a millisecond of each turn.

@@ -9,8 +9,8 @@ use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::batch::{Batch, Segments};
-use super::received::Received;
 use super::statistics::{Counters, count};
+use crate::udp::Received;
 
 /// Asked of the system for each direction: a key frame for hundreds of viewers at once, or their reports.
 /// The system may give less.
@@ -115,11 +115,7 @@ impl Port {
         if !self.readable {
             return false;
         }
-        let (socket, state) = (&self.socket, &self.state);
-        let filled = received.fill(self.local, |buffers, metas| {
-            socket.try_io(|| state.recv(UdpSockRef::from(socket), buffers, metas))
-        });
-        match filled {
+        match received.read(&self.socket, &self.state, self.local) {
             Ok(filled) => return filled > 0,
             Err(error) => {
                 if error.kind() != io::ErrorKind::WouldBlock {

@@ -13,10 +13,10 @@ use super::budget::Limit;
 use super::candidates::HostAddresses;
 use super::inbox::{Inbox, Taken};
 use super::port::{Network, Ports};
-use super::received::Received;
 use super::shard::Shard;
 use super::statistics::Counters;
 use super::supervision;
+use crate::udp::Received;
 
 /// After the tokens of the sockets.
 const WAKER: Token = Token(2);

@@ -2,18 +2,22 @@
 
 /// The protocol of a datagram (RFC 7983, section 7, and RFC 5761, section 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DatagramKind {
+pub enum DatagramKind {
     /// Connectivity checks and their answers.
     Stun,
+    /// Handshakes, and what data channels carry.
     Dtls,
+    /// Media, encrypted or not.
     Rtp,
+    /// Reports and feedback on media.
     Rtcp,
     /// None that we speak.
     Other,
 }
 
 impl DatagramKind {
-    pub(crate) fn of(datagram: &[u8]) -> Self {
+    /// By its first bytes: it need not be well-formed.
+    pub fn of(datagram: &[u8]) -> Self {
         match datagram {
             [0..=3, ..] => Self::Stun,
             [20..=63, ..] => Self::Dtls,

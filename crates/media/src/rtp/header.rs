@@ -2,20 +2,27 @@
 
 /// What is read of a header (RFC 3550, 5.1; RFC 8285).
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Header {
-    pub(crate) marker: bool,
-    pub(crate) payload_type: u8,
-    pub(crate) sequence: u16,
-    pub(crate) timestamp: u32,
-    pub(crate) source: u32,
-    /// Across all streams, if it is told.
-    pub(crate) transport_number: Option<u16>,
-    /// Of the header, its extension included.
-    pub(crate) length: usize,
+pub struct Header {
+    /// Of video, the last packet of a frame.
+    pub marker: bool,
+    /// The number of the format.
+    pub payload_type: u8,
+    /// The number in its stream.
+    pub sequence: u16,
+    /// In units of the format's clock.
+    pub timestamp: u32,
+    /// Of the stream (SSRC).
+    pub source: u32,
+    /// Across all streams, if the packet has it.
+    pub transport_number: Option<u16>,
+    /// Of the header in bytes, its extension included.
+    pub length: usize,
 }
 
 impl Header {
-    pub(crate) fn read(datagram: &[u8], transport_cc: Option<u8>) -> Option<Self> {
+    /// Reads the header of a datagram, if it has a whole one. `transport_cc` is the id of the extension that numbers packets across
+    /// all streams.
+    pub fn read(datagram: &[u8], transport_cc: Option<u8>) -> Option<Self> {
         let fixed = datagram.first_chunk::<12>()?;
         let [flags, second, s0, s1, t0, t1, t2, t3, r0, r1, r2, r3] = *fixed;
         let mut header = Self {

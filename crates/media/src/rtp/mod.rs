@@ -19,8 +19,9 @@ pub mod nal_units;
 pub mod payloader;
 mod received_packet;
 
-pub(crate) use datagram::DatagramKind;
-pub(crate) use header::{Header, extension};
+pub use datagram::DatagramKind;
+pub use header::Header;
+pub(crate) use header::extension;
 pub use received_packet::{CaptureTime, ReceivedPacket, ReportedTime};
 
 /// Bytes of a frame that is received, or divided into payloads, at most: more than

@@ -5,38 +5,49 @@
 use std::fmt;
 
 /// The longest description that is read: a browser's with every codec and a dozen sections has 60 KiB.
-pub(crate) const MAX_BYTES: usize = 256 * 1024;
+pub const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;
 
 /// The most media sections that are read.
-pub(crate) const MAX_SECTIONS: usize = 64;
+pub const MAX_DESCRIPTION_SECTIONS: usize = 64;
 
+/// Any description, read line by line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Description {
+pub struct Description {
     /// The lines before the first section.
-    pub(crate) session: Vec<String>,
-    pub(crate) sections: Vec<Section>,
+    pub session: Vec<String>,
+    /// Those of media and of data, in their order.
+    pub sections: Vec<Section>,
 }
 
 /// A media section: `m=` and what follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Section {
+pub struct Section {
     /// `video`, `audio`, `application` …
-    pub(crate) media: String,
-    pub(crate) port: String,
-    pub(crate) protocol: String,
-    pub(crate) formats: Vec<String>,
-    pub(crate) lines: Vec<String>,
+    pub media: String,
+    /// 0 where it is rejected, or in a bundle.
+    pub port: String,
+    /// What it is carried by, as `UDP/TLS/RTP/SAVPF`.
+    pub protocol: String,
+    /// Payload types, of RTP.
+    pub formats: Vec<String>,
+    /// The lines after the first.
+    pub lines: Vec<String>,
 }
 
-/// It is no description, or too long.
-#[derive(Debug)]
-pub(crate) struct Malformed;
+/// It is no description, or longer than [`MAX_DESCRIPTION_BYTES`] or [`MAX_DESCRIPTION_SECTIONS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no session description, or too long a one")]
+pub struct Malformed;
 
 impl Description {
     /// Reads a description. Lines may end as on any system.
-    pub(crate) fn parse(text: &str) -> Result<Self, Malformed> {
+    ///
+    /// # Errors
+    ///
+    /// It is none, or too long.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
         let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        if text.len() > MAX_BYTES || lines.next() != Some("v=0") {
+        if text.len() > MAX_DESCRIPTION_BYTES || lines.next() != Some("v=0") {
             return Err(Malformed);
         }
         let mut description = Self {
@@ -56,14 +67,14 @@ impl Description {
                 (None, None) => description.session.push(line.to_owned()),
             }
         }
-        if description.sections.len() > MAX_SECTIONS {
+        if description.sections.len() > MAX_DESCRIPTION_SECTIONS {
             return Err(Malformed);
         }
         Ok(description)
     }
 
     /// The values of a session attribute that comes with a value.
-    pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         values(&self.session, name)
     }
 }
@@ -81,28 +92,28 @@ impl Section {
     }
 
     /// The values of an attribute that comes with a value.
-    pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         values(&self.lines, name)
     }
 
     /// The value of an attribute that comes once.
-    pub(crate) fn value<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+    pub fn value<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.values(name).next()
     }
 
     /// Whether it has the attribute, which comes without a value.
-    pub(crate) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         let mut attributes = self.lines.iter().filter_map(|line| line.strip_prefix("a="));
         attributes.any(|attribute| attribute == name)
     }
 
     /// Whether it is for audio or video by RTP.
-    pub(crate) fn is_media(&self) -> bool {
+    pub fn is_media(&self) -> bool {
         (self.media == "audio" || self.media == "video") && self.protocol.contains("RTP")
     }
 
     /// Whether it is for data channels (RFC 8841).
-    pub(crate) fn is_data(&self) -> bool {
+    pub fn is_data(&self) -> bool {
         let protocol = self.protocol.strip_prefix("UDP/").unwrap_or(&self.protocol);
         self.media == "application" && matches!(protocol, "DTLS/SCTP" | "TCP/DTLS/SCTP")
     }
@@ -180,10 +191,10 @@ mod tests {
     #[test]
     fn descriptions_are_bounded() {
         let section = "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n";
-        let most = format!("v=0\r\n{}", section.repeat(MAX_SECTIONS));
+        let most = format!("v=0\r\n{}", section.repeat(MAX_DESCRIPTION_SECTIONS));
         assert!(Description::parse(&most).is_ok());
         assert!(Description::parse(&(most + section)).is_err());
-        let long = format!("v=0\r\na=x:{}\r\n", "y".repeat(MAX_BYTES));
+        let long = format!("v=0\r\na=x:{}\r\n", "y".repeat(MAX_DESCRIPTION_BYTES));
         assert!(Description::parse(&long).is_err());
     }
 }

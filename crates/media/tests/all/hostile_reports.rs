@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use wigwag_media::engine::{PLI_INTERVAL, VIEWER_WORK_PER_SECOND, ViewerEvent};
 use wigwag_media::ids::ViewerId;
 use wigwag_media::session::{InternalError, SessionConfig};
-use wigwag_media::viewer::rtcp;
+use wigwag_receiver::rtcp;
 
 use crate::engine_stage::{PATIENCE, Stage, VIDEO, config, engine, frame, localhost, rendition};
 

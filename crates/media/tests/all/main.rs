@@ -35,5 +35,4 @@ mod shard_failure;
 mod simulcast;
 mod statistics;
 mod str0m_contract;
-mod viewer_headers;
 mod virtual_network;

@@ -9,10 +9,10 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_tungstenite::tungstenite::Message;
-use wigwag_media::viewer::rtcp::{
+use wigwag_receiver::rtcp::{
     PAYLOAD_FEEDBACK, RECEIVER_REPORT, TRANSPORT_FEEDBACK, compound, feedback, packet,
 };
-use wigwag_media::viewer::{Counting, ReceiverId, ReceiverSettings, Receivers};
+use wigwag_receiver::{Counting, ReceiverId, ReceiverSettings, Receivers};
 
 use crate::attack::client::Crowd;
 use crate::attack::network::ATTACKERS;

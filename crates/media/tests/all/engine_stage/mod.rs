@@ -19,7 +19,7 @@ use wigwag_media::ids::{RenditionId, StreamId, ViewerId};
 use wigwag_media::session::{
     Certificate, Codec, CodecConfig, EndReason, OfferExtent, SessionConfig, StreamConfig,
 };
-use wigwag_media::viewer::{
+use wigwag_receiver::{
     Counting, ReceiverId, ReceiverReport, ReceiverSettings, Receivers, StreamKind, StreamReport,
 };
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use str0m::config::CryptoProvider;
 use str0m::media::SenderFeedback;
 
+use super::StreamKind;
 use super::agreed::Agreed;
 use super::arrivals::Arrivals;
 use super::counter::{StreamCounter, StreamReport};
@@ -19,8 +20,7 @@ use super::rtcp::{
 };
 use super::session_receiver::ASK_INTERVAL;
 use super::srtcp::Srtcp;
-use super::{ReceiverError, StreamKind};
-use crate::rtp::Header;
+use wigwag_media::rtp::Header;
 
 /// As browsers do for video.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -46,14 +46,6 @@ pub(super) struct HeaderCounter {
     report_at: Option<Instant>,
     feedback_at: Option<Instant>,
     asked: Option<Instant>,
-}
-
-/// A source for reports (RFC 3550, 8.1).
-pub(super) fn new_source() -> Result<u32, ReceiverError> {
-    let mut source = [0; 4];
-    openssl::rand::rand_bytes(&mut source)
-        .map_err(|error| ReceiverError::Connection(error.to_string()))?;
-    Ok(u32::from_be_bytes(source))
 }
 
 impl HeaderCounter {
@@ -282,7 +274,7 @@ impl HeaderCounter {
 mod tests {
     use super::*;
 
-    const OFFER: &str = "m=video 9 x 96\r\na=mid:v\r\na=rtpmap:96 VP8/90000\r\n";
+    const OFFER: &str = "v=0\r\nm=video 9 x 96\r\na=mid:v\r\na=rtpmap:96 VP8/90000\r\n";
 
     fn counter(start: Instant) -> HeaderCounter {
         let mut counter = HeaderCounter::new(7, start);

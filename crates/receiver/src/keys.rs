@@ -16,8 +16,6 @@ use str0m_proto::crypto::dtls::{
 };
 use str0m_proto::crypto::{CryptoError, DtlsVersion};
 
-use crate::dtls::OpenSslDtls;
-
 thread_local! {
     static LEFT: RefCell<Option<Keys>> = const { RefCell::new(None) };
 }
@@ -37,7 +35,7 @@ pub(super) fn leaving_provider() -> Arc<CryptoProvider> {
     let provider = PROVIDER.get_or_init(|| {
         Arc::new(CryptoProvider {
             dtls_provider: &LeavingDtls,
-            ..crate::crypto_provider()
+            ..wigwag_media::crypto_provider()
         })
     });
     Arc::clone(provider)
@@ -56,7 +54,9 @@ struct LeavingInstance(Box<dyn DtlsInstance>);
 
 impl DtlsProvider for LeavingDtls {
     fn generate_certificate(&self) -> Option<DtlsCert> {
-        OpenSslDtls.generate_certificate()
+        wigwag_media::crypto_provider()
+            .dtls_provider
+            .generate_certificate()
     }
 
     fn new_dtls(
@@ -66,7 +66,8 @@ impl DtlsProvider for LeavingDtls {
         version: DtlsVersion,
         mtu: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
-        let instance = OpenSslDtls.new_dtls(certificate, now, version, mtu)?;
+        let ours = wigwag_media::crypto_provider().dtls_provider;
+        let instance = ours.new_dtls(certificate, now, version, mtu)?;
         Ok(Box::new(LeavingInstance(instance)))
     }
 }

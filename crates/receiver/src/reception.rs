@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::arrivals::extend;
 use super::counter::{Packet, StreamCounter};
-use crate::rtp::Header;
+use wigwag_media::rtp::Header;
 
 /// Where counting begins, so that a packet from before the first one has a number.
 const FIRST_ROUND: u64 = 1 << 16;

@@ -1,5 +1,7 @@
 //! What two descriptions agree on, as far as one needs it to count packets by their headers.
 
+use wigwag_media::sdp::{self, Description};
+
 use super::StreamKind;
 
 /// Transport-wide congestion control (draft-holmer-rmcat-transport-wide-cc-extensions-01).
@@ -40,30 +42,24 @@ pub(super) struct Section {
 }
 
 impl Agreed {
-    /// From the sender's description and the answer to the offer; these may be the same.
+    /// From the sender's description and the answer to the offer; these may be the same. What cannot be read agrees on nothing.
     pub(super) fn read(sender: &str, answer: &str) -> Self {
-        let mut agreed = Self {
-            sections: sections(answer),
-            transport_cc: None,
-        };
-        for section in sections(sender) {
-            let mut same = agreed.sections.iter_mut();
-            if let Some(same) = same.find(|same| same.mid == section.mid) {
-                same.sources = section.sources;
+        let read = |text| Description::parse(text).unwrap_or_default();
+        let (sender, answer) = (read(sender), read(answer));
+        let mut sections: Vec<_> = answer.sections.iter().map(Section::read).collect();
+        for of_sender in &sender.sections {
+            let mid = of_sender.value("mid").unwrap_or_default();
+            if let Some(same) = sections.iter_mut().find(|same| same.mid == mid) {
+                same.sources = sources(of_sender);
             }
         }
-        let mut extensions = attributes(answer, "extmap:").filter_map(|extension| {
-            let (id, uri) = extension.split_once(' ')?;
-            let is_it = uri.split(' ').next() == Some(TRANSPORT_CC);
-            // A direction may follow the id (RFC 8285, 5).
-            let id = id.split('/').next()?;
-            is_it.then(|| id.parse().ok()).flatten()
-        });
-        let mut feedback = attributes(answer, "rtcp-fb:");
-        if feedback.any(|feedback| feedback.ends_with(" transport-cc")) {
-            agreed.transport_cc = extensions.next();
+        let feedback = |feedback: &str| feedback.ends_with(" transport-cc");
+        let is_agreed = values(&answer, "rtcp-fb").any(feedback);
+        let mut numbers = values(&answer, "extmap").filter_map(transport_number);
+        Self {
+            sections,
+            transport_cc: is_agreed.then(|| numbers.next()).flatten(),
         }
-        agreed
     }
 
     /// Which section a packet belongs to; none if it carries no frames.
@@ -80,6 +76,24 @@ impl Agreed {
 }
 
 impl Section {
+    fn read(section: &sdp::Section) -> Self {
+        let is_audio = section.media == "audio";
+        Self {
+            mid: section.value("mid").unwrap_or_default().to_owned(),
+            kind: if is_audio {
+                StreamKind::Audio
+            } else {
+                StreamKind::Video
+            },
+            formats: section
+                .values("rtpmap")
+                .filter_map(frames)
+                .take(MAX_NUMBERS)
+                .collect(),
+            sources: sources(section),
+        }
+    }
+
     /// The clock of a format in Hz; none of what carries no frames.
     pub(super) fn clock(&self, payload_type: u8) -> Option<u32> {
         let mut formats = self.formats.iter();
@@ -88,39 +102,29 @@ impl Section {
     }
 }
 
-fn sections(description: &str) -> Vec<Section> {
-    let mut sections: Vec<Section> = Vec::new();
-    for line in description.lines().map(str::trim_end) {
-        if let Some(media) = line.strip_prefix("m=") {
-            sections.push(Section {
-                mid: String::new(),
-                kind: if media.starts_with("audio") {
-                    StreamKind::Audio
-                } else {
-                    StreamKind::Video
-                },
-                formats: Vec::new(),
-                sources: Vec::new(),
-            });
-            continue;
-        }
-        let (Some(section), Some(attribute)) = (sections.last_mut(), line.strip_prefix("a="))
-        else {
-            continue;
-        };
-        if let Some(mid) = attribute.strip_prefix("mid:") {
-            mid.clone_into(&mut section.mid);
-        } else if let Some(format) = attribute.strip_prefix("rtpmap:") {
-            section.formats.extend(frames(format));
-            section.formats.truncate(MAX_NUMBERS);
-        } else if let Some(source) = attribute.strip_prefix("ssrc:") {
-            let number: Option<u32> = source.split(' ').next().and_then(|text| text.parse().ok());
-            section.sources.extend(number);
-            section.sources.dedup();
-            section.sources.truncate(MAX_NUMBERS);
-        }
-    }
-    sections
+/// The values of an attribute, wherever it stands.
+fn values<'a>(description: &'a Description, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let sections = description.sections.iter();
+    let of_sections = sections.flat_map(move |section| section.values(name));
+    description.values(name).chain(of_sections)
+}
+
+fn sources(section: &sdp::Section) -> Vec<u32> {
+    let sources = section.values("ssrc");
+    let mut sources: Vec<u32> = sources
+        .filter_map(|source| source.split(' ').next()?.parse().ok())
+        .collect();
+    sources.dedup();
+    sources.truncate(MAX_NUMBERS);
+    sources
+}
+
+/// The id of an extension, if it is the one that numbers packets across streams. A direction may follow it (RFC 8285, 5).
+fn transport_number(extension: &str) -> Option<u8> {
+    let (id, uri) = extension.split_once(' ')?;
+    let is_it = uri.split(' ').next() == Some(TRANSPORT_CC);
+    let id = id.split('/').next()?.parse().ok()?;
+    is_it.then_some(id)
 }
 
 fn frames(format: &str) -> Option<(u8, u32)> {
@@ -131,11 +135,6 @@ fn frames(format: &str) -> Option<(u8, u32)> {
         return None;
     }
     Some((number.parse().ok()?, parts.next()?.parse().ok()?))
-}
-
-fn attributes<'a>(description: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
-    let lines = description.lines().map(str::trim_end);
-    lines.filter_map(move |line| line.strip_prefix("a=")?.strip_prefix(name))
 }
 
 #[cfg(test)]
@@ -197,8 +196,9 @@ mod tests {
             "",
             "m=",
             "a=mid:1",
-            "m=video\na=rtpmap:x\na=rtpmap:999 VP8/90000\na=rtpmap:96 VP8",
-            "m=video\na=ssrc:\na=extmap:\na=rtcp-fb:",
+            "v=0\nm=video",
+            "v=0\nm=video 9 x\na=rtpmap:x\na=rtpmap:999 VP8/90000\na=rtpmap:96 VP8",
+            "v=0\nm=video 9 x\na=ssrc:\na=extmap:\na=rtcp-fb:",
         ] {
             let agreed = Agreed::read(text, text);
             assert_eq!(agreed.section(96, 1), None, "{text}");

@@ -8,9 +8,10 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use mio::{Events, Poll, Registry, Token, Waker};
+use wigwag_media::udp::{RECEIVE_BUFFERS, Received};
 
 use super::drops;
-use super::socket::{READS, Room, Socket};
+use super::socket::Socket;
 use super::{Receiver, ReceiverError, ReceiverReport, ReceiverSettings, StreamKind};
 
 /// Addresses at most that one viewer listens on.
@@ -307,7 +308,7 @@ impl std::fmt::Debug for Receivers {
 }
 
 impl Running {
-    fn read(&mut self, token: Token, room: &mut Room) {
+    fn read(&mut self, token: Token, received: &mut Received) {
         let id = ReceiverId(token.0 / MAX_ADDRESSES);
         let Some(with_sockets) = self.receivers.get_mut(&id) else {
             return;
@@ -320,14 +321,14 @@ impl Running {
         };
         let mut calls = 0;
         loop {
-            match room.fill(socket) {
+            match socket.read(received) {
                 Ok(filled) => {
                     let now = Instant::now();
-                    for (source, datagram) in room.datagrams(filled) {
-                        receiver.handle_datagram(source, socket.local, datagram, now);
+                    for (source, destination, datagram) in received.datagrams() {
+                        receiver.handle_datagram(source, destination, datagram, now);
                     }
                     // The system had no more; it says so when it has.
-                    if filled < READS {
+                    if filled < RECEIVE_BUFFERS {
                         break;
                     }
                 }
@@ -382,18 +383,18 @@ impl Running {
 
 fn run(mut poll: Poll, shared: &Mutex<Running>) {
     let mut events = Events::with_capacity(MAX_EVENTS);
-    let mut room = Room::new();
+    let mut received = Received::new();
     loop {
         let mut running = lock(shared);
         if running.stop {
             return;
         }
         for token in std::mem::take(&mut running.unread) {
-            running.read(token, &mut room);
+            running.read(token, &mut received);
         }
         for event in &events {
             if event.token() != WAKER {
-                running.read(event.token(), &mut room);
+                running.read(event.token(), &mut received);
             }
         }
         let now = Instant::now();

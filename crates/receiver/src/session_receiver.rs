@@ -9,8 +9,8 @@ use str0m::net::{Protocol, Transmit};
 
 use super::counter::{Packet, StreamCounter};
 use super::{ReceiverError, ReceiverReport, ReceiverSettings, StreamKind};
-use crate::rtp::key_frame_detection::begins_key_frame;
-use crate::session::{
+use wigwag_media::rtp::key_frame_detection::begins_key_frame;
+use wigwag_media::session::{
     Certificate, Codec, ConfigError, EndReason, OfferExtent, ReceiveConfig, ReceivedPacket,
     RemoteTrack, Session, SessionConfig, SessionError, SessionEvent,
 };

@@ -10,9 +10,9 @@ use str0m::media::{Direction, MediaKind};
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig, RtcError};
 
-use super::headers::{self, HeaderCounter};
+use super::headers::HeaderCounter;
 use super::{ReceiverError, ReceiverReport, ReceiverSettings, StreamKind, keys};
-use crate::rtp::DatagramKind;
+use wigwag_media::rtp::DatagramKind;
 
 /// Operations of str0m in a row; one that never comes to rest is given up.
 const MAX_STEPS: usize = 100_000;
@@ -37,7 +37,7 @@ impl HeaderReceiver {
         addresses: &[SocketAddr],
         now: Instant,
     ) -> Result<Self, ReceiverError> {
-        let headers = HeaderCounter::new(headers::new_source()?, now);
+        let headers = HeaderCounter::new(fastrand::u32(..), now);
         let rtc = RtcConfig::new()
             .set_crypto_provider(keys::leaving_provider())
             .set_rtp_mode(true);
@@ -268,7 +268,7 @@ fn description(error: impl std::fmt::Display) -> ReceiverError {
 
 fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    Arc::clone(PROVIDER.get_or_init(|| Arc::new(crate::crypto_provider())))
+    Arc::clone(PROVIDER.get_or_init(|| Arc::new(wigwag_media::crypto_provider())))
 }
 
 /// One for all: making a key costs more than all else that a viewer does.

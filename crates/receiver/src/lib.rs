@@ -1,4 +1,5 @@
-//! A viewer that counts what it gets and shows nothing: for tests, and for load.
+//! Viewers that count what they get and show nothing: for tests, and for load. No part of what sends or receives media for
+//! users.
 //!
 //! [`Receiver`] is one viewer without sockets or clock; [`Receivers`] runs many of them on one thread, each
 //! with sockets of its own, as real ones have.
@@ -24,9 +25,9 @@ mod socket;
 mod srtcp;
 mod thread;
 
-pub use crate::ids::StreamKind;
 pub use counter::StreamReport;
 pub use receiver::Receiver;
 pub use report::{ReceiverError, ReceiverReport};
 pub use settings::{Counting, ReceiverSettings, VideoCodec};
 pub use thread::{MAX_ADDRESSES, ReceiverId, Receivers};
+pub use wigwag_media::ids::StreamKind;

@@ -3,15 +3,16 @@
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 
-use quinn_udp::RecvMeta;
+use mio::net::UdpSocket;
+use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
 
 /// Buffers that one call fills; each takes what the system glued together.
-pub(super) const RECEIVE_BUFFERS: usize = 8;
+pub const RECEIVE_BUFFERS: usize = 8;
 /// The largest that the system hands out, glued or not.
 const RECEIVE_BUFFER: usize = 65_536;
 
-/// Datagrams as they came, and the room for them.
-pub(super) struct Received {
+/// Datagrams as they came, and the room for them: for one socket after the other.
+pub struct Received {
     bytes: Box<[u8]>,
     metas: [RecvMeta; RECEIVE_BUFFERS],
     filled: usize,
@@ -20,7 +21,9 @@ pub(super) struct Received {
 }
 
 impl Received {
-    pub(super) fn new() -> Self {
+    /// Nothing yet.
+    #[expect(clippy::new_without_default, reason = "it takes half a megabyte")]
+    pub fn new() -> Self {
         Self {
             bytes: vec![0; RECEIVE_BUFFERS * RECEIVE_BUFFER].into(),
             metas: [RecvMeta::default(); RECEIVE_BUFFERS],
@@ -29,23 +32,30 @@ impl Received {
         }
     }
 
-    /// Has `receive` fill the buffers with what came to `local`; returns how many it filled.
-    pub(super) fn fill(
+    /// Reads once what came to a socket, which is bound to `local`; returns how many buffers were filled.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system; [`WouldBlock`](io::ErrorKind::WouldBlock) if nothing came.
+    pub fn read(
         &mut self,
+        socket: &UdpSocket,
+        state: &UdpSocketState,
         local: SocketAddr,
-        receive: impl FnOnce(&mut [IoSliceMut<'_>], &mut [RecvMeta]) -> io::Result<usize>,
     ) -> io::Result<usize> {
         self.filled = 0;
         self.local = Some(local);
         let mut chunks = self.bytes.chunks_mut(RECEIVE_BUFFER);
         let mut buffers: [IoSliceMut<'_>; RECEIVE_BUFFERS] =
             std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
-        self.filled = receive(&mut buffers, &mut self.metas)?;
+        let metas = &mut self.metas;
+        self.filled =
+            socket.try_io(|| state.recv(UdpSockRef::from(socket), &mut buffers, metas))?;
         Ok(self.filled)
     }
 
     /// How many datagrams came.
-    pub(super) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         let datagrams = |meta: &RecvMeta| meta.len.div_ceil(meta.stride.max(1));
         self.metas().iter().map(datagrams).sum()
     }
@@ -55,7 +65,7 @@ impl Received {
     }
 
     /// Each datagram with where it came from and the address of ours that it came to.
-    pub(super) fn datagrams(&self) -> impl Iterator<Item = (SocketAddr, SocketAddr, &[u8])> {
+    pub fn datagrams(&self) -> impl Iterator<Item = (SocketAddr, SocketAddr, &[u8])> {
         let buffers = self.bytes.chunks(RECEIVE_BUFFER);
         self.metas().iter().zip(buffers).flat_map(|(meta, buffer)| {
             let local = self.local.zip(meta.dst_ip);

@@ -208,7 +208,7 @@ mod tests {
                 .try_into()
                 .expect("a salt"),
         };
-        let provider = crate::crypto_provider();
+        let provider = wigwag_media::crypto_provider();
         let srtp = provider.srtp_provider;
         let cipher: [u8; 16] = master.derive(srtp, 0);
         assert_eq!(cipher.to_vec(), bytes("C61E7A93744F39EE10734AFE3FF7A087"));
@@ -233,7 +233,7 @@ mod tests {
                 material: (0..length).collect(),
                 is_client: true,
             };
-            let provider = crate::crypto_provider();
+            let provider = wigwag_media::crypto_provider();
             assert!(Srtcp::new(&provider, &keys(length - 1)).is_none());
             let mut srtcp = Srtcp::new(&provider, &keys(length)).expect("keys");
             let reports: Vec<_> = (0..32).collect();

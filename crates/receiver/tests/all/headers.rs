@@ -9,7 +9,7 @@ use wigwag_media::engine::{
 };
 use wigwag_media::ids::ViewerId;
 use wigwag_media::session::{SessionConfig, SessionStatistics};
-use wigwag_media::viewer::{
+use wigwag_receiver::{
     Counting, ReceiverId, ReceiverSettings, Receivers, StreamKind, StreamReport, VideoCodec,
 };
 
