@@ -77,3 +77,34 @@ impl Received {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn datagram_that_came_has_both_addresses() {
+        let ours = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        ours.set_nonblocking(true).expect("set");
+        let ours = UdpSocket::from_std(ours);
+        let state = UdpSocketState::new(UdpSockRef::from(&ours)).expect("a state");
+        let local = ours.local_addr().expect("an address");
+        let mut received = Received::new();
+        let nothing = received.read(&ours, &state, local).map_err(|it| it.kind());
+        assert_eq!(nothing, Err(io::ErrorKind::WouldBlock));
+        assert_eq!(received.datagrams().count(), 0);
+
+        let theirs = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let source = theirs.local_addr().expect("an address");
+        theirs.send_to(b"hello", local).expect("sent");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while received.read(&ours, &state, local).is_err() {
+            assert!(Instant::now() < deadline, "nothing came");
+            std::thread::yield_now();
+        }
+        let datagrams: Vec<_> = received.datagrams().collect();
+        assert_eq!(datagrams, [(source, local, b"hello".as_slice())]);
+    }
+}

@@ -1,7 +1,7 @@
 //! Headers of RTP packets, which are in clear also where their payload is encrypted.
 
 /// What is read of a header (RFC 3550, 5.1; RFC 8285).
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Of video, the last packet of a frame.
     pub marker: bool,
