@@ -16,7 +16,7 @@ use imports::{Imports, imports};
 use modules::Modules;
 
 /// The crates that keep the rule, by their folders.
-const CRATES: [&str; 4] = ["server", "hub", "cli", "client"];
+const CRATES: [&str; 5] = ["server", "hub", "cli", "client", "receiver"];
 
 #[test]
 fn files_of_a_crate_do_not_import_each_other_in_cycles() {
