@@ -92,7 +92,7 @@ for (const [browser, launch] of /** @type {const} */ ([
   );
 }
 
-onLongStage("Chromium sends a picture in three encodings to a session that receives", async (stage) => {
+onStage("Chromium sends a picture in three encodings to a session that receives", async (stage) => {
   const producer = await stage.producing();
   const watched = watch(stage, producer.id, ["--codec=vp8"], 5 * SECONDS);
   const { sessionId } = await producer.tab.until("clientConsumerAdded");

@@ -115,14 +115,10 @@ async function addSimulcast(sessionId, sendEncodings) {
   while (connection.connectionState !== "connected") {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  // What is sent already leaves room for it.
-  for (const sender of connection.getSenders()) {
-    const parameters = sender.getParameters();
-    for (const encoding of parameters.encodings) {
-      encoding.maxBitrate = 100_000;
-    }
-    await sender.setParameters(parameters);
-  }
+  // The largest is sent once the path is taken to carry it, of which Chromium is slow to be sure on a busy machine.
+  const setRemote = connection.setRemoteDescription.bind(connection);
+  connection.setRemoteDescription = (/** @type {RTCSessionDescriptionInit} */ { type, sdp }) =>
+    setRemote({ type, sdp: sdp?.replace(/^a=rtpmap:(\d+) VP8\/90000\r\n/gm, "$&a=fmtp:$1 x-google-min-bitrate=1500\r\n") });
   // Chromium makes three encodings of no smaller picture, and the camera is in use as it is.
   const stream = movingPicture(960, 540);
   for (const track of stream.getTracks()) {
