@@ -11,10 +11,6 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Packets at most that wait for a missing one.
 const MAX_WAITING_PACKETS: usize = 4_096;
 
-/// Numbers further ahead are no loss: the sender counts from another number on (RFC 3550, appendix A.1, `MAX_DROPOUT`). Seen
-/// once, of Firefox whose tracks changed on a busy machine.
-const MAX_DROPOUT: u64 = 3_000;
-
 /// What was counted of one stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamReport {
@@ -154,10 +150,7 @@ impl StreamCounter {
             return;
         };
         let next = self.next.unwrap_or(first);
-        let missing = first.saturating_sub(next);
-        if missing < MAX_DROPOUT {
-            self.report.missing += missing;
-        }
+        self.report.missing += first.saturating_sub(next);
         self.next = Some(first);
         // The frame that was begun may go on after the gap, and what comes after it may have begun in it.
         self.frame = None;
@@ -275,17 +268,6 @@ mod tests {
         let report = counter.report();
         assert_eq!((report.packets, report.frames, report.missing), (6, 3, 0));
         assert!(!counter.give_up(start + PATIENCE * 9));
-    }
-
-    #[test]
-    fn numbers_that_go_on_far_ahead_are_no_loss() {
-        let start = Instant::now();
-        let mut counter = counter(StreamKind::Video, start);
-        let next = 2 + MAX_DROPOUT;
-        arrive(&mut counter, start, &[0, 1, next, next + 1]);
-        assert!(counter.give_up(start + PATIENCE * 9));
-        let report = counter.report();
-        assert_eq!((report.packets, report.missing), (4, 0));
     }
 
     #[test]

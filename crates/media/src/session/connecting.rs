@@ -302,8 +302,10 @@ impl Session {
         };
         let tracks = self.tracks.iter_mut().filter(|track| track.mid() == mid);
         tracks.for_each(Track::stop);
-        self.receivers.retain(|receiver| receiver.mid != mid);
-        for source in self.received_sources.remove_section(mid) {
+        let place = self.receivers.iter().position(|it| it.mid == mid);
+        let receiver = place.map(|place| self.receivers.remove(place));
+        let rtx = receiver.iter().flat_map(TrackReceiver::rtx_sources);
+        for source in self.received_sources.stop_section(mid, rtx) {
             rtc.direct_api().remove_stream_rx(Ssrc::from(source));
         }
     }

@@ -74,7 +74,9 @@ use path::Path;
 pub use path::{CHECKS_MOVED, REPORTS_MOVED};
 use reachability::Reachability;
 use received_sources::ReceivedSources;
-pub use received_sources::{MAX_PROVEN_SOURCES, MAX_SOURCES_EVER, MAX_UNPROVEN_SOURCES};
+pub use received_sources::{
+    MAX_PROVEN_SOURCES, MAX_SOURCES_EVER, MAX_STOPPED_SOURCES, MAX_UNPROVEN_SOURCES,
+};
 pub use receiving::MAX_RECEIVED_PACKETS;
 use remote_track::TrackReceiver;
 pub use remote_track::{

@@ -17,10 +17,16 @@ pub const MAX_PROVEN_SOURCES: usize = 32;
 /// Such sources in the life of a session: str0m remembers something of each.
 pub const MAX_SOURCES_EVER: usize = 1_024;
 
+/// Sources that are remembered of sections in which nothing is received any more.
+pub const MAX_STOPPED_SOURCES: usize = 32;
+
 #[derive(Debug, Default)]
 pub(super) struct ReceivedSources {
     /// The oldest first.
     known: VecDeque<Source>,
+    /// Those of sections in which nothing is received any more, the oldest first: packets that are on their way belong to no other
+    /// section.
+    stopped: VecDeque<(u32, Mid)>,
     proven_ever: usize,
 }
 
@@ -42,8 +48,15 @@ impl ReceivedSources {
         known.map(|it| (it.mid, it.encoding))
     }
 
+    /// The section that a source was in when nothing more was to be received there.
+    pub(super) fn stopped_section(&self, ssrc: u32) -> Option<Mid> {
+        let mut stopped = self.stopped.iter();
+        stopped.find(|(it, _)| *it == ssrc).map(|(_, mid)| *mid)
+    }
+
     /// Takes a source that the description names.
     pub(super) fn name(&mut self, ssrc: u32, mid: Mid) {
+        self.stopped.retain(|(it, _)| *it != ssrc);
         self.known.retain(|it| it.ssrc != ssrc);
         self.known.push_back(Source {
             ssrc,
@@ -64,6 +77,7 @@ impl ReceivedSources {
         if self.proven_ever >= MAX_SOURCES_EVER {
             return Err(TooManySources);
         }
+        self.stopped.retain(|(it, _)| *it != ssrc);
         let makes_way = self.make_way(false, MAX_UNPROVEN_SOURCES);
         self.known.push_back(Source {
             ssrc,
@@ -90,12 +104,19 @@ impl ReceivedSources {
         makes_way
     }
 
-    /// Forgets the sources of a section, and returns them.
-    pub(super) fn remove_section(&mut self, mid: Mid) -> Vec<u32> {
+    /// Stops the sources of a section, and those of its packets that are sent a second time. Returns the former.
+    pub(super) fn stop_section(&mut self, mid: Mid, rtx: impl Iterator<Item = u32>) -> Vec<u32> {
         let of_section = self.known.iter().filter(|it| it.mid == mid);
-        let removed = of_section.map(|it| it.ssrc).collect();
+        let sources: Vec<_> = of_section.map(|it| it.ssrc).collect();
         self.known.retain(|it| it.mid != mid);
-        removed
+        for ssrc in sources.iter().copied().chain(rtx) {
+            self.stopped.retain(|(it, _)| *it != ssrc);
+            if self.stopped.len() >= MAX_STOPPED_SOURCES {
+                self.stopped.pop_front();
+            }
+            self.stopped.push_back((ssrc, mid));
+        }
+        sources
     }
 
     fn make_way(&mut self, is_proven: bool, limit: usize) -> Option<u32> {
@@ -152,10 +173,26 @@ mod tests {
         let mut sources = ReceivedSources::default();
         sources.name(1, section());
         assert!(sources.show(2, Mid::from("1"), 0).is_ok());
-        assert_eq!(sources.remove_section(section()), [1]);
+        assert_eq!(sources.stop_section(section(), [3].into_iter()), [1]);
         assert_eq!(
             (sources.section(1), sources.section(2).is_some()),
             (None, true)
         );
+        for ssrc in [1, 3] {
+            assert_eq!(sources.stopped_section(ssrc), Some(section()), "{ssrc}");
+        }
+        assert_eq!(sources.stopped_section(2), None);
+        sources.name(1, section());
+        assert_eq!(sources.stopped_section(1), None);
+    }
+
+    #[test]
+    fn stopped_sources_beyond_their_limit_forgotten() {
+        let mut sources = ReceivedSources::default();
+        let count = MAX_STOPPED_SOURCES as u32 + 1;
+        sources.stop_section(section(), 0..count);
+        assert_eq!(sources.stopped_section(0), None);
+        assert_eq!(sources.stopped_section(1), Some(section()));
+        assert_eq!(sources.stopped.len(), MAX_STOPPED_SOURCES);
     }
 }

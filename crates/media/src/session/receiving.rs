@@ -128,13 +128,18 @@ impl Session {
         let names = self.name_extensions;
         let named = value(names.mid);
         let named = named.and_then(|name| str::from_utf8(name).ok());
-        let receiver = match named {
-            Some(name) => {
+        let stopped = self.received_sources.stopped_section(header.source);
+        let receiver = match (named, stopped) {
+            (Some(name), _) => {
                 let mut receivers = self.receivers.iter_mut();
                 receivers.find(|receiver| &*receiver.track.mid == name)
             }
+            (None, Some(mid)) => {
+                let mut receivers = self.receivers.iter_mut();
+                receivers.find(|receiver| receiver.mid == mid)
+            }
             // The section that alone has such packets.
-            None => {
+            (None, None) => {
                 let has = |it: &&mut TrackReceiver| it.has_payload_type(header.payload_type);
                 let mut receivers = self.receivers.iter_mut().filter(has);
                 receivers.next().filter(|_| receivers.next().is_none())

@@ -147,8 +147,12 @@ impl TrackReceiver {
 
     /// Whether packets that are sent a second time are expected from this source.
     pub(super) fn has_rtx_source(&self, source: u32) -> bool {
-        let mut encodings = self.encodings.iter();
-        encodings.any(|it| it.rtx.is_some_and(|(rtx, _)| rtx == source))
+        self.rtx_sources().any(|rtx| rtx == source)
+    }
+
+    /// The sources of packets that are sent a second time.
+    pub(super) fn rtx_sources(&self) -> impl Iterator<Item = u32> {
+        self.encodings.iter().filter_map(|it| Some(it.rtx?.0))
     }
 
     /// Expects packets of an encoding that are sent a second time from a source that nothing names; none if that cannot be.

@@ -1,5 +1,6 @@
 //! Further offers of a plain str0m peer, in virtual time.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use str0m::change::{SdpAnswer, SdpApi, SdpPendingOffer};
@@ -50,11 +51,27 @@ fn offer<T>(
     (changed, offer.to_sdp_string(), pending)
 }
 
+/// A description without the lines that hold a text.
+fn without(text: &str, omitted: &str) -> String {
+    let lines = text.lines().filter(|line| !line.contains(omitted));
+    lines.map(|line| format!("{line}\r\n")).collect()
+}
+
 impl Call {
     fn new<T>(config: &SessionConfig, change: impl FnOnce(&mut SdpApi<'_>) -> T) -> (Self, T) {
+        Self::with_offer(config, str::to_owned, change)
+    }
+
+    /// A call of which the offer is edited.
+    fn with_offer<T>(
+        config: &SessionConfig,
+        edit: impl FnOnce(&str) -> String,
+        change: impl FnOnce(&mut SdpApi<'_>) -> T,
+    ) -> (Self, T) {
         let now = Instant::now();
         let mut peer = Viewer::new(|config| config, now);
         let (changed, text, pending) = offer(&mut peer, change);
+        let text = edit(&text);
         let answered = Session::answer(config, &text, &[], &[address(SENDER)], now);
         let (session, answer) = answered.expect("an answer");
         let mut network = Network::new(session, peer, now);
@@ -67,20 +84,25 @@ impl Call {
     /// The peer offers again, and takes the answer.
     fn offer<T>(&mut self, change: impl FnOnce(&mut SdpApi<'_>) -> T) -> (T, String) {
         let (changed, text, pending) = offer(&mut self.network.viewer, change);
-        self.network.events.clear();
-        self.network
-            .session
-            .handle_offer(&text, &[], self.network.now);
-        self.network.run(FRAME);
-        let answer = self.network.events.iter().find_map(|event| match event {
-            SessionEvent::Answer(answer) => Some(answer.clone()),
-            _ => None,
-        });
-        let answer = answer.unwrap_or_else(|| panic!("{:?}", self.network.events));
+        let answer = self.answer_to(&text);
         accept(&mut self.network.viewer, pending, &answer);
         self.network.run(Duration::from_millis(500));
         assert_eq!(self.end(), None);
         (changed, answer)
+    }
+
+    /// The answer to an offer, which the peer has not got yet.
+    fn answer_to(&mut self, offer: &str) -> String {
+        self.network.events.clear();
+        let now = self.network.now;
+        self.network.session.handle_offer(offer, &[], now);
+        self.network.run(FRAME);
+        let mut events = self.network.events.iter();
+        let answer = events.find_map(|event| match event {
+            SessionEvent::Answer(answer) => Some(answer.clone()),
+            _ => None,
+        });
+        answer.unwrap_or_else(|| panic!("{:?}", self.network.events))
     }
 
     /// The tracks that were reported last.
@@ -102,7 +124,13 @@ impl Call {
 
     /// How many of ten packets that the peer sends in a section come, in that section.
     fn received(&mut self, mid: Mid, payload_type: u8) -> usize {
-        let mut came = 0;
+        let came = self.sections_of_received(mid, payload_type);
+        came.iter().filter(|section| ***section == *mid).count()
+    }
+
+    /// The section of each packet that comes while the peer sends ten in one.
+    fn sections_of_received(&mut self, mid: Mid, payload_type: u8) -> Vec<Arc<str>> {
+        let mut came = Vec::new();
         for _ in 0..10 {
             let (number, now) = (self.sent, self.network.now);
             self.sent += 1;
@@ -114,11 +142,12 @@ impl Call {
             }
             self.network.run(FRAME);
             let packets = std::iter::from_fn(|| self.network.session.poll_packet());
-            came += packets.filter(|packet| *packet.mid == *mid).count();
+            came.extend(packets.map(|packet| packet.mid));
         }
         self.network.run(FRAME * 5);
         let packets = std::iter::from_fn(|| self.network.session.poll_packet());
-        came + packets.filter(|packet| *packet.mid == *mid).count()
+        came.extend(packets.map(|packet| packet.mid));
+        came
     }
 
     /// How many packets come to the peer of ten frames of a stream.
@@ -196,6 +225,34 @@ fn track_that_a_peer_stops_is_gone_until_it_sends_again() {
     call.offer(|changes| changes.set_direction(video, Direction::SendOnly));
     assert_eq!(call.tracks().len(), 2);
     assert_eq!(call.received(video, VP8), 10);
+}
+
+#[test]
+fn packets_of_a_track_that_stopped_are_not_taken_for_another_track() {
+    let offers = |text: &str| without(text, "sdes:mid");
+    let (mut call, (first, second)) = Call::with_offer(&receiving(), offers, |changes| {
+        let first = add(changes, MediaKind::Video, Direction::SendOnly);
+        (first, add(changes, MediaKind::Video, Direction::SendOnly))
+    });
+    assert_eq!(call.received(first, VP8), 10, "named by its source");
+    assert_eq!(call.received(second, VP8), 10);
+    let (_, text, pending) = offer(&mut call.network.viewer, |changes| {
+        changes.set_direction(first, Direction::Inactive);
+    });
+    let answer = call.answer_to(&offers(&text));
+    assert_eq!(call.sections_of_received(first, VP8), []);
+    assert_eq!(call.received(second, VP8), 10);
+    accept(&mut call.network.viewer, pending, &answer);
+
+    // It goes on without naming its sources again.
+    let (_, text, pending) = offer(&mut call.network.viewer, |changes| {
+        changes.set_direction(first, Direction::SendOnly);
+    });
+    let answer = call.answer_to(&without(&offers(&text), "a=ssrc"));
+    accept(&mut call.network.viewer, pending, &answer);
+    // What was not taken meanwhile is asked for.
+    assert!(call.received(first, VP8) >= 10);
+    assert_eq!(call.received(second, VP8), 10);
 }
 
 #[test]
