@@ -74,7 +74,7 @@ pub enum TransportError {
     #[error("not connected in time: no answer came, or no candidate could be reached")]
     SetUpTimedOut,
     /// Nothing from the viewer for [`SILENCE_TIMEOUT`](crate::session::SILENCE_TIMEOUT).
-    #[error("nothing was heard of the viewer any more")]
+    #[error("timed out: no connectivity check of the viewer came any more")]
     ConsentExpired,
     /// The connection failed: DTLS, SRTP or the network.
     #[error("the connection failed")]

@@ -142,16 +142,6 @@ impl AddressLimiter {
         let payer = Payer::of(address);
         let now = now.saturating_duration_since(self.start);
         let mut known = self.lock();
-        if known.lacks_room(payer, limits) {
-            if now >= known.swept + SWEEP_PAUSE {
-                known.forget_idle(now);
-            }
-            if known.lacks_room(payer, limits) {
-                return Err(Refused::answered(Refusal::Addresses {
-                    limit: limits.max_addresses,
-                }));
-            }
-        }
         let admitted = known.admit(payer, limits, now);
         self.count_known(&known);
         admitted?;
@@ -195,7 +185,7 @@ impl AddressLimiter {
         let addresses = self.known_addresses.load(Ordering::Relaxed).max(1);
         let addresses = u32::try_from(addresses).unwrap_or(u32::MAX);
         let per_second =
-            (ALL_UNITS_PER_SECOND / addresses).clamp(MIN_SHARE_PER_SECOND, MAX_SHARE_PER_SECOND);
+            (ALL_RECEIVED_PER_SECOND / addresses).clamp(MIN_SHARE_PER_SECOND, MAX_SHARE_PER_SECOND);
         Rate::new(per_second, SHARE_BURST_SECONDS * per_second)
     }
 
@@ -237,6 +227,14 @@ impl Known {
         limits: &AddressLimits,
         now: Duration,
     ) -> Result<(), Refused> {
+        if self.lacks_room(payer, limits) && now >= self.swept + SWEEP_PAUSE {
+            self.forget_idle(now);
+        }
+        if self.lacks_room(payer, limits) {
+            return Err(Refused::answered(Refusal::Addresses {
+                limit: limits.max_addresses,
+            }));
+        }
         let refusal = match self.has_connections_left(payer, limits) {
             Ok(()) => match self.take_arrival(payer, limits.connection_rate, now) {
                 Ok(()) => {

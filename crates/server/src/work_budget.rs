@@ -56,14 +56,6 @@ impl WorkBudget {
         self.pause(own.max(of_address), now);
     }
 
-    fn pause(&self, pause: Duration, now: Instant) {
-        if !pause.is_zero() {
-            let until = now.saturating_duration_since(self.start) + pause;
-            let until = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
-            self.paused_until.fetch_max(until, Ordering::Relaxed);
-        }
-    }
-
     /// Charges a message of `bytes` bytes that came, which counts while all together send too much.
     pub(crate) fn charge_received(&self, bytes: usize, now: Instant) {
         let of_address = self.address.charge_received(cost(bytes), now);
@@ -77,6 +69,14 @@ impl WorkBudget {
             nanos => self.start + Duration::from_nanos(nanos),
         };
         (until > now).then_some(until)
+    }
+
+    fn pause(&self, pause: Duration, now: Instant) {
+        if !pause.is_zero() {
+            let until = now.saturating_duration_since(self.start) + pause;
+            let until = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
+            self.paused_until.fetch_max(until, Ordering::Relaxed);
+        }
     }
 }
 

@@ -194,8 +194,8 @@ impl Session {
             Event::EgressBitrateEstimate(
                 BweKind::Twcc { estimate, .. } | BweKind::Remb { estimate, .. },
             ) => {
-                let told = self.estimate.on_average(estimate.as_u64());
-                self.report_estimate(told);
+                let changed = self.estimate.on_average(estimate.as_u64());
+                self.report_estimate(changed);
             }
             Event::Closed => self.end(EndReason::ClosedByViewer),
             _ => {}
@@ -217,13 +217,13 @@ impl Session {
         }
         let waits = self.tracks.iter().map(Track::wait);
         let wait = waits.max().unwrap_or_default();
-        let told = self.estimate.on_wait(wait, self.now);
-        self.report_estimate(told);
+        let changed = self.estimate.on_wait(wait, self.now);
+        self.report_estimate(changed);
     }
 
-    fn report_estimate(&mut self, told: Option<Bitrate>) {
+    fn report_estimate(&mut self, changed: Option<Bitrate>) {
         if self.state != State::Ended {
-            self.events.extend(told.map(SessionEvent::Estimate));
+            self.events.extend(changed.map(SessionEvent::Estimate));
         }
     }
 
